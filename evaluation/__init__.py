@@ -1,0 +1,1 @@
+"""Look back: the read side in Python."""

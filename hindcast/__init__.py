@@ -1,0 +1,1 @@
+"""The front door: command line, the local stack, the demo."""

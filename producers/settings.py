@@ -1,0 +1,104 @@
+"""Where Kafka is and how to speak to it, read once from an explicit mapping (usually ``os.environ``)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from producers.errors import ConfigError
+
+_TRUE = {"1", "true", "yes", "on"}
+_FALSE = {"0", "false", "no", "off"}
+
+
+def flag(environment: Mapping[str, str], name: str, default: bool) -> bool:  # noqa: FBT001 - a default is a value
+    """The truth of a variable: ``"false"`` is false.
+
+    Raises:
+        ConfigError: the text is neither true nor false; the message names the variable.
+    """
+    text = environment.get(name, "").strip().lower()
+    if not text:
+        return default
+    if text in _TRUE:
+        return True
+    if text in _FALSE:
+        return False
+    raise ConfigError(f"{name} is {text!r}: say true or false")
+
+
+def number(environment: Mapping[str, str], name: str, default: float, *, least: float = 0.0) -> float:
+    """The number in a variable, at least ``least``.
+
+    Raises:
+        ConfigError: not a number, or too small; the message names the variable.
+    """
+    text = environment.get(name, "").strip()
+    if not text:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        raise ConfigError(f"{name} is {text!r}: a number is wanted") from None
+    if not value >= least:
+        raise ConfigError(f"{name} is {text}: at least {least:g} is wanted")
+    return value
+
+
+@dataclass(frozen=True)
+class KafkaSettings:
+    """How to reach Kafka.
+
+    Attributes:
+        bootstrap: ``host:port``, several separated by commas.
+        topic_prefix: topics are ``<prefix>.<name>``.
+        schema_registry: URL of a Confluent-compatible registry; empty: single-object framing.
+        properties: librdkafka properties (TLS, SASL, anything), from a file of ``key=value`` lines.
+    """
+
+    bootstrap: str = "127.0.0.1:9092"
+    topic_prefix: str = "hindcast"
+    schema_registry: str = ""
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> KafkaSettings:
+        """Settings from HINDCAST_KAFKA, _TOPIC_PREFIX, _SCHEMA_REGISTRY and _KAFKA_PROPERTIES (a file).
+
+        Raises:
+            ConfigError: the properties file cannot be read or has a line without ``=``.
+        """
+        path = environment.get("HINDCAST_KAFKA_PROPERTIES", "")
+        return cls(
+            bootstrap=environment.get("HINDCAST_KAFKA") or cls.bootstrap,
+            topic_prefix=environment.get("HINDCAST_TOPIC_PREFIX") or cls.topic_prefix,
+            schema_registry=environment.get("HINDCAST_SCHEMA_REGISTRY", ""),
+            properties=read_properties(Path(path)) if path else {},
+        )
+
+    def topic(self, name: str) -> str:
+        """The full name of one of our topics, such as ``hindcast.predictions``."""
+        return f"{self.topic_prefix}.{name}"
+
+
+def read_properties(path: Path) -> dict[str, str]:
+    """The ``key=value`` lines of a librdkafka properties file; ``#`` begins a comment line.
+
+    Raises:
+        ConfigError: unreadable, or a line without ``=``; the message names the line's number, never its text.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"HINDCAST_KAFKA_PROPERTIES: cannot read {path}: {error}") from None
+    properties = {}
+    for place, line in enumerate(lines, start=1):
+        text = line.strip()
+        if not text or text.startswith("#"):
+            continue
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise ConfigError(f"HINDCAST_KAFKA_PROPERTIES: {path} line {place}: key=value is wanted")
+        properties[key.strip()] = value.strip()
+    return properties

@@ -1,0 +1,1 @@
+"""Work it out: profiler, recorder, joiner and monitor over a pure core."""

@@ -1,0 +1,154 @@
+"""The one room that speaks to ClickHouse: queries and inserts over its HTTP interface."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import clickhouse_connect
+import pyarrow as pa
+from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError
+
+from producers.errors import ConfigError, HindcastError, StoreUnavailable
+from stream_processors.settings import ClickHouseSettings
+
+# Faults that pass (ClickHouse's ErrorCodes.cpp): timeouts, memory, too many parts or queries, network, read-only replicas
+_PASSING = {159, 160, 164, 202, 209, 210, 236, 241, 242, 243, 252, 319, 394, 425, 439, 735, 999}
+_DENIED = {192, 193, 194, 516}
+
+# Every insert says what the server might otherwise decide (defaults changed in 2026: research, "A5")
+INSERT_SETTINGS: Mapping[str, Any] = {
+    "async_insert": 0,
+    "deduplicate_insert": "disable",
+    "wait_end_of_query": 1,
+}
+
+
+class QueryRefused(HindcastError):
+    """ClickHouse answered, and refused: a bad query or a row it does not take.
+
+    Attributes:
+        code: ClickHouse's error code, 0 where it sent none.
+    """
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Store:
+    """A ClickHouse database.
+
+    Safe to use from one thread at a time; make one per thread.
+
+    Raises:
+        StoreUnavailable: it does not answer, or gives up for a reason that passes.
+        ConfigError: it answers, but not to this user and password.
+        QueryRefused: it refuses the query.
+    """
+
+    def __init__(
+        self,
+        settings: ClickHouseSettings,
+        *,
+        timeout: float = 120.0,
+        connect_timeout: float = 5.0,
+        database: str | None = None,
+    ) -> None:
+        self.settings = settings
+        self.database = settings.database if database is None else database
+        try:
+            self._client = clickhouse_connect.get_client(
+                **settings.parts(),
+                database="default",
+                autogenerate_session_id=False,
+                connect_timeout=connect_timeout,
+                send_receive_timeout=timeout,
+                query_retries=0,
+                client_name="hindcast",
+            )
+        except ClickHouseError as error:
+            raise self._translated(error) from None
+        # set after connecting: the client checks a database's existence, and migrations create it
+        self._client.database = self.database
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def command(
+        self, sql: str, parameters: Mapping[str, Any] | None = None, settings: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Run a statement; returns the single value of a query that has one."""
+        try:
+            return self._client.command(sql, parameters=dict(parameters or {}), settings=dict(settings or {}))
+        except ClickHouseError as error:
+            raise self._translated(error) from None
+
+    def arrow(
+        self, sql: str, parameters: Mapping[str, Any] | None = None, settings: Mapping[str, Any] | None = None
+    ) -> pa.Table:
+        """The result as an Arrow table (strings as strings). Parameters are bound by ClickHouse, never pasted."""
+        more = {
+            "output_format_arrow_string_as_string": 1,
+            "output_format_arrow_low_cardinality_as_dictionary": 0,
+        }
+        try:
+            return self._client.query_arrow(
+                sql, parameters=dict(parameters or {}), settings={**more, **(settings or {})}
+            )
+        except ClickHouseError as error:
+            raise self._translated(error) from None
+
+    def rows(
+        self, sql: str, parameters: Mapping[str, Any] | None = None, settings: Mapping[str, Any] | None = None
+    ) -> list[dict[str, Any]]:
+        """The result as dictionaries; for small answers."""
+        rows: list[dict[str, Any]] = self.arrow(sql, parameters, settings).to_pylist()
+        return rows
+
+    def insert(
+        self,
+        table: str,
+        rows: pa.Table,
+        *,
+        query_id: str,
+        timeout: float = 60.0,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Insert an Arrow table synchronously under a query id of the caller's; returns when it is stored."""
+        limits = {"max_execution_time": int(timeout), "query_id": query_id}
+        try:
+            self._client.insert_arrow(
+                table,
+                rows,
+                database=self.database,
+                settings={**INSERT_SETTINGS, **limits, **(settings or {})},
+            )
+        except ClickHouseError as error:
+            raise self._translated(error) from None
+
+    def running(self, query_ids: Sequence[str]) -> list[str]:
+        """Which of these query ids still run on the server."""
+        found = self.rows(
+            "SELECT query_id FROM system.processes WHERE query_id IN {ids:Array(String)}",
+            {"ids": list(query_ids)},
+        )
+        return [row["query_id"] for row in found]
+
+    def _translated(self, error: ClickHouseError) -> HindcastError:
+        message = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        code = int(getattr(error, "code", 0) or 0)
+        if code in _DENIED:
+            return ConfigError(f"ClickHouse refuses this user or password (code {code})")
+        if code in _PASSING:
+            return StoreUnavailable(message)
+        if isinstance(error, OperationalError) and not code:
+            return StoreUnavailable(f"ClickHouse does not answer at {self._address()}")
+        if isinstance(error, DatabaseError) or code:
+            return QueryRefused(code, message)
+        return StoreUnavailable(message)
+
+    def _address(self) -> str:
+        parts = self.settings.parts()
+        return f"{parts['host']}:{parts['port']}"

@@ -1,0 +1,79 @@
+"""Which contract applies to an event: a pure function of what was published and the event's append time."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from stream_processors.contracts.model import Contract
+
+
+@dataclass(frozen=True)
+class PublishedContract:
+    """A contract as it stands on the topic.
+
+    Attributes:
+        contract: what was published.
+        digest, shape: its digests, worked out once.
+        in_effect_from: max(effective_from, append time + lead), microseconds since the epoch, UTC.
+        partition, offset: where it stands; the higher offset wins a tie (one model is in one partition).
+    """
+
+    contract: Contract
+    digest: str
+    shape: str
+    in_effect_from: int
+    partition: int
+    offset: int
+
+    @classmethod
+    def of(
+        cls,
+        contract: Contract,
+        *,
+        effective_from: int,
+        appended_at: int,
+        lead_ms: int,
+        partition: int,
+        offset: int,
+    ) -> PublishedContract:
+        """A contract read from the topic; all times in microseconds."""
+        start = max(effective_from, appended_at + lead_ms * 1000)
+        return cls(contract, contract.digest(), contract.shape(), start, partition, offset)
+
+
+class ContractHistory:
+    """Everything published so far, asked by (model, environment, append time)."""
+
+    def __init__(self, published: Iterable[PublishedContract] = ()) -> None:
+        self._by_model: dict[str, list[PublishedContract]] = {}
+        for one in published:
+            self.add(one)
+
+    def add(self, one: PublishedContract) -> None:
+        """Take one more; order does not matter."""
+        rows = self._by_model.setdefault(one.contract.model, [])
+        if one not in rows:
+            rows.append(one)
+            rows.sort(key=lambda row: (row.in_effect_from, row.offset))
+
+    def models(self) -> list[str]:
+        """Names of all models that have a contract."""
+        return sorted(self._by_model)
+
+    def applying(self, model: str, environment: str, appended_at: int) -> PublishedContract | None:
+        """The contract for an event appended at ``appended_at`` (microseconds): latest effect, then higher offset."""
+        rows = [
+            row for row in self._by_model.get(model, ()) if row.contract.environment in (None, environment)
+        ]
+        place = bisect_right(rows, appended_at, key=lambda row: row.in_effect_from)
+        return rows[place - 1] if place else None
+
+    def boundaries(self, model: str, environment: str) -> list[int]:
+        """The append times (microseconds) at which another contract begins to apply."""
+        return [
+            row.in_effect_from
+            for row in self._by_model.get(model, ())
+            if row.contract.environment in (None, environment)
+        ]

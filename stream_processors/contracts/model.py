@@ -1,0 +1,243 @@
+"""What a model promises: a validated value, its YAML, its canonical JSON and digests.
+
+The *shape* of a contract is what sketches depend on; the rest (thresholds, owner, routes, horizon) may change without
+splitting anything (design: "What a delta holds").
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from producers.errors import ConfigError
+
+_UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
+_DURATION = re.compile(r"(\d+)\s*(s|min|m|h|d|w)")
+RETENTIONS = (0, 7, 30, 90, 180, 365, 730, 1095, 2555, 3650)
+
+
+def seconds(value: object) -> int:
+    """Seconds of ``"45d"``, ``"1h"``, ``"30s"``, a number, or a timedelta."""
+    if isinstance(value, timedelta):
+        return int(value.total_seconds())
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return int(value)
+    found = _DURATION.fullmatch(str(value).strip())
+    if not found:
+        raise ValueError("a duration such as 30s, 5min, 1h, 45d or 1w is wanted")
+    return int(found[1]) * _UNITS[found[2]]
+
+
+Seconds = Annotated[int, BeforeValidator(seconds)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=False)
+
+
+class FeatureDrift(_Part):
+    """Drift settings of one feature; None takes the contract's."""
+
+    enabled: bool = True
+    warn: float | None = Field(default=None, gt=0)
+    severe: float | None = Field(default=None, gt=0)
+
+
+def _drift(value: object) -> object:
+    # YAML 1.1 reads a bare `off` as false
+    if value in ("off", False):
+        return {"enabled": False}
+    if value in ("on", True):
+        return {}
+    return value
+
+
+class Feature(_Part):
+    """One input column.
+
+    Attributes:
+        precision: significant bits of a numeric histogram, 0 to 20.
+        values: categories counted by name; None: by smallest hashes.
+        minimum, maximum: range of a numeric feature, inclusive; values outside break the contract.
+    """
+
+    kind: Literal["numeric", "categorical"]
+    required: bool = False
+    precision: int = Field(default=5, ge=0, le=20)
+    values: tuple[str, ...] | None = None
+    only_listed: bool = False
+    minimum: float | None = None
+    maximum: float | None = None
+    pii: Literal["none", "drop", "hash", "bucket"] = "none"
+    drift: Annotated[FeatureDrift, BeforeValidator(_drift)] = FeatureDrift()
+
+    @model_validator(mode="after")
+    def _fits(self) -> Feature:
+        if self.only_listed and self.values is None:
+            raise ValueError("only_listed needs values")
+        return self
+
+
+class Prediction(_Part):
+    """What the model answers."""
+
+    kind: Literal["binary", "multiclass", "regression", "ranking"] = "binary"
+    positive_class: str | None = None
+    threshold: float | None = None
+    classes: tuple[str, ...] = ()
+    score_precision: int = Field(default=7, ge=0, le=20)
+
+
+def _names(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+def _rows(value: object) -> object:
+    if isinstance(value, list | tuple):
+        return tuple((item,) if isinstance(item, str) else item for item in value)
+    return value
+
+
+class Slice(_Part):
+    """A categorical feature or segment (or several) and the values that get a slice of their own; the rest is @other."""
+
+    by: Annotated[tuple[str, ...], BeforeValidator(_names)]
+    values: Annotated[tuple[tuple[str, ...], ...], BeforeValidator(_rows)]
+
+    @model_validator(mode="after")
+    def _fits(self) -> Slice:
+        if not 1 <= len(self.by) <= 2:
+            raise ValueError("a slice is by one name or by a pair")
+        if any(len(row) != len(self.by) for row in self.values):
+            raise ValueError("each value needs as many parts as `by` has names")
+        return self
+
+
+class Windows(_Part):
+    """Base window and roll-ups, in seconds; a calendar month is the roll-up `month`."""
+
+    base: Seconds = 60
+    rollups: tuple[str, ...] = ("1h", "1d")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Windows:
+        if not 1 <= self.base <= 86400 or 86400 % self.base:
+            raise ValueError("base must divide a day: from 1s to 1d")
+        for rollup in self.rollups:
+            if rollup != "month" and (seconds(rollup) % self.base or seconds(rollup) <= self.base):
+                raise ValueError(f"roll-up {rollup} is not a multiple of the base window")
+        return self
+
+
+class Label(_Part):
+    """How long the truth may take, in seconds, and how much of it is expected."""
+
+    horizon: Seconds = 30 * 86400
+    minimum_coverage: float = Field(default=0.0, ge=0, le=1)
+
+
+class Drift(_Part):
+    """Thresholds of verdicts and alerts (design/drift.md)."""
+
+    warn: float = Field(default=0.1, gt=0)
+    severe: float = Field(default=0.25, gt=0)
+    level: float = Field(default=0.05, gt=0, lt=1)
+    minimum_sample: int = Field(default=200, ge=2)
+    persistence: int = Field(default=2, ge=1)
+    references: tuple[Literal["training", "previous", "seasonal", "version"], ...] = ()
+
+
+class Contract(_Part):
+    """A model's contract.
+
+    Attributes:
+        environment: None applies to every environment.
+        on_violation: whether an event that breaks it is kept with a warning or becomes a dead letter.
+        retention_days: one of `RETENTIONS`; 0 keeps for ever.
+        references: name → digest of the published reference sketches.
+    """
+
+    model: str = Field(min_length=1, max_length=200)
+    environment: str | None = None
+    owner: str | None = None
+    description: str | None = None
+    routes: Mapping[str, tuple[str, ...]] = {}
+    prediction: Prediction = Prediction()
+    features: Mapping[str, Feature] = {}
+    slices: tuple[Slice, ...] = ()
+    windows: Windows = Windows()
+    label: Label = Label()
+    drift: Drift = Drift()
+    on_violation: Literal["warn", "reject"] = "warn"
+    retention_days: int = 90
+    sampling_rate: float = Field(default=1.0, gt=0, le=1)
+    references: Mapping[str, str] = {}
+
+    @model_validator(mode="after")
+    def _fits(self) -> Contract:
+        if self.retention_days not in RETENTIONS:
+            raise ValueError(
+                f"retention_days must be one of {', '.join(map(str, RETENTIONS))} (0 keeps for ever)"
+            )
+        if len(self.features) > 1000:
+            raise ValueError("more than 1,000 features")
+        return self
+
+    def canonical(self) -> str:
+        """Canonical JSON: sorted keys, no spaces, defaults written out."""
+        return _canonical(self.model_dump(mode="json"))
+
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON, hex."""
+        return hashlib.sha256(self.canonical().encode()).hexdigest()
+
+    def shape(self) -> str:
+        """Digest (16 hex digits) of features' kinds, precisions and lists, slices, base window and score precision."""
+        kept = {
+            "features": {
+                name: {
+                    "kind": f.kind,
+                    "precision": f.precision if f.kind == "numeric" else 0,
+                    "values": sorted(f.values) if f.values else None,
+                }
+                for name, f in self.features.items()
+            },
+            "slices": [s.model_dump(mode="json") for s in self.slices],
+            "base": self.windows.base,
+            "score_precision": self.prediction.score_precision,
+        }
+        return hashlib.sha256(_canonical(kept).encode()).hexdigest()[:16]
+
+    @classmethod
+    def from_yaml(cls, text: str, source: str = "contract") -> Contract:
+        """A contract from its YAML.
+
+        Raises:
+            ConfigError: not YAML, or not a contract; one line that names the place.
+        """
+        try:
+            return cls.model_validate(yaml.safe_load(text))
+        except yaml.YAMLError as error:
+            place = getattr(error, "problem_mark", None)
+            where = f" line {place.line + 1}" if place else ""
+            raise ConfigError(f"{source}{where}: not YAML") from None
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise ConfigError(f"{source}: {where or 'contract'}: {first['msg']}") from None
+
+    def to_yaml(self) -> str:
+        """YAML with defaults left out."""
+        body = self.model_dump(mode="json", exclude_defaults=True)
+        return yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=110)
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

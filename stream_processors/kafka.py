@@ -1,0 +1,200 @@
+"""The one room that speaks to Kafka on the processors' side: clients, topics, positions."""
+
+from __future__ import annotations
+
+import base64
+import struct
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
+from confluent_kafka import TopicCollection as _TopicCollection
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from producers.errors import BrokerUnavailable, ConfigError, HindcastError
+from producers.kafka import client_settings, producer_settings
+from producers.settings import KafkaSettings
+from producers.topics import Topic, default_partitions
+
+__all__ = [
+    "OFFSET_BEGINNING",
+    "Consumer",
+    "KafkaError",
+    "KafkaException",
+    "Message",
+    "Producer",
+    "TopicPartition",
+    "consumer",
+    "create_topics",
+    "end_offsets",
+    "partition_counts",
+    "producer",
+    "reader",
+    "topic_ids",
+    "transactional_producer",
+]
+
+Said = Callable[[str], None]
+
+
+def admin(settings: KafkaSettings) -> AdminClient:
+    """A client for topics and groups."""
+    return AdminClient(client_settings(settings))
+
+
+def consumer(settings: KafkaSettings, *, group: str, instance: str, **more: object) -> Consumer:
+    """A group member with manual commits and static membership: ``instance`` is role and slot."""
+    defaults: dict[str, object] = {
+        "group_id": group,
+        "group_instance_id": instance,
+        "auto_offset_reset": "earliest",
+        "enable_auto_commit": False,
+        "isolation_level": "read_committed",
+        "partition_assignment_strategy": "range",
+        "session_timeout_ms": 10_000,
+        "max_poll_interval_ms": 300_000,
+        "fetch_wait_max_ms": 100,
+        "queued_max_messages_kbytes": 65_536,
+        "allow_auto_create_topics": False,
+    }
+    return Consumer(client_settings(settings, **{**defaults, **more}))
+
+
+def reader(settings: KafkaSettings, **more: object) -> Consumer:
+    """A consumer without a group's coordination: assign partitions by hand, commit nothing."""
+    defaults: dict[str, object] = {
+        "group_id": "hindcast-reader",
+        "enable_auto_commit": False,
+        "enable_auto_offset_store": False,
+        "auto_offset_reset": "earliest",
+        "isolation_level": "read_committed",
+        "enable_partition_eof": True,
+        "allow_auto_create_topics": False,
+    }
+    return Consumer(client_settings(settings, **{**defaults, **more}))
+
+
+def producer(settings: KafkaSettings, **more: object) -> Producer:
+    """An idempotent producer."""
+    return Producer(producer_settings(settings, **more))
+
+
+def transactional_producer(settings: KafkaSettings, transactional_id: str, **more: object) -> Producer:
+    """A producer of transactions; ``transactional_id`` is role and slot, stable over restarts."""
+    return Producer(
+        producer_settings(settings, transactional_id=transactional_id, transaction_timeout_ms=10_000, **more)
+    )
+
+
+def create_topics(
+    settings: KafkaSettings, wanted: Iterable[Topic], *, partitions: int | None = None, replication: int = -1
+) -> list[str]:
+    """Create the topics that do not exist; returns the full names created.
+
+    Raises:
+        BrokerUnavailable: no answer within 10 s.
+        ConfigError: the broker refuses a topic.
+    """
+    client = admin(settings)
+    there = set(partition_counts(settings))
+    new = [
+        NewTopic(
+            settings.topic(topic.name),
+            partitions or default_partitions(),
+            replication,
+            config=topic.configuration(),
+        )
+        for topic in wanted
+        if settings.topic(topic.name) not in there
+    ]
+    if not new:
+        return []
+    created = []
+    for name, future in client.create_topics(new, operation_timeout=10, request_timeout=15).items():
+        try:
+            future.result()
+            created.append(name)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise ConfigError(f"cannot create topic {name}: {error.args[0].str()}") from None
+    return sorted(created)
+
+
+def partition_counts(settings: KafkaSettings, *, timeout: float = 10.0) -> dict[str, int]:
+    """How many partitions each topic of ours has, by full name.
+
+    Raises:
+        BrokerUnavailable: no answer within ``timeout`` seconds.
+    """
+    try:
+        metadata = admin(settings).list_topics(timeout=timeout)
+    except KafkaException as error:
+        raise unavailable(settings, error) from None
+    return {
+        name: len(topic.partitions)
+        for name, topic in metadata.topics.items()
+        if name.startswith(settings.topic(""))
+    }
+
+
+def topic_ids(settings: KafkaSettings, names: Sequence[str]) -> dict[str, str]:
+    """Kafka's topic UUIDs (base64url without padding, as Kafka prints them) by full name.
+
+    Raises:
+        BrokerUnavailable: no answer, or a topic that does not exist (yet).
+    """
+    futures = admin(settings).describe_topics(_TopicCollection(list(names)), request_timeout=10)
+    try:
+        return {name: _uuid_text(future.result().topic_id) for name, future in futures.items()}
+    except KafkaException as error:
+        raise unavailable(settings, error) from None
+
+
+def _uuid_text(uuid: object) -> str:
+    high = uuid.get_most_significant_bits()  # type: ignore[attr-defined]  # confluent-kafka ships no types
+    low = uuid.get_least_significant_bits()  # type: ignore[attr-defined]  # the same
+    return base64.urlsafe_b64encode(struct.pack(">qq", high, low)).decode().rstrip("=")
+
+
+def end_offsets(
+    client: Consumer, topic: str, partitions: Iterable[int], *, timeout: float = 10.0
+) -> dict[int, int]:
+    """The offset after the last message that this consumer's isolation level lets it see, per partition."""
+    try:
+        return {
+            p: client.get_watermark_offsets(TopicPartition(topic, p), timeout=timeout, cached=False)[1]
+            for p in partitions
+        }
+    except KafkaException as error:
+        raise BrokerUnavailable(f"no end offsets of {topic}: {error.args[0].str()}") from None
+
+
+def committed_offsets(
+    client: Consumer, topic: str, partitions: Iterable[int], *, timeout: float = 10.0
+) -> dict[int, int]:
+    """This consumer's group's committed offsets; a partition without one is left out."""
+    try:
+        found = client.committed([TopicPartition(topic, p) for p in partitions], timeout=timeout)
+    except KafkaException as error:
+        raise BrokerUnavailable(f"no committed offsets of {topic}: {error.args[0].str()}") from None
+    return {place.partition: place.offset for place in found if place.offset >= 0}
+
+
+def unavailable(settings: KafkaSettings, error: KafkaException) -> HindcastError:
+    """What to tell a person about a broker that does not answer."""
+    code = error.args[0]
+    if code.code() in {KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED}:  # noqa: SLF001 - public constant
+        return ConfigError(f"Kafka at {settings.bootstrap} refuses these credentials")
+    return BrokerUnavailable(f"no Kafka answers at {settings.bootstrap} ({code.name()})")
+
+
+def offsets_of(positions: Mapping[tuple[str, int], int]) -> list[TopicPartition]:
+    """Positions as confluent-kafka wants them in a commit."""
+    return [TopicPartition(topic, partition, offset) for (topic, partition), offset in positions.items()]

@@ -1,0 +1,112 @@
+"""Settings of the processors and of the read side, from an explicit mapping (usually ``os.environ``)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from producers.errors import ConfigError
+from producers.settings import KafkaSettings, number
+
+_DATABASE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class ClickHouseSettings:
+    """Where ClickHouse is.
+
+    Attributes:
+        url: ``http[s]://user:password@host:port``.
+        database: name of the database; letters, digits and underscores.
+        cluster: name of a cluster for replicated tables; empty on a single node.
+    """
+
+    url: str = "http://default:@127.0.0.1:8123"
+    database: str = "hindcast"
+    cluster: str = ""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> ClickHouseSettings:
+        """Settings from HINDCAST_CLICKHOUSE, HINDCAST_DATABASE and HINDCAST_CLICKHOUSE_CLUSTER.
+
+        Raises:
+            ConfigError: a name or address that cannot be one; the message names the variable.
+        """
+        settings = cls(
+            url=environment.get("HINDCAST_CLICKHOUSE") or cls.url,
+            database=environment.get("HINDCAST_DATABASE") or cls.database,
+            cluster=environment.get("HINDCAST_CLICKHOUSE_CLUSTER", ""),
+        )
+        for variable, name in (
+            ("HINDCAST_DATABASE", settings.database),
+            ("_CLICKHOUSE_CLUSTER", settings.cluster),
+        ):
+            if name and not _DATABASE.fullmatch(name):
+                raise ConfigError(f"{variable} is {name!r}: letters, digits and underscores are wanted")
+        settings.parts()
+        return settings
+
+    def parts(self) -> dict[str, object]:
+        """host, port, secure, username, password, as a client wants them.
+
+        Raises:
+            ConfigError: not an http or https address.
+        """
+        split = urlsplit(self.url)
+        if split.scheme not in {"http", "https"} or not split.hostname:
+            raise ConfigError("HINDCAST_CLICKHOUSE: http://user:password@host:port is wanted")
+        try:
+            port = split.port
+        except ValueError:
+            raise ConfigError("HINDCAST_CLICKHOUSE: the port is not a number") from None
+        secure = split.scheme == "https"
+        return {
+            "host": split.hostname,
+            "port": port or (8443 if secure else 8123),
+            "secure": secure,
+            "username": unquote(split.username or "default"),
+            "password": unquote(split.password or ""),
+        }
+
+
+@dataclass(frozen=True)
+class ProcessorSettings:
+    """What each of the four processors reads.
+
+    Attributes:
+        slot: which instance of its role this is; stable over restarts.
+        status_dir: where the heartbeat file goes; None: nowhere.
+        flush_interval: seconds between the profiler's flushes, and the grid of the joiner's looks at its input.
+        quality_interval: seconds between the joiner's revisions.
+        contract_lead: seconds from a contract's append time to its effect, for contracts published here.
+        allowed_lateness: seconds by which the watermark must have passed a window's end.
+    """
+
+    kafka: KafkaSettings = field(default_factory=KafkaSettings)
+    clickhouse: ClickHouseSettings = field(default_factory=ClickHouseSettings)
+    slot: str = "0"
+    status_dir: Path | None = None
+    flush_interval: float = 5.0
+    quality_interval: float = 10.0
+    contract_lead: float = 60.0
+    allowed_lateness: float = 30.0
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> ProcessorSettings:
+        """Settings from HINDCAST_*; raises `ConfigError` naming the variable at fault."""
+        status = environment.get("HINDCAST_STATUS_DIR", "")
+        return cls(
+            kafka=KafkaSettings.from_environment(environment),
+            clickhouse=ClickHouseSettings.from_environment(environment),
+            slot=environment.get("HINDCAST_SLOT") or cls.slot,
+            status_dir=Path(status) if status else None,
+            flush_interval=number(environment, "HINDCAST_FLUSH_INTERVAL", cls.flush_interval, least=0.05),
+            quality_interval=number(
+                environment, "HINDCAST_QUALITY_INTERVAL", cls.quality_interval, least=0.1
+            ),
+            contract_lead=number(environment, "HINDCAST_CONTRACT_LEAD", cls.contract_lead),
+            allowed_lateness=number(environment, "HINDCAST_ALLOWED_LATENESS", cls.allowed_lateness),
+        )

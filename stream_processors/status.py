@@ -1,0 +1,108 @@
+"""Each processor's heartbeat: one small JSON file, replaced once a second, that `hindcast status` reads."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+
+
+@dataclass
+class Heartbeat:
+    """What a processor says of itself.
+
+    Attributes:
+        role: profiler, recorder, joiner or monitor.
+        slot: which instance of the role.
+        events: messages worked on since the start.
+        events_per_s: over the last few seconds.
+        last_error: one line without payload; empty when all is well.
+        positions: ``topic-partition`` → next offset to be read.
+        lag: ``topic-partition`` → offsets not yet read.
+        paused: partitions that wait for ``hindcast resume`` or for a store that is away.
+    """
+
+    role: str
+    slot: str
+    pid: int = field(default_factory=os.getpid)
+    started_at: str = ""
+    at: str = ""
+    events: int = 0
+    events_per_s: float = 0.0
+    last_error: str = ""
+    last_error_at: str = ""
+    positions: dict[str, int] = field(default_factory=dict)
+    lag: dict[str, int] = field(default_factory=dict)
+    paused: list[str] = field(default_factory=list)
+
+
+class StatusFile:
+    """Writes a `Heartbeat` to ``<directory>/<role>-<slot>.json``; without a directory it only keeps the figures."""
+
+    def __init__(
+        self,
+        role: str,
+        slot: str,
+        directory: Path | None,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], float] = monotonic,
+        every: float = 1.0,
+    ) -> None:
+        self._now, self._clock, self._every = now, clock, every
+        self._path = directory / f"{role}-{slot}.json" if directory else None
+        self.heartbeat = Heartbeat(role, slot, started_at=now().isoformat())
+        self._last_write = float("-inf")
+        self._last_events = 0
+
+    def worked(self, events: int) -> None:
+        """Count messages worked on."""
+        self.heartbeat.events += events
+
+    def failed(self, error: BaseException | str) -> None:
+        """Remember the last error: its first line."""
+        text = str(error) or type(error).__name__
+        self.heartbeat.last_error = text.splitlines()[0][:300]
+        self.heartbeat.last_error_at = self._now().isoformat()
+
+    def recovered(self) -> None:
+        """The last error no longer holds."""
+        self.heartbeat.last_error = ""
+
+    def beat(
+        self,
+        positions: Mapping[str, int] | None = None,
+        lag: Mapping[str, int] | None = None,
+        *,
+        force: bool = False,
+    ) -> bool:
+        """Write the file if a second has passed (or ``force``); returns whether it was written."""
+        since = self._clock() - self._last_write
+        if since < self._every and not force:
+            return False
+        if positions is not None:
+            self.heartbeat.positions = dict(positions)
+        if lag is not None:
+            self.heartbeat.lag = dict(lag)
+        if self._last_write > float("-inf") and since > 0:
+            rate = (self.heartbeat.events - self._last_events) / since
+            self.heartbeat.events_per_s = round(0.5 * self.heartbeat.events_per_s + 0.5 * rate, 1)
+        self._last_write, self._last_events = self._clock(), self.heartbeat.events
+        self.heartbeat.at = self._now().isoformat()
+        if self._path:
+            self._write(self._path)
+        return True
+
+    def _write(self, path: Path) -> None:
+        draft = path.with_suffix(".tmp")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            draft.write_text(json.dumps(asdict(self.heartbeat)), encoding="utf-8")
+            draft.replace(path)
+        except OSError:
+            # a full disk must not stop the processor; a heartbeat that grows old says it
+            draft.unlink(missing_ok=True)
