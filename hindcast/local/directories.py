@@ -1,0 +1,54 @@
+"""Where the local servers keep their data and what they download."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from producers.errors import ConfigError
+
+MEBIBYTE = 1024 * 1024
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def cache_directory(environment: Mapping[str, str]) -> Path:
+    """Where downloaded jars live: `HINDCAST_CACHE`, else `.cache/` of a checkout, else the user's cache."""
+    given = environment.get("HINDCAST_CACHE")
+    if given:
+        return Path(given).expanduser()
+    if (CHECKOUT / "pyproject.toml").is_file():
+        return CHECKOUT / ".cache"
+    return Path.home() / ".cache" / "hindcast"
+
+
+def prepare_directory(directory: Path, *, free_mib: int = 0) -> Path:
+    """Create the directory and prove that this process can write at least `free_mib` MiB of data in it.
+
+    Raises:
+        ConfigError: it is not a directory, may not be read or written, or its disk is full.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        next(directory.iterdir(), None)
+        probe = directory / ".writable"
+        probe.write_bytes(b"\0" * 4096)
+        probe.unlink()
+        free = shutil.disk_usage(directory).free // MEBIBYTE
+    except OSError as problem:
+        raise ConfigError(explain(directory, problem)) from None
+    if free < free_mib:
+        raise ConfigError(f"disk full: {directory} has {free} MiB left, at least {free_mib} MiB are needed")
+    return directory.resolve()
+
+
+def explain(path: Path, problem: OSError) -> str:
+    """One line about a path that could not be used, saying what to do."""
+    if problem.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"disk full: cannot write in {path}"
+    if isinstance(problem, FileExistsError | NotADirectoryError):
+        return f"{path} is not a directory: name another place"
+    if isinstance(problem, PermissionError):
+        return f"{path} may not be read and written by this user: change its owner or name another place"
+    return f"{path} cannot be used: {problem.strerror}"
