@@ -1,0 +1,215 @@
+"""The web application: requests in, engine's answers out, bodies of inserts by way of a file."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import IO, ParamSpec, TypeVar
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from hindcast.local.clickhouse_door.access import User, Users
+from hindcast.local.clickhouse_door.compression import (
+    INFILE_METHODS,
+    check_encoding,
+    decompress,
+    encode_answer,
+)
+from hindcast.local.clickhouse_door.engine import Answer, Engine, Job, literal
+from hindcast.local.clickhouse_door.failures import (
+    BAD_ARGUMENTS,
+    INTO_OUTFILE_NOT_ALLOWED,
+    NOT_IMPLEMENTED,
+    READONLY,
+    QueryFailed,
+    refused,
+)
+from hindcast.local.clickhouse_door.query_ids import find_by_chosen_id
+from hindcast.local.clickhouse_door.request import QueryRequest, read_request
+from hindcast.local.clickhouse_door.statement import (
+    Insert,
+    first_words,
+    output_format,
+    split_insert,
+    writes_a_file,
+)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_READS = frozenset({"select", "with", "show", "describe", "desc", "exists", "explain", "set", "use"})
+_CONTENT_TYPES = {
+    "json": "application/json; charset=UTF-8",
+    "csv": "text/csv; charset=UTF-8; header=absent",
+    "tabseparated": "text/tab-separated-values; charset=UTF-8",
+    "tsv": "text/tab-separated-values; charset=UTF-8",
+    "pretty": "text/plain; charset=UTF-8",
+    "vertical": "text/plain; charset=UTF-8",
+}
+
+
+class Door:
+    """ClickHouse's HTTP interface over one engine; `threads` queries run at once, the rest wait."""
+
+    def __init__(self, engine: Engine, users: Users, incoming: Path, *, threads: int) -> None:
+        self._engine = engine
+        self._users = users
+        self._incoming = incoming
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="query")
+        self.app = Starlette(
+            routes=[
+                Route("/ping", self.ping, methods=["GET", "HEAD"]),
+                Route("/replicas_status", self.ping, methods=["GET", "HEAD"]),
+                Route("/", self.query, methods=["GET", "HEAD", "POST"]),
+            ]
+        )
+
+    async def ping(self, request: Request) -> Response:
+        """Alive: the engine is open."""
+        return PlainTextResponse("Ok.\n")
+
+    async def query(self, request: Request) -> Response:
+        """One query, answered as ClickHouse's server would."""
+        asked = None
+        try:
+            user = self._users.authenticate(request.query_params, request.headers)
+            asked = read_request(request.query_params.multi_items(), request.headers)
+            if request.method != "POST" and not asked.query:
+                return PlainTextResponse("Ok.\n")
+            return await self._answer(request, asked, user)
+        except QueryFailed as failure:
+            return _failed(failure, asked)
+
+    async def _answer(self, request: Request, asked: QueryRequest, user: User) -> Response:
+        encoding = check_encoding(request.headers.get("content-encoding", ""))
+        if request.headers.get("content-type", "").startswith("multipart/"):
+            raise refused(NOT_IMPLEMENTED, "this door does not serve multipart bodies (external data)")
+        if request.method != "POST" and not _READS.issuperset(first_words(asked.query.encode(), 1)):
+            raise refused(
+                READONLY, "Cannot execute query in readonly mode: GET only reads, use POST to change anything"
+            )
+        insert = split_insert(asked.query.encode()) if asked.query else None
+        if insert is not None and insert.data_at >= len(asked.query.encode()):
+            answer = await self._insert_stream(request, asked, user, insert, encoding)
+            return self._succeeded(request, asked, answer, asked.default_format)
+        body = await request.body()
+        return await self._run_text(request, asked, user, body, encoding)
+
+    async def _insert_stream(
+        self, request: Request, asked: QueryRequest, user: User, insert: Insert, encoding: str
+    ) -> Answer:
+        """The statement stands in the URL and the body is its data, which the engine decompresses itself."""
+        with self._spool() as spool:
+            async for chunk in request.stream():
+                spool.write(chunk)
+            spool.flush()
+            return await self._run_insert(asked, user, insert, spool, INFILE_METHODS[encoding])
+
+    async def _run_text(
+        self, request: Request, asked: QueryRequest, user: User, body: bytes, encoding: str
+    ) -> Response:
+        """The statement stands in the body, or in both."""
+        plain = await self._in_pool(decompress, body, encoding)
+        text = asked.query.encode() + b"\n" + plain if asked.query else plain
+        insert = split_insert(text)
+        if insert is not None:
+            with self._spool() as spool:
+                spool.write(memoryview(text)[insert.data_at :])
+                spool.flush()
+                answer = await self._run_insert(asked, user, insert, spool, "none")
+            return self._succeeded(request, asked, answer, asked.default_format)
+        if writes_a_file(text):
+            raise refused(INTO_OUTFILE_NOT_ALLOWED, "INTO OUTFILE and FROM INFILE are not allowed over HTTP")
+        sql = find_by_chosen_id(_decode(text))
+        answer = await self._in_pool(self._engine.run, self._job(asked, user, sql))
+        return self._succeeded(request, asked, answer, output_format(text, asked.default_format))
+
+    async def _run_insert(
+        self, asked: QueryRequest, user: User, insert: Insert, spool: IO[bytes], compression: str
+    ) -> Answer:
+        source = f"FROM INFILE {literal(spool.name)} COMPRESSION '{compression}'"
+        sql = f"{insert.head} {source} {insert.tail} FORMAT {insert.data_format}"
+        return await self._in_pool(self._engine.run, self._job(asked, user, sql))
+
+    def _spool(self) -> IO[bytes]:
+        return tempfile.NamedTemporaryFile(dir=self._incoming, prefix="body-")
+
+    def _job(self, asked: QueryRequest, user: User, sql: str) -> Job:
+        return Job(
+            sql=sql,
+            output_format=asked.default_format,
+            parameters=asked.parameters,
+            settings=asked.settings,
+            forced=user.forced,
+            database=asked.database,
+            query_id=asked.query_id,
+            session_id=asked.session_id,
+            session_timeout_s=asked.session_timeout_s,
+        )
+
+    async def _in_pool(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, partial(work, *args, **kwargs))
+
+    def _succeeded(self, request: Request, asked: QueryRequest, answer: Answer, form: str) -> Response:
+        headers = {
+            "X-ClickHouse-Query-Id": asked.query_id,
+            "X-ClickHouse-Server-Display-Name": "hindcast",
+            "X-ClickHouse-Timezone": self._engine.timezone,
+            "X-ClickHouse-Format": form,
+            "X-ClickHouse-Summary": _summary(answer),
+            "Content-Type": _content_type(form),
+        }
+        data, encoding = answer.data, ""
+        if asked.compress_answer:
+            data, encoding = encode_answer(data, request.headers.get("accept-encoding", ""))
+        if encoding:
+            headers["Content-Encoding"] = encoding
+        return Response(data, headers=headers)
+
+
+def _decode(text: bytes) -> str:
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        raise refused(BAD_ARGUMENTS, "the statement is not UTF-8") from None
+
+
+def _content_type(form: str) -> str:
+    lowered = form.lower()
+    for start, content_type in _CONTENT_TYPES.items():
+        if lowered.startswith(start):
+            return content_type
+    return "application/octet-stream"
+
+
+def _summary(answer: Answer) -> str:
+    return json.dumps(
+        {
+            "read_rows": str(answer.read_rows),
+            "read_bytes": str(answer.read_bytes),
+            "written_rows": str(answer.written_rows),
+            "written_bytes": str(answer.written_bytes),
+            "total_rows_to_read": "0",
+            "result_rows": str(answer.result_rows),
+            "result_bytes": str(len(answer.data)),
+            "elapsed_ns": str(round(answer.elapsed_s * 1e9)),
+        }
+    )
+
+
+def _failed(failure: QueryFailed, asked: QueryRequest | None) -> Response:
+    headers = {
+        "X-ClickHouse-Exception-Code": str(failure.code),
+        "X-ClickHouse-Server-Display-Name": "hindcast",
+    }
+    if asked is not None:
+        headers["X-ClickHouse-Query-Id"] = asked.query_id
+    return PlainTextResponse(failure.text + "\n", status_code=failure.status, headers=headers)

@@ -1,0 +1,92 @@
+"""Bodies and answers in the compressions of HTTP that ClickHouse's clients use."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Callable
+
+import lz4.frame
+import zstandard
+
+from hindcast.local.clickhouse_door.failures import CANNOT_DECOMPRESS, NOT_IMPLEMENTED, refused
+
+_SMALLEST = 256
+
+
+def _compress_zstd(data: bytes) -> bytes:
+    return zstandard.ZstdCompressor(level=1).compress(data)
+
+
+def _decompress_zstd(data: bytes) -> bytes:
+    with zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True) as reader:
+        return bytes(reader.read())
+
+
+def _compress_gzip(data: bytes) -> bytes:
+    return gzip.compress(data, compresslevel=3)
+
+
+def _compress_lz4(data: bytes) -> bytes:
+    return bytes(lz4.frame.compress(data))
+
+
+def _decompress_lz4(data: bytes) -> bytes:
+    return bytes(lz4.frame.decompress(data))
+
+
+def _compress_deflate(data: bytes) -> bytes:
+    return zlib.compress(data, level=3)
+
+
+# In the order in which an answer's encoding is chosen.
+_COMPRESS: dict[str, Callable[[bytes], bytes]] = {
+    "lz4": _compress_lz4,
+    "zstd": _compress_zstd,
+    "gzip": _compress_gzip,
+    "deflate": _compress_deflate,
+}
+_DECOMPRESS: dict[str, Callable[[bytes], bytes]] = {
+    "lz4": _decompress_lz4,
+    "zstd": _decompress_zstd,
+    "gzip": gzip.decompress,
+    "deflate": zlib.decompress,
+}
+# What `FROM INFILE … COMPRESSION` calls them: the engine decompresses files itself.
+INFILE_METHODS = {"": "none", "identity": "none"} | {name: name for name in _DECOMPRESS}
+
+
+def check_encoding(encoding: str) -> str:
+    """The body's encoding, in lower case.
+
+    Raises:
+        QueryFailed: an encoding nobody here can read.
+    """
+    name = encoding.strip().lower()
+    if name not in INFILE_METHODS:
+        raise refused(NOT_IMPLEMENTED, f"Content-Encoding must be one of {', '.join(_DECOMPRESS)}")
+    return name
+
+
+def decompress(data: bytes, encoding: str) -> bytes:
+    """The body as it was before compression.
+
+    Raises:
+        QueryFailed: the bytes are not in that encoding.
+    """
+    if INFILE_METHODS[encoding] == "none":
+        return data
+    try:
+        return _DECOMPRESS[encoding](data)
+    except (OSError, EOFError, RuntimeError, zlib.error, zstandard.ZstdError):
+        raise refused(CANNOT_DECOMPRESS, f"the body is not {encoding}") from None
+
+
+def encode_answer(data: bytes, accepted: str) -> tuple[bytes, str]:
+    """The answer and its Content-Encoding ("" for none), by what the client accepts."""
+    offered = {part.partition(";")[0].strip().lower() for part in accepted.split(",")}
+    if len(data) >= _SMALLEST:
+        for name, compress in _COMPRESS.items():
+            if name in offered:
+                return compress(data), name
+    return data, ""

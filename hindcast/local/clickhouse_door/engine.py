@@ -1,0 +1,165 @@
+"""chDB as one shared engine: every request has its own connection, so settings and database never leak.
+
+chDB allows one process per directory, and a forked child hangs; threads may query at once (it releases the GIL).
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+# What connections raise is this class; `chdb.ChdbError` is another one.
+from chdb._exceptions import ChdbError
+from chdb.state.sqlitelike import Connection
+
+from hindcast.local.clickhouse_door.failures import from_engine
+from hindcast.local.clickhouse_door.sessions import Sessions, leaves_a_trace
+from producers.errors import ConfigError
+
+# Written before they are acknowledged: the recorder commits offsets on the strength of the answer.
+_ALWAYS: Mapping[str, str] = {"async_insert": "0"}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One statement for the engine and everything that surrounds it."""
+
+    sql: str
+    output_format: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    forced: Mapping[str, str] = field(default_factory=dict)
+    database: str = ""
+    query_id: str = ""
+    session_id: str = ""
+    session_timeout_s: int = 60
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The result's bytes in its format, and what the query cost."""
+
+    data: bytes
+    read_rows: int
+    read_bytes: int
+    written_rows: int
+    written_bytes: int
+    result_rows: int
+    elapsed_s: float
+
+
+class Engine:
+    """The only owner of one chDB directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = str(directory)
+        self._sessions = Sessions(lambda: Connection(self._directory))
+        try:
+            # Kept open: the engine ends with its last connection.
+            self._anchor = Connection(self._directory)
+            self.version = self._text("SELECT version()")
+            self.timezone = self._text("SELECT timezone()")
+        except (ChdbError, RuntimeError) as problem:
+            raise ConfigError(_why_closed(self._directory, str(problem))) from None
+
+    def run(self, job: Job) -> Answer:
+        """Run one statement to its end.
+
+        Raises:
+            QueryFailed: the engine's exception, or a session that is busy or gone.
+        """
+        # A forced user can leave nothing behind in a session, so it needs none.
+        if job.session_id and not job.forced:
+            with self._sessions.hold(
+                job.session_id, job.session_timeout_s, begin=leaves_a_trace(job.sql)
+            ) as held:
+                if held is not None:
+                    return self._run_in_session(held, job)
+        connection = Connection(self._directory)
+        try:
+            return self._run_on(connection, job)
+        finally:
+            connection.close()
+
+    def cancel_everything(self) -> None:
+        """Ask every running query to end."""
+        self._anchor.query("KILL QUERY WHERE query NOT ILIKE 'KILL QUERY%' ASYNC", "Null")
+
+    def close(self) -> None:
+        """Close all sessions and the engine; running queries must have ended."""
+        self._sessions.close()
+        self._anchor.close()
+
+    def _run_on(self, connection: Connection, job: Job) -> Answer:
+        started = time.perf_counter()
+        try:
+            for preparation in _preparations(job):
+                connection.query(preparation, "Null")
+            result = connection.query(job.sql, job.output_format, params=dict(job.parameters))
+        except ChdbError as problem:
+            raise from_engine(str(problem), self.version) from None
+        return Answer(
+            data=result.bytes(),
+            read_rows=int(result.storage_rows_read()),
+            read_bytes=int(result.storage_bytes_read()),
+            written_rows=int(result.rows_written()),
+            written_bytes=int(result.bytes_written()),
+            result_rows=int(result.rows_read()),
+            elapsed_s=time.perf_counter() - started,
+        )
+
+    def _run_in_session(self, connection: Connection, job: Job) -> Answer:
+        """Run on the session's connection, and take the request's own settings back afterwards."""
+        names = ", ".join(literal(name) for name in {**_ALWAYS, **job.settings})
+        before = connection.query(
+            f"SELECT name, value, changed FROM system.settings WHERE name IN ({names})", "JSONCompactEachRow"
+        )
+        try:
+            return self._run_on(connection, job)
+        finally:
+            rows = [json.loads(line) for line in before.bytes().splitlines()]
+            undo = ", ".join(
+                f"{name} = {literal(value) if changed else 'DEFAULT'}" for name, value, changed in rows
+            )
+            connection.query(f"SET {undo}", "Null")
+
+    def _text(self, sql: str) -> str:
+        return bytes(self._anchor.query(sql, "TSVRaw").bytes()).decode().strip()
+
+
+def _preparations(job: Job) -> list[str]:
+    """What a connection is told before the statement: database, then settings, then what nobody may change."""
+    told = [f"USE {_identifier(job.database)}"] if job.database else []
+    settings = {**_ALWAYS, "log_comment": job.query_id, **job.settings}
+    # Forced limits come first with readonly=1 among them, so that a client's attempt to lift them fails by itself.
+    if job.forced:
+        told.append(_set({"log_comment": job.query_id, **_ALWAYS, **job.forced}))
+        settings = dict(job.settings)
+    if settings:
+        told.append(_set(settings))
+    return told
+
+
+def _set(settings: Mapping[str, str]) -> str:
+    return "SET " + ", ".join(f"{name} = {literal(value)}" for name, value in settings.items())
+
+
+def literal(text: str) -> str:
+    """A ClickHouse string literal."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _identifier(name: str) -> str:
+    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
+
+
+def _why_closed(directory: str, said: str) -> str:
+    lowered = said.lower()
+    if "another server instance" in lowered or "already running" in lowered:
+        return f"another process already serves {directory}: stop it or name another directory"
+    if "no space left" in lowered or "not enough space" in lowered:
+        return f"disk full: {directory}"
+    return f"the engine cannot open {directory}: {said.splitlines()[0][:300] if said else 'no message'}"

@@ -1,0 +1,115 @@
+"""One HTTP request of ClickHouse's interface, read: query, bound parameters, settings, and how to answer."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from hindcast.local.clickhouse_door.failures import BAD_ARGUMENTS, NOT_IMPLEMENTED, refused
+
+# Parameters of the transport that mean nothing to an engine in the same process.
+_TRANSPORT = frozenset(
+    {
+        "user",
+        "password",
+        "quota_key",
+        "role",
+        "stacktrace",
+        "buffer_size",
+        "wait_end_of_query",
+        "client_protocol_version",
+        "send_progress_in_http_headers",
+        "http_headers_progress_interval_ms",
+        "add_http_cors_header",
+        "http_zlib_compression_level",
+        "http_native_compression_disable_checksumming_on_decompress",
+        "http_write_exception_in_output_format",
+        "cancel_http_readonly_queries_on_client_close",
+        "send_timeout",
+        "receive_timeout",
+        "log_comment",
+    }
+)
+_UNSUPPORTED = {
+    "compress": "compress=1 (ClickHouse's own block compression): use enable_http_compression=1",
+    "decompress": "decompress=1 (ClickHouse's own block compression): use the header Content-Encoding",
+    "session_check": "session_check=1: a session begins with the first statement that leaves something in it",
+}
+_SETTING = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*\Z")
+_FALSE = frozenset({"", "0", "false"})
+DEFAULT_FORMAT = "TabSeparated"
+
+
+@dataclass(frozen=True)
+class QueryRequest:
+    """What a client asked for, apart from the body."""
+
+    query: str
+    parameters: Mapping[str, str]
+    settings: Mapping[str, str]
+    database: str
+    default_format: str
+    query_id: str
+    session_id: str
+    session_timeout_s: int
+    compress_answer: bool
+
+
+def read_request(pairs: Iterable[tuple[str, str]], headers: Mapping[str, str]) -> QueryRequest:
+    """The request from its URL's parameters and headers (names in lower case).
+
+    Raises:
+        QueryFailed: a parameter that this door refuses, by name.
+    """
+    given = dict(pairs)
+    parameters = {name[6:]: value for name, value in given.items() if name.startswith("param_")}
+    taken = _take_known(given)
+    return QueryRequest(
+        query=given.get("query", ""),
+        parameters=parameters,
+        settings=_settings(given),
+        database=taken["database"] or headers.get("x-clickhouse-database", ""),
+        default_format=taken["default_format"] or headers.get("x-clickhouse-format", "") or DEFAULT_FORMAT,
+        query_id=taken["query_id"] or headers.get("x-clickhouse-query-id", "") or str(uuid.uuid4()),
+        session_id=taken["session_id"],
+        session_timeout_s=_whole("session_timeout", taken["session_timeout"] or "60"),
+        compress_answer=taken["enable_http_compression"] not in _FALSE,
+    )
+
+
+_KNOWN = (
+    "database",
+    "default_format",
+    "query_id",
+    "session_id",
+    "session_timeout",
+    "enable_http_compression",
+)
+
+
+def _take_known(given: Mapping[str, str]) -> dict[str, str]:
+    for name, why in _UNSUPPORTED.items():
+        if given.get(name, "") not in _FALSE:
+            raise refused(NOT_IMPLEMENTED, f"this door does not serve {why}")
+    return {name: given.get(name, "") for name in _KNOWN}
+
+
+def _settings(given: Mapping[str, str]) -> dict[str, str]:
+    settings = {}
+    for name, value in given.items():
+        if name in _TRANSPORT or name in _UNSUPPORTED or name in _KNOWN or name == "query":
+            continue
+        if name.startswith("param_"):
+            continue
+        if not _SETTING.match(name):
+            raise refused(BAD_ARGUMENTS, "a URL parameter is no name of a setting")
+        settings[name] = value
+    return settings
+
+
+def _whole(name: str, text: str) -> int:
+    if not text.isdigit():
+        raise refused(BAD_ARGUMENTS, f"{name} must be a whole number")
+    return int(text)

@@ -1,0 +1,131 @@
+"""As much of a statement as the HTTP interface must understand: where an INSERT's data begin, and which format answers.
+
+Pure text work; the engine parses the SQL itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_TOKEN = re.compile(
+    rb"""
+    (?P<space>\s+ | --[^\n]* | \#[!\ ][^\n]* | /\*.*?\*/)
+  | (?P<heredoc>\$(?P<tag>\w*)\$.*?\$(?P=tag)\$)
+  | (?P<quoted>'(?:[^'\\]|\\.|'')*' | "(?:[^"\\]|\\.)*" | `(?:[^`\\]|\\.)*`)
+  | (?P<word>[A-Za-z_]\w*)
+  | (?P<open>[(\[{])
+  | (?P<close>[)\]}])
+  | (?P<other>.)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_AFTER_FORMAT = re.compile(rb"[ \t\f]*\r?\n?")
+
+
+@dataclass(frozen=True)
+class Token:
+    """A significant token: lower-cased word or its kind, its place, and how many brackets stand around it."""
+
+    text: str
+    start: int
+    end: int
+    depth: int
+
+
+@dataclass(frozen=True)
+class Insert:
+    """An INSERT whose data follow it: `sql` for the engine is `head + FROM INFILE … + tail`."""
+
+    head: str
+    tail: str
+    data_format: str
+    data_at: int
+
+
+def tokens(text: bytes) -> Iterator[Token]:
+    """The significant tokens of a statement, lazily: nothing beyond the last one asked for is looked at."""
+    depth = 0
+    for match in _TOKEN.finditer(text):
+        kind = match.lastgroup if match.lastgroup != "tag" else "heredoc"
+        if kind == "space":
+            continue
+        if kind == "close":
+            depth -= 1
+        name = match.group().decode("utf-8", "replace").lower() if kind in ("word", "other") else str(kind)
+        yield Token(name, match.start(), match.end(), depth)
+        if kind == "open":
+            depth += 1
+
+
+def first_words(text: bytes, count: int) -> list[str]:
+    """The first significant tokens of the statement."""
+    found = []
+    for token in tokens(text):
+        found.append(token.text)
+        if len(found) == count:
+            break
+    return found
+
+
+def split_insert(text: bytes) -> Insert | None:
+    """The parts of `INSERT INTO … [SETTINGS …] FORMAT name <data>` or `INSERT INTO … VALUES` with the data elsewhere.
+
+    None for anything whose data stand in the SQL itself: INSERT … SELECT, VALUES with rows behind it, other statements.
+    """
+    seen = tokens(text)
+    first = next(seen, None)
+    if first is None or first.text != "insert":
+        return None
+    settings_at: int | None = None
+    for token in seen:
+        if token.depth:
+            continue
+        if token.text in ("select", "with", "infile", "watch"):
+            return None
+        if token.text == "settings" and settings_at is None:
+            settings_at = token.start
+        if token.text == "values":
+            return _values(text, token, settings_at)
+        if token.text == "format":
+            return _formatted(text, token, settings_at, next(seen, None))
+    return None
+
+
+def _values(text: bytes, values: Token, settings_at: int | None) -> Insert | None:
+    if text[values.end :].strip():
+        return None
+    split = settings_at if settings_at is not None else values.start
+    return Insert(text[:split].decode(), text[split : values.start].decode(), "Values", len(text))
+
+
+def _formatted(text: bytes, word: Token, settings_at: int | None, name: Token | None) -> Insert | None:
+    if name is None:
+        return None
+    split = settings_at if settings_at is not None else word.start
+    after = _AFTER_FORMAT.match(text, name.end)
+    data_at = after.end() if after else name.end
+    data_format = text[name.start : name.end].decode()
+    return Insert(text[:split].decode(), text[split : word.start].decode(), data_format, data_at)
+
+
+def output_format(text: bytes, default: str) -> str:
+    """The format named by a trailing `FORMAT name` outside of brackets, else the default."""
+    found = default
+    previous = ""
+    for token in tokens(text):
+        if previous == "format" and not token.depth:
+            found = text[token.start : token.end].decode("utf-8", "replace")
+        previous = token.text if not token.depth else ""
+    return found
+
+
+def writes_a_file(text: bytes) -> bool:
+    """Whether the statement would write to or read from a file by `INTO OUTFILE` or `FROM INFILE`."""
+    previous = ""
+    for token in tokens(text):
+        if (previous, token.text) in (("into", "outfile"), ("from", "infile")):
+            return True
+        previous = token.text
+    return False
