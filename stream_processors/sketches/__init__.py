@@ -1,0 +1,64 @@
+"""Sketches: exact, mergeable counts of numeric and categorical columns, per key.
+
+Pure: no broker, no database, no clock. ``Accumulator`` makes them from batches; ``NumericSketch`` and ``CategoricalSketch`` are the values; ``columns``
+reads and writes them as records of ``schemas/sketch.v1.avsc``; ``slices`` names what they count.
+"""
+
+from stream_processors.sketches.accumulate import Accumulator, Batch, KeySketches
+from stream_processors.sketches.bins import (
+    DEFAULT_PRECISION,
+    MAX_PRECISION,
+    bin_upper_edge,
+    coarsen,
+    histogram_bins,
+    midpoint,
+)
+from stream_processors.sketches.categorical import (
+    MAX_NAME_LENGTH,
+    MAX_NAMES,
+    AlignedCounts,
+    CategoricalSketch,
+    align,
+)
+from stream_processors.sketches.columns import (
+    categorical_record,
+    categorical_sketch,
+    numeric_record,
+    numeric_sketch,
+)
+from stream_processors.sketches.grouping import Grouping
+from stream_processors.sketches.hashing import BUCKETS, bucket, hashes
+from stream_processors.sketches.numeric import MAX_BINS, NumericSketch
+from stream_processors.sketches.slices import OTHER, REST, WHOLE, parse_slice, slice_name
+
+__all__ = [
+    "BUCKETS",
+    "DEFAULT_PRECISION",
+    "MAX_BINS",
+    "MAX_NAMES",
+    "MAX_NAME_LENGTH",
+    "MAX_PRECISION",
+    "OTHER",
+    "REST",
+    "WHOLE",
+    "Accumulator",
+    "AlignedCounts",
+    "Batch",
+    "CategoricalSketch",
+    "Grouping",
+    "KeySketches",
+    "NumericSketch",
+    "align",
+    "bin_upper_edge",
+    "bucket",
+    "categorical_record",
+    "categorical_sketch",
+    "coarsen",
+    "hashes",
+    "histogram_bins",
+    "midpoint",
+    "numeric_record",
+    "numeric_sketch",
+    "parse_slice",
+    "slice_name",
+]

@@ -1,0 +1,75 @@
+"""The histogram's bins: a double truncated to its first ``p`` mantissa bits.
+
+A bin is named by its edge nearest zero, a plain readable number, and is 2^-p of its octave wide. The positive bin ``b`` holds
+``[b, upper)``, the negative one ``(upper, b]``; the bin 0.0 holds the subnormals too small for a bit of their own, of both signs.
+The same formula in ClickHouse::
+
+    reinterpretAsFloat64(bitAnd(reinterpretAsUInt64(x), bitNot(toUInt64(bitShiftLeft(toUInt64(1), 52 - p) - 1)))) + 0.0
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+MANTISSA_BITS = 52
+MAX_PRECISION = 20
+DEFAULT_PRECISION = 5
+
+
+def check_precision(precision: int) -> int:
+    """Return the precision, or raise ``ValueError`` where it is not 0 to 20 significant bits."""
+    if not 0 <= precision <= MAX_PRECISION:
+        raise ValueError(f"a precision is 0 to {MAX_PRECISION} bits, not {precision}")
+    return precision
+
+
+def _bits(x: Floats) -> Ints:
+    return np.ascontiguousarray(x, dtype=np.float64).view(np.int64)
+
+
+def histogram_bins(x: Floats, precision: int) -> Floats:
+    """Bin of each finite double, same shape. NaN and infinities have no bin: count them apart.
+
+    >>> histogram_bins(np.array([3.14159, -3.14159, 2021.0, -0.0]), 4).tolist()
+    [3.125, -3.125, 1984.0, 0.0]
+    """
+    # Adding 0.0 makes one zero of -0.0 and 0.0.
+    return (_bits(x) & -(1 << (MANTISSA_BITS - precision))).view(np.float64) + 0.0
+
+
+def bin_upper_edge(bins: Floats, precision: int) -> Floats:
+    """Edge away from zero of each bin (exclusive). The last octave's last bin ends at infinity; 0.0 gives its positive edge.
+
+    >>> bin_upper_edge(np.array([3.125, -3.125]), 4).tolist()
+    [3.25, -3.25]
+    """
+    return (_bits(bins) + (1 << (MANTISSA_BITS - precision))).view(np.float64)
+
+
+def midpoint(bins: Floats, precision: int) -> Floats:
+    """Middle of each bin, at most half a bin width from any value in it; the bin 0.0 is symmetric, so its middle is 0.
+
+    >>> midpoint(np.array([3.125, -3.125, 0.0]), 4).tolist()
+    [3.1875, -3.1875, 0.0]
+    """
+    half = 1 << (MANTISSA_BITS - precision - 1)
+    return np.where(bins == 0.0, 0.0, (_bits(bins) + half).view(np.float64))
+
+
+def add_up(bins: Floats, counts: Ints) -> tuple[Floats, Ints]:
+    """Sort the bins and add the counts of equal ones. Bins must be finite and without -0.0."""
+    if bins.size == 0:
+        return bins, counts
+    order = np.argsort(bins, kind="stable")
+    ordered = bins[order]
+    first = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
+    return ordered[first], np.add.reduceat(counts[order], first)
+
+
+def coarsen(bins: Floats, counts: Ints, precision: int) -> tuple[Floats, Ints]:
+    """Merge a histogram's bins at a smaller precision, exactly: equal to the histogram taken at that precision at once."""
+    return add_up(histogram_bins(bins, precision), counts)

@@ -1,0 +1,149 @@
+"""Running sketches of one categorical column for many keys at once.
+
+An entry's item is a number: that of a value in the column's vocabulary, or -1 - b for hash bucket b.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from stream_processors.sketches.bins import Ints
+from stream_processors.sketches.categorical import MAX_NAME_LENGTH, MAX_NAMES, CategoricalSketch, names_of
+from stream_processors.sketches.encoding import EncodedStrings
+from stream_processors.sketches.entries import Entries, grown, stretches
+from stream_processors.sketches.grouping import Grouping
+from stream_processors.sketches.hashing import BUCKETS, Hashes, bucket, hashes
+
+
+class CategoricalTotals:
+    """Adds up one categorical column under one rule: the values ``listed``, or None for the 1,000 smallest hashes."""
+
+    def __init__(self, listed: tuple[str, ...] | None) -> None:
+        self.listed = None if listed is None else names_of(listed)
+        self.entries = Entries(np.dtype(np.int64))
+        self._vocabulary: dict[str, int] = {}
+        self._hashes: list[int] = []
+        for value in self.listed or ():
+            self._number(value, 0)
+        self._nulls = np.zeros(0, dtype=np.int64)
+        self._absent = np.zeros(0, dtype=np.int64)
+        self._added = np.zeros(0, dtype=np.bool_)
+
+    def add(self, column: EncodedStrings, grouping: Grouping, key_ids: Ints) -> None:
+        """Add a batch under one grouping; ``key_ids`` are the numbers of the grouping's keys."""
+        if grouping.present.size == 0:
+            return
+        self._grow(int(key_ids.max()) + 1)
+        groups, codes, counts = grouping.table(column.codes, column.n_codes)
+        keys, n_values = key_ids[groups], len(column.values)
+        for code, totals in ((n_values, self._nulls), (n_values + 1, self._absent)):
+            totals[keys[codes == code]] += counts[codes == code]
+        named = codes < n_values
+        keys, codes, counts = keys[named], codes[named], counts[named]
+        self.entries.append(keys, self._items(column.values, keys, codes), counts)
+        if self.entries.is_due:
+            self.entries.replace(*self._pruned())
+        self._added[key_ids[grouping.present]] = True
+
+    def _items(self, values: list[str], keys: Ints, codes: Ints) -> Ints:
+        """Item of each (key, code): the value's number where it may stand by name, its bucket else."""
+        if self.listed is not None:
+            return self._items_of_values(values).take(codes)
+        if len(values) <= MAX_NAMES:
+            return self._items_of_values(values).take(codes)
+        # Naming every value of a near-unique column would cost more than all else: first see which can stay at all.
+        value_hashes = hashes(values)
+        short = np.fromiter((len(value) <= MAX_NAME_LENGTH for value in values), np.bool_, len(values))
+        stays = short[codes]
+        candidates = np.flatnonzero(stays)
+        stays[candidates] = _among_smallest(keys[candidates], value_hashes[codes[candidates]])
+        items = -1 - bucket(value_hashes)[codes]
+        numbers = np.zeros(len(values), dtype=np.int64)
+        for code in np.unique(codes[stays]).tolist():
+            numbers[code] = self._number(values[code], int(value_hashes[code]))
+        items[stays] = numbers[codes[stays]]
+        return items
+
+    def _items_of_values(self, values: list[str]) -> Ints:
+        items = np.empty(len(values), dtype=np.int64)
+        for code, value in enumerate(values):
+            known = self._vocabulary.get(value)
+            items[code] = self._new_item(value) if known is None else known
+        return items
+
+    def _new_item(self, value: str) -> int:
+        value_hash = int(hashes((value,))[0])
+        if self.listed is None and len(value) <= MAX_NAME_LENGTH:
+            return self._number(value, value_hash)
+        return -1 - value_hash % BUCKETS
+
+    def _number(self, value: str, value_hash: int) -> int:
+        """Give the value a number in the vocabulary, or find the one it has."""
+        number = self._vocabulary.setdefault(value, len(self._hashes))
+        if number == len(self._hashes):
+            self._hashes.append(value_hash)
+        return number
+
+    def _grow(self, keys: int) -> None:
+        self._nulls, self._absent = grown(self._nulls, keys, 0), grown(self._absent, keys, 0)
+        self._added = grown(self._added, keys, 0)
+
+    def _pruned(self) -> tuple[Ints, Ints, Ints]:
+        """The entries summed up, with at most 1,000 names per key where there is no list."""
+        keys, items, counts = self.entries.summed()
+        if self.listed is not None or keys.size == 0:
+            return keys, items, counts
+        named = np.flatnonzero(items >= 0)
+        all_hashes: Hashes = np.array(self._hashes, dtype=np.uint64)
+        item_hashes = all_hashes[items[named]]
+        evicted = ~_among_smallest(keys[named], item_hashes)
+        if not evicted.any():
+            return keys, items, counts
+        items = items.copy()
+        items[named[evicted]] = -1 - bucket(item_hashes[evicted])
+        self.entries.replace(keys, items, counts)
+        return self.entries.summed()
+
+    def sketches(self) -> Iterator[tuple[int, CategoricalSketch]]:
+        """Yield (key number, sketch) for every key that had rows in a batch to which this column was added."""
+        keys, items, counts = self._pruned()
+        place = {
+            key: (start, end) for key, start, end in zip(*(s.tolist() for s in stretches(keys)), strict=True)
+        }
+        names = list(self._vocabulary)
+        for key in np.flatnonzero(self._added).tolist():
+            start, end = place.get(key, (0, 0))
+            yield key, self._sketch(key, names, items[start:end], counts[start:end])
+
+    def _sketch(self, key: int, names: list[str], items: Ints, counts: Ints) -> CategoricalSketch:
+        n_bucketed = int(np.searchsorted(items, 0))
+        buckets = np.zeros(BUCKETS, dtype=np.int64)
+        buckets[-1 - items[:n_bucketed]] = counts[:n_bucketed]
+        items, counts = items[n_bucketed:], counts[n_bucketed:]
+        if self.listed is None:
+            order = sorted(range(items.size), key=[names[item] for item in items.tolist()].__getitem__)
+            values, kept = tuple(names[item] for item in items[order].tolist()), counts[order]
+        else:
+            values, kept = self.listed, np.zeros(len(self.listed), dtype=np.int64)
+            kept[items] = counts
+        return CategoricalSketch(
+            values,
+            kept,
+            buckets,
+            nulls=int(self._nulls[key]),
+            absent=int(self._absent[key]),
+            listed=self.listed is not None,
+        )
+
+
+def _among_smallest(keys: Ints, value_hashes: Hashes) -> npt.NDArray[np.bool_]:
+    """Whether each (key, value) is among its key's 1,000 smallest hashes; each pair must stand once."""
+    order = np.lexsort((value_hashes, keys))
+    _, starts, ends = stretches(keys[order])
+    rank = np.arange(keys.size) - np.repeat(starts, ends - starts)
+    smallest = np.empty(keys.size, dtype=np.bool_)
+    smallest[order] = rank < MAX_NAMES
+    return smallest

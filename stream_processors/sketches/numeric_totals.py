@@ -1,0 +1,98 @@
+"""Running sketches of one numeric column for many keys at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from stream_processors.sketches.bins import Floats, Ints
+from stream_processors.sketches.encoding import (
+    ABSENT,
+    MINUS_INF,
+    NAN,
+    NULL,
+    PLUS_INF,
+    SPECIALS,
+    EncodedNumbers,
+)
+from stream_processors.sketches.entries import Entries, grown, stretches
+from stream_processors.sketches.grouping import Grouping
+from stream_processors.sketches.numeric import NumericSketch
+
+
+class NumericTotals:
+    """Adds up one numeric column at one precision; keys are small integers given by the accumulator."""
+
+    def __init__(self, precision: int) -> None:
+        self.precision = precision
+        self.entries = Entries(np.dtype(np.float64))
+        self._specials = np.zeros((0, SPECIALS), dtype=np.int64)
+        self._added = np.zeros(0, dtype=np.bool_)
+        self._sums = np.zeros((0, 2))
+        self._lows = np.zeros(0)
+        self._highs = np.zeros(0)
+
+    def add(self, column: EncodedNumbers, grouping: Grouping, key_ids: Ints) -> None:
+        """Add a batch under one grouping; ``key_ids`` are the numbers of the grouping's keys."""
+        if grouping.present.size == 0:
+            return
+        self._grow(int(key_ids.max()) + 1)
+        groups, codes, counts = grouping.table(column.codes, column.n_codes)
+        n_bins = column.bins.size
+        special = codes >= n_bins
+        if special.any():
+            self._specials[key_ids[groups[special]], codes[special] - n_bins] += counts[special]
+            groups, codes, counts = groups[~special], codes[~special], counts[~special]
+        self.entries.append(key_ids[groups], column.bins[codes], counts)
+        if self.entries.is_due:
+            self.entries.replace(*self.entries.summed())
+        self._add_moments(column, grouping, key_ids[grouping.present])
+
+    def _add_moments(self, column: EncodedNumbers, grouping: Grouping, present: Ints) -> None:
+        values = grouping.gather(column.values)
+        same = column.lows is column.values
+        lows = values if same else grouping.gather(column.lows)
+        highs = values if same else grouping.gather(column.highs)
+        with np.errstate(over="ignore"):
+            self._sums[present, 0] += grouping.reduce(np.add, values)
+            self._sums[present, 1] += grouping.reduce(np.add, values * values)
+        self._lows[present] = np.minimum(self._lows[present], grouping.reduce(np.minimum, lows))
+        self._highs[present] = np.maximum(self._highs[present], grouping.reduce(np.maximum, highs))
+        self._added[present] = True
+
+    def _grow(self, keys: int) -> None:
+        if self._added.size >= keys:
+            return
+        self._specials = grown(self._specials, keys, 0)
+        self._added = grown(self._added, keys, 0)
+        self._sums = grown(self._sums, keys, 0.0)
+        self._lows = grown(self._lows, keys, np.inf)
+        self._highs = grown(self._highs, keys, -np.inf)
+
+    def sketches(self) -> Iterator[tuple[int, NumericSketch]]:
+        """Yield (key number, sketch) for every key that had rows in a batch to which this column was added."""
+        keys, bins, counts = self.entries.summed()
+        place = {
+            key: (start, end) for key, start, end in zip(*(s.tolist() for s in stretches(keys)), strict=True)
+        }
+        for key in np.flatnonzero(self._added).tolist():
+            start, end = place.get(key, (0, 0))
+            yield key, self._sketch(key, bins[start:end], counts[start:end])
+
+    def _sketch(self, key: int, bins: Floats, counts: Ints) -> NumericSketch:
+        specials = self._specials[key].tolist()
+        return NumericSketch(
+            precision=self.precision,
+            bins=bins,
+            counts=counts,
+            nulls=specials[NULL],
+            nans=specials[NAN],
+            plus_inf=specials[PLUS_INF],
+            minus_inf=specials[MINUS_INF],
+            absent=specials[ABSENT],
+            sum=float(self._sums[key, 0]),
+            sum_of_squares=float(self._sums[key, 1]),
+            minimum=float(self._lows[key]) if bins.size else None,
+            maximum=float(self._highs[key]) if bins.size else None,
+        ).fitted()
