@@ -55,10 +55,10 @@ def _recorded(record: Path) -> list[Path]:
 def _resolve(cache: Path) -> list[Path]:
     # jgo takes a quarter of a second to import, and is needed once in the life of a cache.
     try:
-        from jgo.config import GlobalSettings  # noqa: PLC0415 - see above
-        from jgo.constants import MAVEN_CENTRAL_URL  # noqa: PLC0415 - see above
-        from jgo.env import EnvironmentBuilder, LinkStrategy  # noqa: PLC0415 - see above
-        from jgo.maven import MavenContext  # noqa: PLC0415 - see above
+        from jgo.config import GlobalSettings
+        from jgo.constants import MAVEN_CENTRAL_URL
+        from jgo.env import EnvironmentBuilder, LinkStrategy
+        from jgo.maven import MavenContext
     except ImportError:
         raise ConfigError("the package jgo is missing: pip install 'hindcast[embedded]'") from None
     # A user's own mirrors stand in jgo's settings file and come on top of Maven Central.

@@ -1,0 +1,48 @@
+"""Fixtures that every room's tests share: the two servers, and names that no other test uses."""
+
+from __future__ import annotations
+
+import urllib.request
+import uuid
+from base64 import b64encode
+from collections.abc import Iterator
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from services import running_clickhouse, running_kafka
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Bootstrap servers of a real Kafka; started when the first test asks. A Kafka that does not start fails it."""
+    with running_kafka(tmp_path_factory.mktemp("kafka")) as bootstrap:
+        yield bootstrap
+
+
+@pytest.fixture(scope="session")
+def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a real ClickHouse engine, like http://user:password@host:port; started when the first test asks."""
+    with running_clickhouse(tmp_path_factory.mktemp("clickhouse")) as url:
+        yield url
+
+
+@pytest.fixture
+def topic_prefix() -> str:
+    """A prefix for topics and groups that no other test uses."""
+    return f"t{uuid.uuid4().hex[:10]}."
+
+
+@pytest.fixture
+def database(clickhouse: str) -> Iterator[str]:
+    """The name of a database that does not exist yet and is dropped after the test."""
+    name = f"t_{uuid.uuid4().hex[:12]}"
+    yield name
+    parts = urlsplit(clickhouse)
+    who = f"{unquote(parts.username or 'default')}:{unquote(parts.password or '')}"
+    request = urllib.request.Request(
+        f"{parts.scheme}://{parts.hostname}:{parts.port}/",
+        data=f"DROP DATABASE IF EXISTS {name} SYNC".encode(),
+        headers={"Authorization": "Basic " + b64encode(who.encode()).decode()},
+    )
+    with urllib.request.urlopen(request, timeout=60) as reply:
+        reply.read()
