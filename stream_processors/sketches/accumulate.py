@@ -103,11 +103,11 @@ class Accumulator:
         events = self._events.tolist()
         sketches = [KeySketches(events[number]) for number in range(len(self._keys))]
         for (column, _), totals in self._numeric.items():
-            for number, numeric in totals.sketches():
-                sketches[number].numeric[column] = numeric.of_events(events[number])
+            for number, numeric in totals.sketches(self._events):
+                sketches[number].numeric[column] = numeric
         for (column, _), totals_of_values in self._categorical.items():
-            for number, categorical in totals_of_values.sketches():
-                sketches[number].categorical[column] = categorical.of_events(events[number])
+            for number, categorical in totals_of_values.sketches(self._events):
+                sketches[number].categorical[column] = categorical
         drained = {key: sketches[number] for key, number in self._keys.items() if events[number]}
         self._clear()
         return drained

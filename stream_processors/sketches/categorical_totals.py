@@ -17,19 +17,22 @@ from stream_processors.sketches.entries import Entries, grown, stretches
 from stream_processors.sketches.grouping import Grouping
 from stream_processors.sketches.hashing import BUCKETS, Hashes, bucket, hashes
 
+# Fewer entries than this are not worth looking for names that can no longer stay.
+_PRUNE_FROM = 100_000
+
 
 class CategoricalTotals:
     """Adds up one categorical column under one rule: the values ``listed``, or None for the 1,000 smallest hashes."""
 
     def __init__(self, listed: tuple[str, ...] | None) -> None:
         self.listed = None if listed is None else names_of(listed)
-        self.entries = Entries(np.dtype(np.int64))
+        self.entries = Entries()
+        self._prune_above = _PRUNE_FROM
         self._vocabulary: dict[str, int] = {}
         self._hashes: list[int] = []
         for value in self.listed or ():
             self._number(value, 0)
         self._nulls = np.zeros(0, dtype=np.int64)
-        self._absent = np.zeros(0, dtype=np.int64)
         self._added = np.zeros(0, dtype=np.bool_)
 
     def add(self, column: EncodedStrings, grouping: Grouping, key_ids: Ints) -> None:
@@ -39,13 +42,14 @@ class CategoricalTotals:
         self._grow(int(key_ids.max()) + 1)
         groups, codes, counts = grouping.table(column.codes, column.n_codes)
         keys, n_values = key_ids[groups], len(column.values)
-        for code, totals in ((n_values, self._nulls), (n_values + 1, self._absent)):
-            totals[keys[codes == code]] += counts[codes == code]
+        nulls = codes == n_values
+        self._nulls[keys[nulls]] += counts[nulls]
         named = codes < n_values
         keys, codes, counts = keys[named], codes[named], counts[named]
         self.entries.append(keys, self._items(column.values, keys, codes), counts)
-        if self.entries.is_due:
-            self.entries.replace(*self._pruned())
+        if self.listed is None and self.entries.size > self._prune_above:
+            self._pruned()
+            self._prune_above = 2 * self.entries.size + _PRUNE_FROM
         self._added[key_ids[grouping.present]] = True
 
     def _items(self, values: list[str], keys: Ints, codes: Ints) -> Ints:
@@ -88,7 +92,7 @@ class CategoricalTotals:
         return number
 
     def _grow(self, keys: int) -> None:
-        self._nulls, self._absent = grown(self._nulls, keys, 0), grown(self._absent, keys, 0)
+        self._nulls = grown(self._nulls, keys, 0)
         self._added = grown(self._added, keys, 0)
 
     def _pruned(self) -> tuple[Ints, Ints, Ints]:
@@ -107,18 +111,26 @@ class CategoricalTotals:
         self.entries.replace(keys, items, counts)
         return self.entries.summed()
 
-    def sketches(self) -> Iterator[tuple[int, CategoricalSketch]]:
-        """Yield (key number, sketch) for every key that had rows in a batch to which this column was added."""
+    def sketches(self, events: Ints) -> Iterator[tuple[int, CategoricalSketch]]:
+        """Yield (key number, sketch) for every key that had rows in a batch to which this column was added.
+
+        ``events`` are the events of each key; those that did not carry the column are absent.
+        """
         keys, items, counts = self._pruned()
-        place = {
-            key: (start, end) for key, start, end in zip(*(s.tolist() for s in stretches(keys)), strict=True)
-        }
+        with_items, starts, ends = stretches(keys)
+        carried = self._nulls.copy()
+        if counts.size:
+            carried[with_items] += np.add.reduceat(counts, starts)
+        place = dict(zip(with_items.tolist(), zip(starts.tolist(), ends.tolist(), strict=True), strict=True))
         names = list(self._vocabulary)
         for key in np.flatnonzero(self._added).tolist():
             start, end = place.get(key, (0, 0))
-            yield key, self._sketch(key, names, items[start:end], counts[start:end])
+            absent = int(events[key] - carried[key])
+            yield key, self._sketch(key, names, items[start:end], counts[start:end], absent)
 
-    def _sketch(self, key: int, names: list[str], items: Ints, counts: Ints) -> CategoricalSketch:
+    def _sketch(
+        self, key: int, names: list[str], items: Ints, counts: Ints, absent: int
+    ) -> CategoricalSketch:
         n_bucketed = int(np.searchsorted(items, 0))
         buckets = np.zeros(BUCKETS, dtype=np.int64)
         buckets[-1 - items[:n_bucketed]] = counts[:n_bucketed]
@@ -134,7 +146,7 @@ class CategoricalTotals:
             kept,
             buckets,
             nulls=int(self._nulls[key]),
-            absent=int(self._absent[key]),
+            absent=absent,
             listed=self.listed is not None,
         )
 

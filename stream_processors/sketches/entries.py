@@ -12,51 +12,54 @@ from stream_processors.sketches.bins import Ints
 # Below this many new entries summing them up is not worth the sort.
 _SUM_UP_FROM = 100_000
 
-Items = npt.NDArray[Any]
+# Key and item share one int64, so that one sort orders both: the key in the upper half, the item, shifted to be positive, in the lower.
+_HALF = 32
+_ITEM_SHIFT = 1 << 31
 
 
 class Entries:
-    """An append-only multiset of (key, item) with counts; items are float64 bins or int64 identifiers."""
+    """An append-only multiset of (key, item) with counts; keys are integers from 0 to 2^31 - 1, items from -2^31 to 2^31 - 1."""
 
-    def __init__(self, items: np.dtype[Any]) -> None:
-        self._keys: list[Ints] = []
-        self._items: list[Items] = []
+    def __init__(self) -> None:
+        self._pairs: list[Ints] = []
         self._counts: list[Ints] = []
-        self._item_type = items
         self.size = 0
         self._summed = 0
 
-    def append(self, keys: Ints, items: Items, counts: Ints) -> None:
-        """Add entries: three arrays of one length."""
-        self._keys.append(keys)
-        self._items.append(items)
+    def append(self, keys: Ints, items: Ints, counts: Ints) -> None:
+        """Add entries: three int64 arrays of one length."""
+        self._pairs.append((keys << _HALF) + (items + _ITEM_SHIFT))
         self._counts.append(counts)
         self.size += keys.size
+        if self.size - self._summed > max(_SUM_UP_FROM, self._summed):
+            self._sum_up()
 
-    @property
-    def is_due(self) -> bool:
-        """Whether enough was appended that summing up would free memory."""
-        return self.size - self._summed > max(_SUM_UP_FROM, self._summed)
+    def _sum_up(self) -> tuple[Ints, Ints]:
+        """Bring all entries to one per (key, item), in order, and return (pairs, counts)."""
+        if len(self._pairs) == 1 and self._summed == self.size:
+            return self._pairs[0], self._counts[0]
+        pairs = np.concatenate([*self._pairs, np.empty(0, dtype=np.int64)])
+        counts = np.concatenate([*self._counts, np.empty(0, dtype=np.int64)])
+        # Stable, because that sort merges the runs a batch's tables come in.
+        order = np.argsort(pairs, kind="stable")
+        pairs = pairs[order]
+        first = np.flatnonzero(np.concatenate(([pairs.size > 0], pairs[1:] != pairs[:-1])))
+        if pairs.size:
+            pairs, counts = pairs[first], np.add.reduceat(counts[order], first)
+        self._pairs, self._counts = [pairs], [counts]
+        self.size = self._summed = pairs.size
+        return pairs, counts
 
-    def summed(self) -> tuple[Ints, Items, Ints]:
+    def summed(self) -> tuple[Ints, Ints, Ints]:
         """All entries as (keys, items, counts), sorted by key and item, each pair once."""
-        if not self._keys:
-            return (
-                np.empty(0, dtype=np.int64),
-                np.empty(0, dtype=self._item_type),
-                np.empty(0, dtype=np.int64),
-            )
-        keys, items, counts = (np.concatenate(part) for part in (self._keys, self._items, self._counts))
-        order = np.lexsort((items, keys))
-        keys, items, counts = keys[order], items[order], counts[order]
-        new = (keys[1:] != keys[:-1]) | (items[1:] != items[:-1])
-        first = np.flatnonzero(np.concatenate(([True], new)))
-        return keys[first], items[first], np.add.reduceat(counts, first)
+        pairs, counts = self._sum_up()
+        keys = pairs >> _HALF
+        return keys, pairs - (keys << _HALF) - _ITEM_SHIFT, counts
 
-    def replace(self, keys: Ints, items: Items, counts: Ints) -> None:
-        """Hold these entries, each (key, item) once, instead of all before."""
-        self._keys, self._items, self._counts = [keys], [items], [counts]
-        self.size = self._summed = keys.size
+    def replace(self, keys: Ints, items: Ints, counts: Ints) -> None:
+        """Hold these entries instead of all before."""
+        self._pairs, self._counts, self.size, self._summed = [], [], 0, 0
+        self.append(keys, items, counts)
 
 
 def stretches(sorted_keys: Ints) -> tuple[Ints, Ints, Ints]:

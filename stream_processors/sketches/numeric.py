@@ -56,6 +56,8 @@ class NumericSketch:
         values = np.asarray(values, dtype=np.float64)
         present = values if valid is None else values[valid]
         finite = present[np.isfinite(present)]
+        with np.errstate(over="ignore"):
+            sum_of_squares = float(np.square(finite).sum())
         bins, counts = binning.add_up(
             binning.histogram_bins(finite, binning.check_precision(precision)),
             np.ones(finite.size, dtype=np.int64),
@@ -70,7 +72,7 @@ class NumericSketch:
             minus_inf=int((present == -np.inf).sum()),
             absent=absent,
             sum=float(finite.sum()),
-            sum_of_squares=float(np.dot(finite, finite)),
+            sum_of_squares=sum_of_squares,
             minimum=float(finite.min()) if finite.size else None,
             maximum=float(finite.max()) if finite.size else None,
         )

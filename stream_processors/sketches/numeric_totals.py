@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from stream_processors.sketches.bins import Floats, Ints
+from stream_processors.sketches.bins import Floats, Ints, numbered_bins
 from stream_processors.sketches.encoding import (
     ABSENT,
     MINUS_INF,
@@ -26,7 +26,7 @@ class NumericTotals:
 
     def __init__(self, precision: int) -> None:
         self.precision = precision
-        self.entries = Entries(np.dtype(np.float64))
+        self.entries = Entries()
         self._specials = np.zeros((0, SPECIALS), dtype=np.int64)
         self._added = np.zeros(0, dtype=np.bool_)
         self._sums = np.zeros((0, 2))
@@ -45,8 +45,6 @@ class NumericTotals:
             self._specials[key_ids[groups[special]], codes[special] - n_bins] += counts[special]
             groups, codes, counts = groups[~special], codes[~special], counts[~special]
         self.entries.append(key_ids[groups], column.bins[codes], counts)
-        if self.entries.is_due:
-            self.entries.replace(*self.entries.summed())
         self._add_moments(column, grouping, key_ids[grouping.present])
 
     def _add_moments(self, column: EncodedNumbers, grouping: Grouping, present: Ints) -> None:
@@ -70,13 +68,23 @@ class NumericTotals:
         self._lows = grown(self._lows, keys, np.inf)
         self._highs = grown(self._highs, keys, -np.inf)
 
-    def sketches(self) -> Iterator[tuple[int, NumericSketch]]:
-        """Yield (key number, sketch) for every key that had rows in a batch to which this column was added."""
-        keys, bins, counts = self.entries.summed()
-        place = {
-            key: (start, end) for key, start, end in zip(*(s.tolist() for s in stretches(keys)), strict=True)
-        }
-        for key in np.flatnonzero(self._added).tolist():
+    def sketches(self, events: Ints) -> Iterator[tuple[int, NumericSketch]]:
+        """Yield (key number, sketch) for every key that had rows in a batch to which this column was added.
+
+        ``events`` are the events of each key; those that did not carry the column are absent.
+        """
+        keys, numbers, counts = self.entries.summed()
+        bins = numbered_bins(numbers, self.precision)
+        with_bins, starts, ends = stretches(keys)
+        finite = np.zeros(self._added.size, dtype=np.int64)
+        if counts.size:
+            finite[with_bins] = np.add.reduceat(counts, starts)
+        self._specials[:, ABSENT] = 0
+        carried = finite + self._specials.sum(axis=1)
+        added = np.flatnonzero(self._added)
+        self._specials[added, ABSENT] = events[added] - carried[added]
+        place = dict(zip(with_bins.tolist(), zip(starts.tolist(), ends.tolist(), strict=True), strict=True))
+        for key in added.tolist():
             start, end = place.get(key, (0, 0))
             yield key, self._sketch(key, bins[start:end], counts[start:end])
 
