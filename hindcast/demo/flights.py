@@ -56,10 +56,9 @@ def departures() -> pd.DataFrame:
 
 
 def _keys(flights: pd.DataFrame) -> pd.Series:
-    parts = [
-        flights[name].astype("str") for name in ("time_hour", "carrier", "flight", "origin", "sched_dep_time")
-    ]
-    keys = parts[0].str.cat(parts[1:], sep="|")
+    keys = flights["time_hour"]
+    for name in ("carrier", "flight", "origin", "sched_dep_time"):
+        keys = keys + "|" + flights[name].astype("str")
     assert keys.is_unique
     return keys
 
