@@ -1,0 +1,258 @@
+"""Message values to Arrow, by the batch; a bad message is set apart and the rest goes on.
+
+Shared by the profiler and the recorder, so that both take the same messages for undecodable. Decoding is pyruhvro's (Rust); it reads hostile
+lengths, counts and branches safely, but lets two things pass that are closed here: bytes left over after the record (each body gets a
+sentinel that must come out as the record's last field), and text that is not UTF-8 (Arrow's own validation).
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import fastavro
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.types as pat
+import pyruhvro
+
+from producers.codec import CONFLUENT, SINGLE_OBJECT_HEADER, Registry, read_frame
+from producers.errors import Undecodable, UnknownSchema
+from producers.schema_files import Schema, newest
+from stream_processors.map_columns import repeated_key_rows
+
+Positions = npt.NDArray[np.int64]
+
+UNDECODABLE = "undecodable"
+UNKNOWN_SCHEMA = "unknown_schema"
+
+# Any 8 bytes without a period do: they can only come out as the last field if nothing was left over before them.
+_SENTINEL = b"\x9chindend"
+_SENTINEL_BITS = struct.unpack("<q", _SENTINEL)[0]
+_SENTINEL_FIELD = {"name": "hindcast_end", "type": "double"}
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedGroup:
+    """The messages of one schema: ``batch`` row i is the message at ``positions[i]`` (rising, int64) of the values given."""
+
+    schema: Schema
+    positions: Positions
+    batch: pa.RecordBatch
+
+
+@dataclass(frozen=True, slots=True)
+class UndecodedMessage:
+    """A message that no shipped schema decodes: why (``undecodable`` or ``unknown_schema``), and its fingerprint in hex where it has one."""
+
+    position: int
+    reason: str
+    detail: str
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """Every message given stands in exactly one group or in ``undecoded``."""
+
+    groups: tuple[DecodedGroup, ...]
+    undecoded: tuple[UndecodedMessage, ...]
+
+    def of(self, name: str) -> DecodedGroup | None:
+        """The group of schema ``name``, such as ``prediction``; None where no message was of it."""
+        return next((group for group in self.groups if group.schema.name == name), None)
+
+
+def decode_batch(
+    values: Sequence[bytes | None], registry: Registry | None = None, *, expected: Sequence[str] | None = None
+) -> Decoded:
+    """Decode the values of a batch of messages; older writer schemas are resolved to the newest.
+
+    Args:
+        values: message values; None (a tombstone) is undecodable.
+        registry: for Confluent framing.
+        expected: names of the schemas that belong on this topic; others are undecodable here. None: any.
+    """
+    undecoded: list[UndecodedMessage] = []
+    groups: dict[str, list[tuple[Positions, pa.RecordBatch]]] = {}
+    for writer, start, positions in _by_frame(values, registry, undecoded):
+        if expected is not None and writer.name not in expected:
+            detail = f"{writer.label} does not belong on this topic"
+            undecoded += [_undecodable(values, p, detail) for p in positions.tolist()]
+            continue
+        bodies = [(values[p] or b"")[start:] for p in positions.tolist()]
+        good, batch, bad = _decode(writer, bodies)
+        undecoded += [_undecodable(values, int(positions[p]), detail) for p, detail in bad]
+        if good.size:
+            groups.setdefault(writer.name, []).append((positions[good], batch))
+    decoded = tuple(DecodedGroup(newest(name), *_joined(parts)) for name, parts in groups.items())
+    return Decoded(decoded, tuple(sorted(undecoded, key=lambda one: one.position)))
+
+
+def _undecodable(values: Sequence[bytes | None], position: int, detail: str) -> UndecodedMessage:
+    value = values[position] or b""
+    return UndecodedMessage(position, UNDECODABLE, detail, _fingerprint(value))
+
+
+def _fingerprint(value: bytes) -> str:
+    single_object = value[:2] == b"\xc3\x01" and len(value) >= SINGLE_OBJECT_HEADER
+    return value[2:SINGLE_OBJECT_HEADER].hex() if single_object else ""
+
+
+def _by_frame(
+    values: Sequence[bytes | None], registry: Registry | None, undecoded: list[UndecodedMessage]
+) -> list[tuple[Schema, int, Positions]]:
+    """(writer's schema, where bodies begin, positions) for each frame; nearly always there is one."""
+    heads = [value[:SINGLE_OBJECT_HEADER] if value else b"" for value in values]
+    places: dict[bytes, list[int]] = {}
+    distinct = set(heads)
+    if len(distinct) == 1:
+        places[heads[0]] = list(range(len(values)))
+    else:
+        for position, head in enumerate(heads):
+            key = head[:5] if head[:1] == CONFLUENT else head
+            places.setdefault(key, []).append(position)
+    found: dict[tuple[str, int], tuple[Schema, int, list[int]]] = {}
+    for head, positions in places.items():
+        try:
+            writer, start = read_frame(head, registry)
+        except UnknownSchema as error:
+            undecoded += [
+                UndecodedMessage(p, UNKNOWN_SCHEMA, str(error), _fingerprint(head)) for p in positions
+            ]
+        except Undecodable as error:
+            undecoded += [UndecodedMessage(p, UNDECODABLE, str(error)) for p in positions]
+        else:
+            found.setdefault((writer.label, start), (writer, start, []))[2].extend(positions)
+    return [(writer, start, np.sort(np.array(p, dtype=np.int64))) for writer, start, p in found.values()]
+
+
+_Bad = list[tuple[int, str]]
+
+
+def _decode(writer: Schema, bodies: list[bytes]) -> tuple[Positions, pa.RecordBatch | None, _Bad]:
+    """Rows that decode, their batch (None without any), and what is wrong with the others."""
+    bad: _Bad = []
+    places: Sequence[int] = range(len(bodies))
+    if writer.version != newest(writer.name).version:
+        bodies, places = _resolved(writer, bodies, bad)
+    good: list[tuple[Positions, pa.RecordBatch]] = []
+    _bisect(newest(writer.name), bodies, np.array(places, dtype=np.int64), good, bad)
+    if not good:
+        return np.empty(0, dtype=np.int64), None, bad
+    positions, batch = _joined(good)
+    repeated = repeated_key_rows(batch)
+    if repeated.any():
+        bad += [(int(p), "a map names one key twice") for p in positions[repeated]]
+        positions, batch = positions[~repeated], batch.filter(pa.array(~repeated))
+    return positions, batch, bad
+
+
+def _resolved(writer: Schema, bodies: list[bytes], bad: _Bad) -> tuple[list[bytes], list[int]]:
+    """Bodies of an older version written anew in the newest one, and which they are. Slow, and rare: after an upgrade."""
+    reader = newest(writer.name)
+    written, places = [], []
+    for place, body in enumerate(bodies):
+        stream, out = io.BytesIO(body), io.BytesIO()
+        try:
+            record = fastavro.schemaless_reader(stream, writer.parsed, reader.parsed)
+            fastavro.schemaless_writer(out, reader.parsed, record)
+        except Exception:  # noqa: BLE001 - fastavro raises nearly anything at damaged bytes
+            bad.append((place, f"the body does not fit {writer.label}"))
+            continue
+        if stream.tell() != len(body):
+            bad.append((place, f"bytes are left over after {writer.label}"))
+            continue
+        written.append(out.getvalue())
+        places.append(place)
+    return written, places
+
+
+def _bisect(
+    schema: Schema,
+    bodies: list[bytes],
+    places: Positions,
+    good: list[tuple[Positions, pa.RecordBatch]],
+    bad: _Bad,
+) -> None:
+    """Decode as few pieces as leave every bad body alone: one bad body of n costs about 2 log2(n) decodes of shrinking pieces."""
+    pieces = [(0, len(bodies))] if bodies else []
+    while pieces:
+        start, end = pieces.pop()
+        batch, problem = _try(schema, bodies[start:end])
+        if batch is not None:
+            good.append((places[start:end], batch))
+        elif end - start == 1:
+            bad.append((int(places[start]), problem))
+        else:
+            middle = (start + end) // 2
+            pieces += [(middle, end), (start, middle)]
+
+
+def _try(schema: Schema, bodies: list[bytes]) -> tuple[pa.RecordBatch | None, str]:
+    """The bodies' batch, or None and what is wrong with at least one of them."""
+    try:
+        batch = pyruhvro.deserialize_array([body + _SENTINEL for body in bodies], _with_sentinel(schema))
+    except ValueError:
+        return None, f"the body does not fit {schema.label}"
+    last = batch.column(batch.num_columns - 1)
+    if not (last.to_numpy().view(np.int64) == _SENTINEL_BITS).all():
+        return None, f"bytes are left over after {schema.label}"
+    batch = batch.select(list(range(batch.num_columns - 1)))
+    if not _is_utf8(batch):
+        return None, f"text in {schema.label} is not UTF-8"
+    return batch, ""
+
+
+def _is_utf8(batch: pa.RecordBatch) -> bool:
+    """Whether all text is; pure ASCII, which is nearly always, is seen 30 times faster than UTF-8 is validated."""
+    buffers = (_text_buffers(column) for column in batch.columns)
+    if all((np.frombuffer(text, dtype=np.int8).min(initial=0) >= 0) for texts in buffers for text in texts):
+        return True
+    try:
+        batch.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _text_buffers(column: pa.Array) -> list[pa.Buffer]:
+    if pat.is_string(column.type):
+        text = column.buffers()[2]
+        return [text] if text is not None else []
+    if pat.is_map(column.type):
+        return _text_buffers(column.keys) + _text_buffers(column.items)
+    if pat.is_list(column.type):
+        return _text_buffers(column.values)
+    if pat.is_struct(column.type):
+        return [
+            text for place in range(column.type.num_fields) for text in _text_buffers(column.field(place))
+        ]
+    return []
+
+
+@cache
+def _text_with_sentinel(label: str, text: str) -> str:
+    raw = json.loads(text)
+    return json.dumps({**raw, "fields": [*raw["fields"], _SENTINEL_FIELD]})
+
+
+def _with_sentinel(schema: Schema) -> str:
+    return _text_with_sentinel(schema.label, schema.text)
+
+
+def _joined(parts: list[tuple[Positions, pa.RecordBatch]]) -> tuple[Positions, pa.RecordBatch]:
+    """Parts as one, in rising order of position."""
+    if len(parts) == 1:
+        return parts[0]
+    positions = np.concatenate([p for p, _ in parts])
+    batch = pa.concat_batches([b for _, b in parts])
+    order = np.argsort(positions, kind="stable")
+    if not (order[1:] > order[:-1]).all():
+        positions, batch = positions[order], batch.take(pa.array(order))
+    return positions, batch

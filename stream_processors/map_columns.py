@@ -1,0 +1,126 @@
+"""Arrow map columns (features, probabilities, segments) as one column per key, without a Python step per row. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.types as pat
+
+Ints = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+# A table of (row, key) is used up to this many cells per entry; beyond, entries are sorted.
+_TABLE_CELLS_PER_ENTRY = 16
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KeyedColumn:
+    """One key of a map column: ``values`` (the map's value type, nulls kept) of the ``rows`` that carry it, rising; None: all rows."""
+
+    name: str
+    rows: Ints | None
+    values: pa.Array
+
+
+def keyed_columns(maps: pa.MapArray) -> list[KeyedColumn]:
+    """Take a map column apart. No map may name a key twice (decoding sees to that); keys come in the order of their first row."""
+    entries = _Entries(maps)
+    if entries.row_width is not None:
+        return [
+            KeyedColumn(name, None, _every(entries.items, place, entries.row_width))
+            for place, name in enumerate(entries.keys[: entries.row_width].to_pylist())
+        ]
+    names, codes = entries.coded_keys()
+    rows = entries.rows_of_entries()
+    small = codes.astype(np.int16) if len(names) < np.iinfo(np.int16).max else codes
+    # numpy sorts 16-bit integers by radix
+    order = np.argsort(small, kind="stable")
+    ends = np.cumsum(np.bincount(codes, minlength=len(names)))
+    columns = []
+    for name, start, end in zip(names, np.concatenate(([0], ends[:-1])).tolist(), ends.tolist(), strict=True):
+        places = order[start:end]
+        carrying = None if places.size == len(maps) else rows[places]
+        columns.append(KeyedColumn(name, carrying, entries.items.take(pa.array(places))))
+    return columns
+
+
+def widths(maps: pa.MapArray) -> Ints:
+    """Number of entries of each row's map."""
+    return np.asarray(np.diff(maps.offsets.to_numpy()), dtype=np.int64)
+
+
+def repeated_key_rows(batch: pa.RecordBatch) -> Mask:
+    """Rows in which some map names one key twice: Avro allows it, but no two readers would agree on what it says."""
+    found = np.zeros(batch.num_rows, dtype=np.bool_)
+    for column in batch.columns:
+        if pat.is_map(column.type) and len(column):
+            found |= _repeats(column)
+    return found
+
+
+def _repeats(maps: pa.MapArray) -> Mask:
+    entries = _Entries(maps)
+    if entries.row_width is not None:
+        names = entries.keys[: entries.row_width].to_pylist()
+        return np.full(len(maps), len(set(names)) < len(names))
+    names, codes = entries.coded_keys()
+    joint = entries.rows_of_entries() * len(names) + codes
+    cells = len(maps) * len(names)
+    if cells <= _TABLE_CELLS_PER_ENTRY * joint.size + 65_536:
+        return np.asarray((np.bincount(joint, minlength=cells) > 1).reshape(len(maps), -1).any(axis=1))
+    joint.sort()
+    found = np.zeros(len(maps), dtype=np.bool_)
+    found[joint[1:][joint[1:] == joint[:-1]] // len(names)] = True
+    return found
+
+
+class _Entries:
+    """The entries of all rows' maps, end to end.
+
+    ``row_width`` is set where every row has the same keys in the same order, which is what one model's events look like: then an entry's
+    place says its row and key, and nothing needs to be looked up.
+    """
+
+    def __init__(self, maps: pa.MapArray) -> None:
+        self.offsets: Ints = maps.offsets.to_numpy().astype(np.int64)
+        first, last = int(self.offsets[0]), int(self.offsets[-1])
+        self.keys = maps.keys.slice(first, last - first)
+        self.items = maps.items.slice(first, last - first)
+        self.offsets -= first
+        self.row_width = self._common_width()
+
+    def _common_width(self) -> int | None:
+        width = int(self.offsets[1]) if self.offsets.size > 1 else 0
+        if not (np.diff(self.offsets) == width).all():
+            return None
+        if width == 0:
+            return 0
+        _, offset_buffer, text = self.keys.buffers()
+        ends = np.frombuffer(offset_buffer, dtype=np.int32)
+        ends = ends[self.keys.offset : self.keys.offset + len(self.keys) + 1]
+        lengths = np.diff(ends).reshape(-1, width)
+        if not (lengths == lengths[0]).all():
+            return None
+        if text is None or ends[0] == ends[-1]:
+            return width
+        letters = np.frombuffer(text, dtype=np.uint8)[ends[0] : ends[-1]].reshape(lengths.shape[0], -1)
+        return width if (letters == letters[0]).all() else None
+
+    def coded_keys(self) -> tuple[list[str], Ints]:
+        encoded = self.keys.dictionary_encode()
+        return encoded.dictionary.to_pylist(), encoded.indices.to_numpy().astype(np.int64)
+
+    def rows_of_entries(self) -> Ints:
+        return np.repeat(np.arange(self.offsets.size - 1, dtype=np.int64), np.diff(self.offsets))
+
+
+def _every(items: pa.Array, place: int, width: int) -> pa.Array:
+    """Entries place, place + width and so on."""
+    if width == 1:
+        return items
+    if pat.is_float64(items.type) and items.null_count == 0:
+        return pa.array(items.to_numpy()[place::width])
+    return items.take(pa.array(np.arange(place, len(items), width)))
