@@ -10,7 +10,7 @@ CREATE TABLE IF NOT EXISTS alerts{on_cluster}
     `reference` LowCardinality(String) COMMENT 'reference',
     `column` LowCardinality(String) COMMENT 'column',
     `slice` LowCardinality(String) COMMENT 'slice',
-    `state` LowCardinality(String) COMMENT 'firing or resolved',
+    `state` LowCardinality(String) COMMENT 'firing, resolved or withdrawn; the last row of an alert_id (by _offset) tells how it stands',
     `severity` LowCardinality(String) COMMENT 'warn or severe',
     `started_at` DateTime64(6, 'UTC') COMMENT 'start of the first window',
     `window_start` DateTime64(6, 'UTC') COMMENT 'window behind it',
@@ -31,6 +31,6 @@ CREATE TABLE IF NOT EXISTS alerts{on_cluster}
     INDEX offset_minmax `_offset` TYPE minmax GRANULARITY 1
 )
 ENGINE = {replicated}ReplacingMergeTree(`_version`)
-ORDER BY (model, environment, model_version, served, reference, metric, column, slice, started_at, window_start, state, alert_id)
+ORDER BY (model, environment, model_version, served, reference, metric, column, slice, started_at, alert_id, `_topic_id`, `_partition`, `_offset`, `_row`)
 SETTINGS index_granularity = 8192
-COMMENT 'Alerts that began or ended'
+COMMENT 'Alerts that began, grew worse, ended or were withdrawn'
