@@ -29,7 +29,7 @@ def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def topic_prefix() -> str:
     """A prefix for topics and groups that no other test uses."""
-    return f"t{uuid.uuid4().hex[:10]}."
+    return f"t{uuid.uuid4().hex[:10]}"
 
 
 @pytest.fixture

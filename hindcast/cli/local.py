@@ -1,0 +1,131 @@
+"""`hindcast up`, `hindcast down` and `hindcast status`: the local stack from the command line."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+
+import click
+from rich.console import Console
+from rich.live import Live
+
+from hindcast.local.layout import DEFAULT_DIRECTORY
+from hindcast.local.stack import LocalStack
+from hindcast.local.startup import StackOptions
+from hindcast.local.status_view import render_status
+from producers.errors import HindcastError
+
+_REFRESH_S = 1.0
+_PORT = click.IntRange(1, 65535)
+_directory = click.option(
+    "--directory",
+    type=click.Path(path_type=Path),
+    default=DEFAULT_DIRECTORY,
+    show_default=True,
+    help="Where the stack keeps everything.",
+)
+
+
+@click.command()
+@_directory
+@click.option(
+    "--detach", is_flag=True, help="Return when everything is healthy; end it with `hindcast down`."
+)
+@click.option("--kafka-port", type=_PORT, help="Port for Kafka; that of last time, else a free one.")
+@click.option(
+    "--clickhouse-port", type=_PORT, help="Port for ClickHouse; that of last time, else a free one."
+)
+@click.option("--topic-prefix", default="hindcast", show_default=True, help="Topics are PREFIX.name.")
+@click.option("--database", default="hindcast", show_default=True, help="ClickHouse database.")
+def up(
+    directory: Path,
+    *,
+    detach: bool,
+    kafka_port: int | None,
+    clickhouse_port: int | None,
+    topic_prefix: str,
+    database: str,
+) -> None:
+    """Start Kafka, ClickHouse and the four processors on this machine; Ctrl-C stops everything."""
+    console = Console()
+    stack = LocalStack(directory)
+    options = StackOptions(kafka_port, clickhouse_port, topic_prefix, database)
+    _end_on_signals()
+    try:
+        stack.up(options, detach=detach, said=lambda step: console.print(f"[dim]{step} …[/dim]"))
+        if detach:
+            console.print(render_status(stack.status()))
+            return
+        _watch(stack, console)
+    except HindcastError as problem:
+        raise click.ClickException(str(problem)) from None
+    except KeyboardInterrupt:
+        # `up` itself has already stopped what it had started.
+        raise click.ClickException("interrupted while starting; nothing is left running") from None
+
+
+@click.command()
+@_directory
+def down(directory: Path) -> None:
+    """Stop everything that `hindcast up` started in this directory; the data stay."""
+    try:
+        stopped = LocalStack(directory).down()
+    except HindcastError as problem:
+        raise click.ClickException(str(problem)) from None
+    click.echo("stopped" if stopped else f"nothing runs in {directory}")
+
+
+@click.command()
+@_directory
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--env", "as_env", is_flag=True, help='As `export` lines: eval "$(hindcast status --env)".')
+def status(directory: Path, *, as_json: bool, as_env: bool) -> None:
+    """Show what runs, lag per processor and partition, events per second, and the last error."""
+    stack = LocalStack(directory)
+    try:
+        seen = stack.status()
+        if as_env:
+            for name, value in stack.environment().items():
+                click.echo(f"export {name}={shlex.quote(value)}")
+        elif as_json:
+            click.echo(json.dumps(seen, indent=1))
+        else:
+            Console().print(render_status(seen))
+    except HindcastError as problem:
+        raise click.ClickException(str(problem)) from None
+    if not seen["running"]:
+        # As `systemctl status` does for what does not run.
+        sys.exit(3)
+
+
+def _end_on_signals() -> None:
+    """SIGTERM and a closed terminal end `up` as Ctrl-C does."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, end)
+
+
+def _watch(stack: LocalStack, console: Console) -> None:
+    """Show the status until a signal comes, then stop everything."""
+    try:
+        with Live(render_status(stack.status()), console=console, auto_refresh=False) as live:
+            while stack.running():
+                live.update(render_status(stack.status()), refresh=console.is_terminal)
+                time.sleep(_REFRESH_S)
+    except KeyboardInterrupt:
+        # A second Ctrl-C must not leave half of it running.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        console.print("stopping …")
+        stack.down()
+        console.print(f"stopped; the data stay in {stack.layout.directory}")
+        return
+    raise click.ClickException("everything ended: `hindcast down` elsewhere, or the supervisor was killed")

@@ -1,0 +1,222 @@
+"""`LocalStack`: Kafka, ClickHouse and the four processors on this machine, supervised, in one directory."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from hindcast.local.clickhouse import pings
+from hindcast.local.directories import prepare_directory
+from hindcast.local.kafka import answers
+from hindcast.local.layout import DEFAULT_DIRECTORY, Layout, Record, read_record
+from hindcast.local.program import last_words
+from hindcast.local.startup import (
+    ROLES,
+    START_S,
+    StackOptions,
+    start_servers,
+    start_supervisor,
+    variables_of,
+    write_settings,
+)
+from hindcast.local.status import health, process_status, read_heartbeats
+from hindcast.local.supervisor import History, ProcessState, Supervisor, histories, is_held
+from producers.errors import ConfigError, TransientError
+
+SERVERS = ("kafka", "clickhouse")
+NEEDED_MIB = 512
+_SHUTDOWN_S = 60.0
+_POLL_S = 0.1
+
+
+class LocalStack:
+    """The stack of one directory: start it, look at it, kill parts of it, stop it.
+
+    Any process may hold a `LocalStack` of a directory: what runs is found through the directory.
+    """
+
+    def __init__(
+        self, directory: Path = DEFAULT_DIRECTORY, *, environment: Mapping[str, str] | None = None
+    ) -> None:
+        self.layout = Layout(directory.expanduser().absolute())
+        self._environment = dict(os.environ if environment is None else environment)
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def up(
+        self,
+        options: StackOptions | None = None,
+        *,
+        detach: bool = False,
+        said: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Start everything and return when it is healthy; nothing is left running when it is not.
+
+        Unless detached, everything ends at the latest with the calling process. `said` hears each step.
+
+        Raises:
+            ConfigError: it cannot start; one line that says why.
+        """
+        options = options or StackOptions()
+        self._refuse_if_running()
+        prepare_directory(self.layout.directory, free_mib=NEEDED_MIB)
+        for part in (self.layout.status, self.layout.work, self.layout.log("x").parent):
+            prepare_directory(part)
+        for beat in self.layout.status.glob("*.json"):
+            beat.unlink(missing_ok=True)
+        said("preparing Kafka and ClickHouse")
+        record = write_settings(self.layout, self._environment, options)
+        self._child, supervisor = start_supervisor(self.layout, self._environment, record, detach=detach)
+        try:
+            start_servers(self.layout, supervisor, record, said)
+            said("creating topics and tables")
+            options.lay_road(variables_of(self.layout, record, options))
+            for role in options.processors:
+                said(f"starting {role}")
+                supervisor.start(role)
+            self.wait_until_healthy(within=START_S)
+        except BaseException:
+            self.down()
+            raise
+
+    def down(self) -> bool:
+        """Stop everything, processors first; returns whether anything ran. The data stay."""
+        record = read_record(self.layout)
+        if record is None or not is_held(self.layout.lock):
+            return False
+        pid = self._supervisor_pid()
+        with suppress(TransientError):
+            self._supervisor(record).shutdown()
+        limit = time.monotonic() + _SHUTDOWN_S
+        while is_held(self.layout.lock):
+            if time.monotonic() > limit:
+                # Its programs are on a leash and end with it.
+                os.kill(pid, signal.SIGKILL)
+                limit = float("inf")
+            time.sleep(_POLL_S)
+        if self._child is not None:
+            self._child.wait()
+        return True
+
+    def running(self) -> bool:
+        """Whether a supervisor of this directory lives."""
+        return is_held(self.layout.lock)
+
+    def environment(self) -> dict[str, str]:
+        """The `HINDCAST_*` variables with which clients find this stack.
+
+        Raises:
+            ConfigError: nothing was ever started in this directory.
+        """
+        return self._record().environment(self.layout)
+
+    def status(self) -> dict[str, Any]:
+        """Everything `hindcast status` shows, ready for JSON: addresses, and per process what it does.
+
+        Raises:
+            ConfigError: the stack's record is damaged.
+        """
+        record = read_record(self.layout)
+        answer: dict[str, Any] = {"directory": str(self.layout.directory), "running": False, "processes": []}
+        if record is None or not self.running():
+            return answer
+        try:
+            processes = self._supervisor(record).processes()
+        except TransientError as problem:
+            return answer | {"running": True, "problem": str(problem)}
+        past, beats, now = self._histories(), read_heartbeats(self.layout.status), datetime.now(UTC)
+        lines = [
+            process_status(process, past.get(name, History()), beats.get(name), self.layout.log(name), now)
+            for name, process in sorted(processes.items(), key=lambda item: _rank(item[0]))
+        ]
+        return answer | {
+            "running": True,
+            "kafka": record.kafka,
+            "clickhouse": record.clickhouse,
+            "topic_prefix": record.topic_prefix,
+            "database": record.database,
+            "processes": lines,
+        }
+
+    def pid(self, name: str) -> int:
+        """Process id of a part that runs (kafka, clickhouse, profiler, …), the program itself.
+
+        Raises:
+            ConfigError: no such part, or it does not run at this moment.
+        """
+        process = self._processes().get(name)
+        if process is None or not process.pid:
+            raise ConfigError(f"{name} does not run in {self.layout.directory}")
+        return process.pid
+
+    def kill(self, name: str) -> int:
+        """End a part with SIGKILL, as a crash would; the supervisor starts it again. Returns the pid it had."""
+        pid = self.pid(name)
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    def wait_until_healthy(self, *, within: float = START_S) -> None:
+        """Return when both servers answer, every process runs, and every processor has a fresh heartbeat.
+
+        Raises:
+            ConfigError: not within that many seconds, or the supervisor is gone; says what is missing.
+        """
+        limit = time.monotonic() + within
+        while problem := self._problem():
+            if time.monotonic() > limit:
+                raise ConfigError(f"not healthy after {within:.0f} s: {problem}")
+            time.sleep(_POLL_S)
+
+    def _problem(self) -> str:
+        record = self._record()
+        if not self.running():
+            raise ConfigError(f"nothing runs in {self.layout.directory}")
+        if not answers(record.kafka):
+            return f"kafka does not answer: {last_words(self.layout.log('kafka'))}"
+        if not pings(record.clickhouse):
+            return f"clickhouse does not answer: {last_words(self.layout.log('clickhouse'))}"
+        for line in self.status()["processes"]:
+            problem = health(line, beats=line["name"] in ROLES)
+            if problem:
+                return f"{problem}: {last_words(Path(line['log']))}"
+        return ""
+
+    def _refuse_if_running(self) -> None:
+        if self.running():
+            raise ConfigError(
+                f"a stack already runs in {self.layout.directory}: stop it with `hindcast down`"
+            )
+
+    def _processes(self) -> dict[str, ProcessState]:
+        return self._supervisor(self._record()).processes()
+
+    def _record(self) -> Record:
+        record = read_record(self.layout)
+        if record is None:
+            raise ConfigError(
+                f"no stack was started in {self.layout.directory}: start one with `hindcast up`"
+            )
+        return record
+
+    def _supervisor(self, record: Record) -> Supervisor:
+        return Supervisor(record.control_port, record.control_password)
+
+    def _supervisor_pid(self) -> int:
+        return int((self.layout.directory / "supervisord.pid").read_text())
+
+    def _histories(self) -> dict[str, History]:
+        try:
+            return histories(self.layout.supervisor_log.read_text(errors="replace"))
+        except OSError:
+            return {}
+
+
+def _rank(name: str) -> tuple[int, str]:
+    order = (*SERVERS, *ROLES)
+    return (order.index(name) if name in order else len(order), name)

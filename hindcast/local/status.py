@@ -1,0 +1,85 @@
+"""What a local stack says of itself: supervisord's view of each process beside the processor's own heartbeat."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from hindcast.local.supervisor import History, ProcessState
+
+# A processor writes its heartbeat every second.
+STALE_S = 10.0
+
+
+def read_heartbeats(directory: Path) -> dict[str, dict[str, Any]]:
+    """The newest heartbeat of each role in the directory, as the processors wrote them."""
+    found: dict[str, dict[str, Any]] = {}
+    for path in sorted(directory.glob("*.json")):
+        try:
+            beat = json.loads(path.read_text())
+        except (OSError, ValueError):
+            # Not ours, or removed in between; the age of the last good one tells.
+            continue
+        role = beat.get("role")
+        if isinstance(role, str) and beat.get("at", "") >= found.get(role, {}).get("at", ""):
+            found[role] = beat
+    return found
+
+
+def process_status(
+    process: ProcessState, history: History, beat: Mapping[str, Any] | None, log: Path, now: datetime
+) -> dict[str, Any]:
+    """One line of `hindcast status`: seconds, counts, and the last error without payload.
+
+    Figures of a heartbeat that an earlier run of the process wrote are left out.
+    """
+    status: dict[str, Any] = {
+        "name": process.name,
+        "state": process.state,
+        "pid": process.pid or None,
+        "uptime_s": round((now - process.started_at).total_seconds(), 1) if process.started_at else None,
+        "restarts": max(0, history.starts - 1),
+        "last_exit": history.last_exit,
+        "last_exit_at": history.last_exit_at,
+        "log": str(log),
+    }
+    if beat is None:
+        return status
+    status["last_error"] = beat.get("last_error", "")
+    status["last_error_at"] = beat.get("last_error_at", "")
+    if beat.get("pid") == process.pid:
+        lag = beat.get("lag") or {}
+        status |= {
+            "heartbeat_age_s": _age(beat.get("at", ""), now),
+            "events": beat.get("events", 0),
+            "events_per_s": beat.get("events_per_s", 0.0),
+            "lag_total": sum(lag.values()),
+            "lag": lag,
+            "positions": beat.get("positions") or {},
+            "paused": beat.get("paused") or [],
+        }
+    return status
+
+
+def health(status: Mapping[str, Any], *, beats: bool) -> str:
+    """Empty when the process runs and, where it `beats`, its heartbeat is fresh; else what is missing."""
+    # supervisord says "starting" for the first seconds of a process that is up.
+    if status["state"] not in {"starting", "running"}:
+        return f"{status['name']} is {status['state']}"
+    if not beats:
+        return ""
+    age = status.get("heartbeat_age_s")
+    if age is None:
+        return f"{status['name']} has sent no heartbeat yet"
+    return f"{status['name']}'s last heartbeat is {age:.0f} s old" if age > STALE_S else ""
+
+
+def _age(at: str, now: datetime) -> float | None:
+    try:
+        then = datetime.fromisoformat(at)
+    except ValueError:
+        return None
+    return round((now - then.astimezone(UTC)).total_seconds(), 1)

@@ -1,0 +1,86 @@
+"""The status of a local stack as a table for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from hindcast.local.status import STALE_S
+
+_COLOURS = {"running": "green", "starting": "yellow", "stopping": "yellow", "stopped": "dim"}
+_WORST_PARTITIONS = 3
+
+
+def render_status(status: Mapping[str, Any]) -> RenderableType:
+    """One table with a line per process, the addresses below it, and errors in full below that."""
+    if not status["running"]:
+        return Text(f"nothing runs in {status['directory']}: start it with `hindcast up`")
+    if "problem" in status:
+        return Text(f"{status['directory']}: {status['problem']}", style="red")
+    table = Table(box=None, pad_edge=False)
+    for heading in ("process", "state", "pid", "up", "restarts"):
+        table.add_column(heading)
+    for heading in ("events/s", "lag", "furthest behind"):
+        table.add_column(heading, justify="right")
+    for line in status["processes"]:
+        table.add_row(*_cells(line))
+    where = Text(
+        f"\nKafka       {status['kafka']}   topics {status['topic_prefix']}.*\n"
+        f"ClickHouse  {status['clickhouse']}   database {status['database']}\n"
+        f"data        {status['directory']}",
+        style="dim",
+    )
+    return Group(table, where, *_troubles(status["processes"]))
+
+
+def _cells(line: Mapping[str, Any]) -> list[RenderableType]:
+    state = Text(line["state"], style=_COLOURS.get(line["state"], "red"))
+    shown: list[RenderableType] = [
+        str(line["name"]),
+        state,
+        str(line["pid"] or ""),
+        _span(line["uptime_s"]),
+        str(line["restarts"] or ""),
+    ]
+    if "lag_total" not in line:
+        return [*shown, "", "", ""]
+    worst = sorted(line["lag"].items(), key=lambda item: -item[1])[:_WORST_PARTITIONS]
+    behind = ", ".join(f"{place} {lag:,}" for place, lag in worst if lag)
+    return [*shown, f"{line['events_per_s']:,.0f}", f"{line['lag_total']:,}", behind]
+
+
+def _troubles(lines: list[Mapping[str, Any]]) -> list[Text]:
+    """What a person should know: exits, paused partitions, errors, silence."""
+    found = []
+    for line in lines:
+        if line["last_exit"]:
+            found.append(
+                f"{line['name']} ended ({line['last_exit']}) at {line['last_exit_at'][:19]} and was restarted"
+            )
+        if line.get("paused"):
+            found.append(f"{line['name']} has paused {', '.join(line['paused'])}")
+        if line.get("last_error"):
+            found.append(f"{line['name']}: {line['last_error']}")
+        if line.get("heartbeat_age_s") and line["heartbeat_age_s"] > STALE_S:
+            found.append(
+                f"{line['name']} has said nothing for {line['heartbeat_age_s']:.0f} s (see {line['log']})"
+            )
+    return [Text(f"! {text}", style="yellow") for text in found]
+
+
+def _span(seconds: float | None) -> str:
+    """A span as people say it: 42s, 3m10s, 5h07m, 2d03h."""
+    if seconds is None:
+        return ""
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    if whole < 86400:
+        return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+    return f"{whole // 86400}d{whole % 86400 // 3600:02d}h"
