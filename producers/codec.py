@@ -96,17 +96,16 @@ def decode(value: bytes, registry: Registry | None = None) -> tuple[str, dict[st
 
 
 def _field_at_fault(schema: Schema, record: dict[str, Any]) -> str:
-    from fastavro.validation import validate  # only after a failure: serving services never need it
-
     known = {field["name"]: field for field in schema.parsed["fields"]}
     for name in record:
         if name not in known:
             return name
     for name, field in known.items():
-        probe = {"type": "record", "name": "Probe", "fields": [field]}
+        probe = fastavro.parse_schema({"type": "record", "name": "Probe", "fields": [field]})
         present = {name: record[name]} if name in record else {}
         try:
-            validate(present, fastavro.parse_schema(probe), strict=True)
+            # written, not only validated: a lone surrogate is a valid string that has no UTF-8
+            fastavro.schemaless_writer(io.BytesIO(), probe, present, strict_allow_default=True)
         except Exception:  # noqa: BLE001 - whatever it is, this is the field
-            return name
-    return str(schema.label)
+            return str(name)
+    return schema.label

@@ -1,0 +1,71 @@
+"""The seam between the logger and the log: what a sink promises. `KafkaSink` is the real one, `testing.MemorySink` its double."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+# Names of refusals that the logger tells apart; they are librdkafka's (rd_kafka_err2name).
+TOO_LARGE = "MSG_SIZE_TOO_LARGE"
+PURGED = "_PURGE_QUEUE"
+PURGED_IN_FLIGHT = "_PURGE_INFLIGHT"
+
+
+class Refusal(Protocol):
+    """Why a message was not delivered."""
+
+    def name(self) -> str:
+        """The name that librdkafka gives the error, such as ``_MSG_TIMED_OUT``."""
+
+
+Report = Callable[[Refusal | None, object], None]
+"""Called once for each message sent, from `Sink.poll`: None means acknowledged. The second argument is not used."""
+
+
+class SinkFull(Exception):
+    """No room for another message now; `poll` makes some."""
+
+
+class SinkRefused(Exception):
+    """A message that this sink does not take, whose report will not be called."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+class Sink(Protocol):
+    """Takes messages without blocking and reports on each. One thread at a time uses it."""
+
+    def open(self) -> None:
+        """Get ready to send, in this process.
+
+        Raises:
+            ConfigError: settings that no retry will mend.
+        """
+
+    def send(self, stream: str, key: bytes, value: bytes, report: Report) -> None:
+        """Take a message for a topic without prefix, such as ``predictions``.
+
+        Raises:
+            SinkFull: try again after `poll`.
+            SinkRefused: this message will never be taken, such as ``MSG_SIZE_TOO_LARGE``.
+        """
+
+    def poll(self, seconds: float) -> None:
+        """Call the reports that are due; wait up to ``seconds`` for the first."""
+
+    def waiting(self) -> int:
+        """Messages taken whose report was not called yet."""
+
+    def purge(self) -> None:
+        """Give up what waits: the next `poll` reports it as ``_PURGE_QUEUE``, or ``_PURGE_INFLIGHT`` if it may have arrived."""
+
+    def complaints(self) -> list[str]:
+        """What the connection suffers from, each said once, for the log."""
+
+    def close(self) -> None:
+        """Let go of the connection; what waits is lost without a report."""
+
+    def for_child(self) -> Sink:
+        """An unopened sink like this one, for a forked child, where this one must never be touched again."""

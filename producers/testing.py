@@ -1,0 +1,139 @@
+"""Doubles for the tests of services that log predictions; they pass the contract tests of the real things.
+
+::
+
+    from producers import PredictionLogger
+    from producers.testing import MemorySink
+
+    sink = MemorySink()
+    with PredictionLogger(model="m", model_version="1", sink=sink) as log:
+        log.prediction(features={"age": 41.0}, score=0.7)
+    assert sink.records("predictions")[0]["score"] == 0.7
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+from producers.codec import decode
+from producers.errors import UnknownSchema
+from producers.schema_files import Schema
+from producers.sink import PURGED, TOO_LARGE, Report, SinkFull, SinkRefused
+from producers.topics import topics
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message as it would stand in the log; ``stream`` is the topic without prefix."""
+
+    stream: str
+    key: bytes
+    value: bytes
+
+
+@dataclass(frozen=True)
+class _Refusal:
+    reason: str
+
+    def name(self) -> str:
+        return self.reason
+
+
+class MemorySink:
+    """A log in memory, with the faults of a real one at hand.
+
+    Args:
+        max_bytes: a message (key and value) beyond this is refused, as by Kafka's default.
+        capacity: how many messages may wait for their report before the sink is full.
+
+    Attributes:
+        messages: what was acknowledged, in order.
+        away: set it to true and the log stops answering; what is sent waits.
+        refuse: streams whose messages are refused, with the error's name.
+    """
+
+    def __init__(self, *, max_bytes: int = 1_000_000, capacity: int = 100_000) -> None:
+        self.messages: list[Message] = []
+        self.away = False
+        self.refuse: dict[str, str] = {}
+        self._max_bytes = max_bytes
+        self._capacity = capacity
+        self._waiting: deque[tuple[Message, Report]] = deque()
+        self._purged: list[Report] = []
+        self._arrival = threading.Event()
+
+    def records(self, stream: str) -> list[dict[str, Any]]:
+        """The decoded records acknowledged on a stream, such as ``predictions``."""
+        return [decode(message.value)[1] for message in self.messages if message.stream == stream]
+
+    def open(self) -> None:
+        """There is nothing to open."""
+
+    def send(self, stream: str, key: bytes, value: bytes, report: Report) -> None:
+        """Take a message; see `Sink.send`."""
+        if len(key) + len(value) > self._max_bytes:
+            raise SinkRefused(TOO_LARGE)
+        if len(self._waiting) >= self._capacity:
+            raise SinkFull
+        self._waiting.append((Message(stream, key, value), report))
+        self._arrival.set()
+
+    def poll(self, seconds: float) -> None:
+        """Acknowledge what waits, unless away; see `Sink.poll`."""
+        if not self._purged and (self.away or not self._waiting):
+            self._arrival.clear()
+            self._arrival.wait(seconds)
+        while self._purged:
+            self._purged.pop()(_Refusal(PURGED), None)
+        while self._waiting and not self.away:
+            message, report = self._waiting.popleft()
+            name = self.refuse.get(message.stream) or (
+                None if message.stream in topics() else "UNKNOWN_TOPIC_OR_PART"
+            )
+            if name is None:
+                self.messages.append(message)
+            report(None if name is None else _Refusal(name), None)
+
+    def waiting(self) -> int:
+        """Messages taken and not reported on."""
+        return len(self._waiting) + len(self._purged)
+
+    def purge(self) -> None:
+        """Give up what waits; see `Sink.purge`."""
+        self._purged += [report for _, report in self._waiting]
+        self._waiting.clear()
+
+    def complaints(self) -> list[str]:
+        """None: memory does not suffer."""
+        return []
+
+    def close(self) -> None:
+        """Drop what waits; the acknowledged messages stay readable."""
+        self._waiting.clear()
+        self._purged.clear()
+
+    def for_child(self) -> MemorySink:
+        """A new log of the same size: a child's memory is its own."""
+        return MemorySink(max_bytes=self._max_bytes, capacity=self._capacity)
+
+
+class MemoryRegistry:
+    """A schema registry in memory; gives ids from 1."""
+
+    def __init__(self) -> None:
+        self._schemas: list[Schema] = []
+
+    def id_of(self, schema: Schema) -> int:
+        """The schema's id, given at first sight."""
+        if schema not in self._schemas:
+            self._schemas.append(schema)
+        return self._schemas.index(schema) + 1
+
+    def schema_of(self, schema_id: int) -> Schema:
+        """The schema of an id; raises `UnknownSchema`."""
+        if not 1 <= schema_id <= len(self._schemas):
+            raise UnknownSchema(f"registry id {schema_id}")
+        return self._schemas[schema_id - 1]
