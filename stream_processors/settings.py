@@ -42,7 +42,7 @@ class ClickHouseSettings:
         )
         for variable, name in (
             ("HINDCAST_DATABASE", settings.database),
-            ("_CLICKHOUSE_CLUSTER", settings.cluster),
+            ("HINDCAST_CLICKHOUSE_CLUSTER", settings.cluster),
         ):
             if name and not _DATABASE.fullmatch(name):
                 raise ConfigError(f"{variable} is {name!r}: letters, digits and underscores are wanted")
