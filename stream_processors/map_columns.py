@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -16,35 +16,52 @@ Mask = npt.NDArray[np.bool_]
 _TABLE_CELLS_PER_ENTRY = 16
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class KeyedColumn:
-    """One key of a map column: ``values`` (the map's value type, nulls kept) of the ``rows`` that carry it, rising; None: all rows."""
+class MapColumns:
+    """A map column taken apart by key; values are gathered only for the keys asked for.
 
-    name: str
-    rows: Ints | None
-    values: pa.Array
+    No map may name a key twice (decoding sees to that). ``names`` are the keys, in the order in which they first occur.
+    """
 
+    def __init__(self, maps: pa.MapArray) -> None:
+        self._n_rows = len(maps)
+        self._entries = _Entries(maps)
+        self._places: dict[str, Ints] = {}
+        if self._entries.row_width is None:
+            self._find_places()
+            self.names = tuple(self._places)
+        else:
+            self.names = tuple(self._entries.keys[: self._entries.row_width].to_pylist())
+        self._numbers = {name: number for number, name in enumerate(self.names)}
 
-def keyed_columns(maps: pa.MapArray) -> list[KeyedColumn]:
-    """Take a map column apart. No map may name a key twice (decoding sees to that); keys come in the order of their first row."""
-    entries = _Entries(maps)
-    if entries.row_width is not None:
-        return [
-            KeyedColumn(name, None, _every(entries.items, place, entries.row_width))
-            for place, name in enumerate(entries.keys[: entries.row_width].to_pylist())
-        ]
-    names, codes = entries.coded_keys()
-    rows = entries.rows_of_entries()
-    small = codes.astype(np.int16) if len(names) < np.iinfo(np.int16).max else codes
-    # numpy sorts 16-bit integers by radix
-    order = np.argsort(small, kind="stable")
-    ends = np.cumsum(np.bincount(codes, minlength=len(names)))
-    columns = []
-    for name, start, end in zip(names, np.concatenate(([0], ends[:-1])).tolist(), ends.tolist(), strict=True):
-        places = order[start:end]
-        carrying = None if places.size == len(maps) else rows[places]
-        columns.append(KeyedColumn(name, carrying, entries.items.take(pa.array(places))))
-    return columns
+    def _find_places(self) -> None:
+        names, codes = self._entries.coded_keys()
+        small = codes.astype(np.int16) if len(names) < np.iinfo(np.int16).max else codes
+        # numpy sorts 16-bit integers by radix
+        order = np.argsort(small, kind="stable")
+        ends = np.cumsum(np.bincount(codes, minlength=len(names))).tolist()
+        for name, start, end in zip(names, [0, *ends[:-1]], ends, strict=True):
+            self._places[name] = order[start:end]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._numbers
+
+    def rows(self, name: str) -> Ints | None:
+        """Rows that carry the key, rising; None where all do."""
+        if self._entries.row_width is not None or self._places[name].size == self._n_rows:
+            return None
+        return self._entries.rows_of_entries[self._places[name]]
+
+    def values(self, name: str) -> pa.Array:
+        """The key's values in the rows that carry it, nulls kept, of the map's value type."""
+        items, width = self._entries.items, self._entries.row_width
+        if width is None:
+            return items.take(pa.array(self._places[name]))
+        return _every(items, self._numbers[name], width)
+
+    @property
+    def has_nulls(self) -> bool:
+        """Whether any value of any key is null."""
+        return bool(self._entries.items.null_count)
 
 
 def widths(maps: pa.MapArray) -> Ints:
@@ -67,7 +84,7 @@ def _repeats(maps: pa.MapArray) -> Mask:
         names = entries.keys[: entries.row_width].to_pylist()
         return np.full(len(maps), len(set(names)) < len(names))
     names, codes = entries.coded_keys()
-    joint = entries.rows_of_entries() * len(names) + codes
+    joint = entries.rows_of_entries * len(names) + codes
     cells = len(maps) * len(names)
     if cells <= _TABLE_CELLS_PER_ENTRY * joint.size + 65_536:
         return np.asarray((np.bincount(joint, minlength=cells) > 1).reshape(len(maps), -1).any(axis=1))
@@ -113,6 +130,7 @@ class _Entries:
         encoded = self.keys.dictionary_encode()
         return encoded.dictionary.to_pylist(), encoded.indices.to_numpy().astype(np.int64)
 
+    @cached_property
     def rows_of_entries(self) -> Ints:
         return np.repeat(np.arange(self.offsets.size - 1, dtype=np.int64), np.diff(self.offsets))
 

@@ -13,7 +13,7 @@ import pytest
 from producers.codec import SINGLE_OBJECT, SINGLE_OBJECT_HEADER, encode
 from producers.schema_files import newest
 from stream_processors.decoding import UNDECODABLE, UNKNOWN_SCHEMA, decode_batch
-from stream_processors.map_columns import keyed_columns
+from stream_processors.map_columns import MapColumns
 
 AT = datetime(2026, 1, 1, 12, 30, tzinfo=UTC)
 
@@ -200,17 +200,17 @@ def test_keyed_columns_of_unequal_rows() -> None:
     decoded = decode_batch([prediction(i, numeric_features=one) for i, one in enumerate(maps)])
     group = decoded.of("prediction")
     assert group is not None
-    found = {
-        column.name: dict(
-            zip(
-                range(4) if column.rows is None else column.rows.tolist(),
-                column.values.to_pylist(),
-                strict=True,
-            )
-        )
-        for column in keyed_columns(group.batch.column("numeric_features"))
-    }
+    columns = MapColumns(group.batch.column("numeric_features"))
+    found = {name: carried(columns, name, 4) for name in columns.names}
     assert found == {"a": {0: 1.0, 3: None}, "b": {0: None, 2: 2.0}, "c": {3: 3.0}}
+
+
+def carried(columns: MapColumns, name: str, n_rows: int) -> dict[int, Any]:
+    """Row to value of one key."""
+    rows = columns.rows(name)
+    return dict(
+        zip(range(n_rows) if rows is None else rows.tolist(), columns.values(name).to_pylist(), strict=True)
+    )
 
 
 def test_keyed_columns_of_a_slice() -> None:
@@ -218,8 +218,8 @@ def test_keyed_columns_of_a_slice() -> None:
     decoded = decode_batch([prediction(i) for i in range(5)])
     group = decoded.of("prediction")
     assert group is not None
-    columns = keyed_columns(group.batch.slice(2, 2).column("numeric_features"))
-    assert [(c.name, c.rows, c.values.to_pylist()) for c in columns] == [
-        ("a", None, [2.0, 3.0]),
-        ("b", None, [None, None]),
-    ]
+    columns = MapColumns(group.batch.slice(2, 2).column("numeric_features"))
+    assert {name: carried(columns, name, 2) for name in columns.names} == {
+        "a": {0: 2.0, 1: 3.0},
+        "b": {0: None, 1: None},
+    }
