@@ -27,11 +27,11 @@ from hindcast.local.clickhouse_door.engine import Answer, Engine, Job, literal
 from hindcast.local.clickhouse_door.failures import (
     BAD_ARGUMENTS,
     INTO_OUTFILE_NOT_ALLOWED,
-    NOT_IMPLEMENTED,
     READONLY,
     QueryFailed,
     refused,
 )
+from hindcast.local.clickhouse_door.form import form_fields
 from hindcast.local.clickhouse_door.query_ids import find_by_chosen_id
 from hindcast.local.clickhouse_door.request import QueryRequest, read_request
 from hindcast.local.clickhouse_door.statement import (
@@ -81,17 +81,18 @@ class Door:
         asked = None
         try:
             user = self._users.authenticate(request.query_params, request.headers)
-            asked = read_request(request.query_params.multi_items(), request.headers)
+            form = await _form(request)
+            asked = read_request([*request.query_params.multi_items(), *form], request.headers)
             if request.method != "POST" and not asked.query:
                 return PlainTextResponse("Ok.\n")
-            return await self._answer(request, asked, user)
+            return await self._answer(request, asked, user, is_form=bool(form))
         except QueryFailed as failure:
             return _failed(failure, asked)
 
-    async def _answer(self, request: Request, asked: QueryRequest, user: User) -> Response:
+    async def _answer(self, request: Request, asked: QueryRequest, user: User, *, is_form: bool) -> Response:
         encoding = check_encoding(request.headers.get("content-encoding", ""))
-        if request.headers.get("content-type", "").startswith("multipart/"):
-            raise refused(NOT_IMPLEMENTED, "this door does not serve multipart bodies (external data)")
+        if is_form:
+            return await self._run_text(request, asked, user, b"", "")
         if request.method != "POST" and not _READS.issuperset(first_words(asked.query.encode(), 1)):
             raise refused(
                 READONLY, "Cannot execute query in readonly mode: GET only reads, use POST to change anything"
@@ -173,6 +174,13 @@ class Door:
         if encoding:
             headers["Content-Encoding"] = encoding
         return Response(data, headers=headers)
+
+
+async def _form(request: Request) -> list[tuple[str, str]]:
+    content_type = request.headers.get("content-type", "")
+    if request.method != "POST" or not content_type.startswith("multipart/"):
+        return []
+    return form_fields(content_type, await request.body())
 
 
 def _decode(text: bytes) -> str:
