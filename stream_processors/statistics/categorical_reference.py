@@ -1,0 +1,92 @@
+"""A categorical column's reference, made ready once to judge many windows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from stream_processors.sketches import BUCKETS, CategoricalSketch, bucket, hashes
+from stream_processors.sketches.bins import Floats, Ints
+from stream_processors.statistics.category_bins import Cells, bins_for_test
+from stream_processors.statistics.chi_squared import chi_squared
+from stream_processors.statistics.dispersion import (
+    LEAST_ROWS,
+    LEAST_WINDOWS,
+    Dispersion,
+    mean_dispersion,
+    share_statistics,
+)
+
+
+@dataclass(frozen=True)
+class CategoricalReference:
+    """A series of window sketches, their sum, and how much the windows differ among themselves."""
+
+    series: tuple[CategoricalSketch, ...]
+
+    @classmethod
+    def of(cls, series: Sequence[CategoricalSketch]) -> CategoricalReference:
+        """Take the series as the reference; at least one sketch."""
+        return cls(tuple(series))
+
+    @cached_property
+    def sketch(self) -> CategoricalSketch:
+        """The sum of the series."""
+        return CategoricalSketch.merged(self.series)
+
+    @cached_property
+    def n(self) -> int:
+        """Events of the reference."""
+        return self.sketch.n
+
+    @cached_property
+    def dispersion(self) -> Dispersion:
+        """Dispersion of each test among the reference's windows."""
+        windows = [sketch for sketch in self.series if sketch.n >= LEAST_ROWS]
+        if len(windows) < LEAST_WINDOWS:
+            return Dispersion()
+        rows = np.array([sketch.n for sketch in windows], dtype=np.float64)
+        by_test = {
+            "@null": mean_dispersion(share_statistics(_floats(sketch.nulls for sketch in windows), rows)),
+            "@absent": mean_dispersion(share_statistics(_floats(sketch.absent for sketch in windows), rows)),
+        }
+        cells = self._cells(windows)
+        cells = cells[cells.sum(axis=1) >= LEAST_ROWS]
+        if len(cells) >= LEAST_WINDOWS:
+            by_test |= self._value_dispersions(cells)
+        return Dispersion(len(windows), by_test)
+
+    def _cells(self, windows: Sequence[CategoricalSketch]) -> Ints:
+        """Counts (windows, names of the sum + 64 buckets)."""
+        names = self.sketch.values
+        place = {value: i for i, value in enumerate(names)}
+        cells = np.zeros((len(windows), len(names) + BUCKETS), dtype=np.int64)
+        for row, sketch in zip(cells, windows, strict=True):
+            row[len(names) :] += sketch.buckets
+            unnamed = [i for i, value in enumerate(sketch.values) if value not in place]
+            named = [i for i, value in enumerate(sketch.values) if value in place]
+            row[[place[sketch.values[i]] for i in named]] += sketch.counts[named]
+            lost = bucket(hashes(sketch.values[i] for i in unnamed))
+            np.add.at(row, len(names) + lost, sketch.counts[unnamed])
+        return cells
+
+    def _value_dispersions(self, cells: Ints) -> dict[str, float]:
+        total = cells.sum(axis=0)
+        buckets = np.concatenate((bucket(hashes(self.sketch.values)), np.arange(BUCKETS)))
+        statistics = []
+        for row in cells:
+            pooled = bins_for_test(Cells(self.sketch.values, row, total - row, buckets))
+            if pooled is not None:
+                statistics.append(float(chi_squared(*pooled)) / (pooled[0].size - 1))
+        mode = cells[:, int(total.argmax())].astype(np.float64)
+        return {
+            "chi_squared": mean_dispersion(np.array(statistics)),
+            "mode": mean_dispersion(share_statistics(mode, cells.sum(axis=1).astype(np.float64))),
+        }
+
+
+def _floats(values: Iterable[int]) -> Floats:
+    return np.fromiter(values, dtype=np.float64)

@@ -1,0 +1,133 @@
+"""Categories of two sketches as bins: by name where they are frequent, the rare ones pooled by hash alike on both sides.
+
+*Cells* are what two sketches can be compared on at best: the values both keep by name, then the 64 hash buckets of all others.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from stream_processors.sketches import BUCKETS, CategoricalSketch, align, bucket
+from stream_processors.sketches.bins import Ints
+from stream_processors.statistics.chi_squared import LEAST_EXPECTED, merged_neighbours
+from stream_processors.statistics.comparison_bins import MAX_BINS, ComparedBins
+
+Mask = npt.NDArray[np.bool_]
+
+# Of the 20 bins, those that stand by name where not all values can.
+_NAMED_BINS = 15
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cells:
+    """Counts of window and reference in the same cells; ``buckets`` is the hash bucket of each cell."""
+
+    names: tuple[str, ...]
+    window: Ints
+    reference: Ints
+    buckets: Ints
+
+    @classmethod
+    def of(cls, window: CategoricalSketch, reference: CategoricalSketch) -> Cells:
+        """Align the sketches; a value that either does not keep by name counts in its bucket."""
+        aligned = align(window, reference)
+        both = np.concatenate((aligned.counts, aligned.buckets), axis=1)
+        buckets = np.concatenate((bucket(aligned.value_hashes), np.arange(BUCKETS)))
+        return cls(aligned.values, both[0], both[1], buckets)
+
+
+def category_bins(cells: Cells, window: CategoricalSketch, reference: CategoricalSketch) -> ComparedBins:
+    """Bins fixed by the reference and the window's size: at most 20 of values the reference has seen, then null, absent and unseen.
+
+    Values of which the window would expect 5 stand by name, all of them or the 15 most frequent; the rest is pooled by hash.
+    """
+    known = np.flatnonzero(cells.reference)
+    expected = cells.reference * (window.n / reference.n)
+    by_size = known[np.argsort(-cells.reference[known], kind="stable")]
+    named = by_size[(by_size < len(cells.names)) & (expected[by_size] >= LEAST_EXPECTED)]
+    if named.size < known.size or named.size > MAX_BINS:
+        named = named[:_NAMED_BINS]
+    rest = np.setdiff1d(known, named)
+    groups = (
+        min(max(1, int(expected[rest].sum() / LEAST_EXPECTED)), MAX_BINS - _NAMED_BINS) if rest.size else 0
+    )
+    labels = [_label(cells.names[i]) for i in named.tolist()] + [f"@hash {i}/{groups}" for i in range(groups)]
+    place = cells.buckets[rest] % max(groups, 1)
+    unseen = int(cells.window[cells.reference == 0].sum())
+    return ComparedBins.occupied(
+        [*labels, "@null", "@absent", "@unseen"],
+        np.concatenate(
+            (
+                cells.window[named],
+                _pooled(cells.window[rest], place, groups),
+                (window.nulls, window.absent, unseen),
+            )
+        ),
+        np.concatenate(
+            (
+                cells.reference[named],
+                _pooled(cells.reference[rest], place, groups),
+                (reference.nulls, reference.absent, 0),
+            )
+        ),
+    )
+
+
+def _label(value: str) -> str:
+    """A value as a label; what begins with ``@`` is ours, so a value that does is percent-encoded as in a slice's name."""
+    return f"%40{value[1:]}" if value.startswith("@") else value
+
+
+def _pooled(counts: Ints, groups: Ints, n_groups: int) -> Ints:
+    return np.bincount(groups, weights=counts, minlength=n_groups).astype(np.int64)
+
+
+def bins_for_test(cells: Cells) -> tuple[Ints, Ints] | None:
+    """Pool rare categories for the chi-squared test; None where fewer than two bins are occupied.
+
+    What is rare, and where it goes, depends on both samples together and on the hash alone, so that under the hypothesis of no difference the test keeps
+    its level: rare is a cell of which the smaller sample expects fewer than 5; they are pooled into at most sqrt(n) groups that expect about 10 each.
+    """
+    pooled = cells.window + cells.reference
+    n, m = int(cells.window.sum()), int(cells.reference.sum())
+    if min(n, m) == 0:
+        return None
+    expected = pooled * (min(n, m) / (n + m))
+    frequent = expected >= LEAST_EXPECTED
+    rare_mass = float(expected[~frequent].sum())
+    groups = max(1, int(min(math.sqrt(min(n, m)), rare_mass / (2 * LEAST_EXPECTED), BUCKETS)))
+    place = cells.buckets[~frequent] % groups
+    masses = np.bincount(place, weights=expected[~frequent], minlength=groups)
+    joined = merged_neighbours(np.asarray(masses, dtype=np.float64))
+    window, reference = (
+        np.concatenate((side[frequent], _pooled(side[~frequent], joined[place], int(joined.max()) + 1)))
+        for side in (cells.window, cells.reference)
+    )
+    occupied = (window + reference) > 0
+    if rare_mass < LEAST_EXPECTED:
+        window, reference, occupied = _into_least(window, reference, occupied)
+    return (window[occupied], reference[occupied]) if occupied.sum() >= 2 else None
+
+
+def _into_least(window: Ints, reference: Ints, occupied: Mask) -> tuple[Ints, Ints, Mask]:
+    """Add the last bin, of which too few rows are expected, to the least of the others."""
+    if window.size < 2:
+        return window, reference, occupied
+    least = int((window + reference)[:-1].argmin())
+    window, reference = window.copy(), reference.copy()
+    for side in (window, reference):
+        side[least] += side[-1]
+    return window[:-1], reference[:-1], occupied[:-1]
+
+
+def unseen_counts(cells: Cells) -> tuple[int, int]:
+    """How many distinct cells only the window has, and how many the reference has exactly once.
+
+    A sample's rows that occur once estimate the mass it has not seen (Good 1953, *Biometrika* 40:237), so under the hypothesis of no difference the two are
+    alike as shares of their samples.
+    """
+    return int((cells.window[cells.reference == 0] > 0).sum()), int((cells.reference == 1).sum())

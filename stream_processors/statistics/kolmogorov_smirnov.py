@@ -1,0 +1,19 @@
+"""Kolmogorov-Smirnov distance of two histograms: the greatest difference of their distribution functions at a bin's end.
+
+At most the distance of the raw samples, and less by no more than the greatest share a single bin holds.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stream_processors.sketches.bins import Ints
+
+
+def kolmogorov_smirnov(window: Ints, reference: Ints) -> float:
+    """Return the distance of two counts over the same ordered bins (each with a positive sum).
+
+    >>> kolmogorov_smirnov(np.array([2, 0, 2]), np.array([1, 1, 2]))
+    0.25
+    """
+    return float(np.abs(np.cumsum(window) / window.sum() - np.cumsum(reference) / reference.sum()).max())

@@ -1,0 +1,133 @@
+"""A numeric column's reference, made ready once to judge many windows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from stream_processors.sketches import NumericSketch
+from stream_processors.sketches.bins import Floats, Ints
+from stream_processors.statistics.chi_squared import chi_squared
+from stream_processors.statistics.comparison_bins import (
+    NUMERIC_SPECIALS,
+    equal_mass_starts,
+    merged_starts,
+    specials,
+)
+from stream_processors.statistics.dispersion import (
+    LEAST_ROWS,
+    LEAST_WINDOWS,
+    Dispersion,
+    mean_dispersion,
+    share_statistics,
+)
+from stream_processors.statistics.mann_whitney import mann_whitney
+from stream_processors.statistics.mood import mood
+
+
+@dataclass(frozen=True)
+class NumericReference:
+    """A series of window sketches, their sum, its comparison bins, and how much the windows differ among themselves.
+
+    Equal arguments give equal verdicts; what is derived is computed at first use and kept.
+    """
+
+    series: tuple[NumericSketch, ...]
+
+    @classmethod
+    def of(cls, series: Sequence[NumericSketch]) -> NumericReference:
+        """Take the series as the reference; at least one sketch."""
+        return cls(tuple(series))
+
+    @cached_property
+    def sketch(self) -> NumericSketch:
+        """The sum of the series."""
+        return NumericSketch.merged(self.series)
+
+    @cached_property
+    def n(self) -> int:
+        """Events of the reference."""
+        return self.sketch.n
+
+    @cached_property
+    def std(self) -> float | None:
+        """Standard deviation of the reference."""
+        return self.sketch.std
+
+    def at_precision(self, precision: int) -> NumericReference:
+        """Return the same reference with bins no finer than ``precision``."""
+        if precision >= self.sketch.precision:
+            return self
+        return NumericReference(tuple(sketch.coarsen(precision) for sketch in self.series))
+
+    @cached_property
+    def _equal_mass_starts(self) -> npt.NDArray[np.intp]:
+        return equal_mass_starts(self.sketch.counts)
+
+    def starts(self, n: int) -> npt.NDArray[np.intp]:
+        """Where each comparison bin starts among the reference's bins, for a window of ``n`` events."""
+        if self.sketch.bins.size == 0:
+            return np.empty(0, dtype=np.intp)
+        return merged_starts(self._equal_mass_starts, self.sketch.counts, n / self.n)
+
+    @cached_property
+    def dispersion(self) -> Dispersion:
+        """Dispersion of each test among the reference's windows."""
+        windows = [sketch for sketch in self.series if sketch.n >= LEAST_ROWS]
+        if len(windows) < LEAST_WINDOWS:
+            return Dispersion()
+        rows = np.array([sketch.n for sketch in windows], dtype=np.float64)
+        by_test: dict[str, float] = {}
+        special_rows = np.array([specials(sketch) for sketch in windows], dtype=np.float64)
+        for name, hits in zip(NUMERIC_SPECIALS, special_rows.T, strict=True):
+            by_test[name] = mean_dispersion(share_statistics(hits, rows))
+        counts = self._counts(windows)
+        by_test["@below"] = mean_dispersion(share_statistics(_beyond_all_others(counts), rows))
+        by_test["@above"] = mean_dispersion(share_statistics(_beyond_all_others(counts[:, ::-1]), rows))
+        by_test |= self._value_dispersions(counts[counts.sum(axis=1) >= LEAST_ROWS])
+        return Dispersion(len(windows), by_test)
+
+    def _counts(self, windows: Sequence[NumericSketch]) -> Ints:
+        """Counts (windows, bins) on the bins of the sum."""
+        counts = np.zeros((len(windows), self.sketch.bins.size), dtype=np.int64)
+        for row, sketch in zip(counts, windows, strict=True):
+            coarse = sketch.coarsen(self.sketch.precision)
+            row[np.searchsorted(self.sketch.bins, coarse.bins)] = coarse.counts
+        return counts
+
+    def _value_dispersions(self, counts: Ints) -> dict[str, float]:
+        if len(counts) < LEAST_WINDOWS:
+            return {}
+        others = counts.sum(axis=0) - counts
+        occupied = (counts + others)[0] > 0
+        counts, others = counts[:, occupied], others[:, occupied]
+        total = counts.sum(axis=0)
+        starts = merged_starts(equal_mass_starts(total), total, 1 / len(counts))
+        groups = np.add.reduceat(counts, starts, axis=1)
+        statistics = chi_squared(groups, groups.sum(axis=0) - groups)
+        mode = int(total.argmax())
+        return {
+            "mann_whitney": mean_dispersion(np.square(mann_whitney(counts, others))),
+            "mood": mean_dispersion(np.square(mood(counts, others))),
+            "chi_squared": mean_dispersion(statistics, starts.size - 1),
+            "mode": mean_dispersion(
+                share_statistics(counts[:, mode].astype(np.float64), counts.sum(axis=1).astype(np.float64))
+            ),
+        }
+
+
+def _beyond_all_others(counts: Ints) -> Floats:
+    """Rows of each window that lie below every row of all other windows; only the one that reaches lowest can have any."""
+    beyond = np.zeros(len(counts))
+    filled = np.flatnonzero(counts.any(axis=1))
+    if filled.size < 2:
+        return beyond
+    lowest = (counts[filled] > 0).argmax(axis=1)
+    order = np.argsort(lowest, kind="stable")
+    least, second = order[0], order[1]
+    beyond[filled[least]] = counts[filled[least], : lowest[second]].sum()
+    return beyond
