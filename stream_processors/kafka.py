@@ -150,7 +150,8 @@ def topic_ids(settings: KafkaSettings, names: Sequence[str]) -> dict[str, str]:
     Raises:
         BrokerUnavailable: no answer, or a topic that does not exist (yet).
     """
-    futures = admin(settings).describe_topics(_TopicCollection(list(names)), request_timeout=10)
+    client = admin(settings)  # held while the answers come: they fail once the client is gone
+    futures = client.describe_topics(_TopicCollection(list(names)), request_timeout=10)
     try:
         return {name: _uuid_text(future.result().topic_id) for name, future in futures.items()}
     except KafkaException as error:
