@@ -23,6 +23,7 @@ CREATE TABLE IF NOT EXISTS outcomes{on_cluster}
     `label_topic_id` LowCardinality(String) COMMENT 'topic UUID of the fact',
     `label_partition` UInt32 COMMENT 'its partition',
     `label_offset` UInt64 COMMENT 'its offset',
+    `label_appended_at` DateTime64(6, 'UTC') COMMENT 'when the broker appended the fact',
     `_topic_id` LowCardinality(String) COMMENT 'Kafka topic UUID: a recreated topic starts a new sequence',
     `_partition` UInt32 COMMENT 'Kafka partition',
     `_offset` UInt64 COMMENT 'Kafka offset' CODEC(Delta, ZSTD),
