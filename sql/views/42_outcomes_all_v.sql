@@ -1,0 +1,56 @@
+-- outcomes_all_v: every prediction beside its truth as known now, shadow traffic (served = false) and unlabelled predictions
+-- included. The rule by which a fact finds its prediction stands in outcomes_all_as_of. outcomes_v holds the served ones.
+-- example: SELECT served, label_state, count() FROM outcomes_all_v WHERE model = 'flights' GROUP BY served, label_state
+CREATE OR REPLACE VIEW outcomes_all_v{on_cluster}
+(
+    `model` LowCardinality(String) COMMENT 'model name',
+    `environment` LowCardinality(String) COMMENT 'where it ran',
+    `model_version` LowCardinality(String) COMMENT 'version that answered',
+    `prediction_id` String COMMENT 'id of the prediction',
+    `output` LowCardinality(String) COMMENT 'which output of a multi-output model',
+    `event_time` DateTime64(6, 'UTC') COMMENT 'when the prediction was made, UTC',
+    `served` Bool COMMENT 'false: shadow traffic nobody saw',
+    `request_id` Nullable(String) COMMENT 'the request',
+    `item_index` Nullable(Int32) COMMENT 'place in its request, from 0',
+    `rank` Nullable(Int32) COMMENT 'place it was shown at',
+    `entity_id` Nullable(String) COMMENT 'the subject',
+    `target_time` Nullable(DateTime64(6, 'UTC')) COMMENT 'what moment a forecast is about, UTC',
+    `numeric_features` Map(LowCardinality(String), Nullable(Float64)) COMMENT 'inputs that are numbers',
+    `categorical_features` Map(LowCardinality(String), Nullable(String)) COMMENT 'inputs that are categories',
+    `segments` Map(LowCardinality(String), String) COMMENT 'attributes to slice by that are no inputs',
+    `score` Nullable(Float64) COMMENT 'the number the model gave',
+    `decision` LowCardinality(Nullable(String)) COMMENT 'what was decided',
+    `probabilities` Map(LowCardinality(String), Float64) COMMENT 'probability per class',
+    `quantiles` Map(LowCardinality(String), Float64) COMMENT 'value per quantile',
+    `status` LowCardinality(String) COMMENT 'ok or error',
+    `error_class` Nullable(String) COMMENT 'class of the failure',
+    `latency_ms` Nullable(Float64) COMMENT 'milliseconds the model took',
+    `sampling_rate` Float64 COMMENT 'probability of having been kept',
+    `known_at` DateTime64(6, 'UTC') COMMENT 'when we knew the prediction, UTC',
+    `backfilled` Bool COMMENT 'its known_at was stated by a bulk load',
+    `contract` LowCardinality(String) COMMENT 'digest of the contract in effect; empty: none',
+    `label_state` String COMMENT 'labelled, unlabelled, retracted (had a truth that was taken back) or void (will never have one)',
+    `truth` Nullable(String) COMMENT 'true class; NULL unless labelled',
+    `truth_value` Nullable(Float64) COMMENT 'true number; NULL unless labelled',
+    `true_at` Nullable(DateTime64(6, 'UTC')) COMMENT 'when it became true, UTC',
+    `reported_at` Nullable(DateTime64(6, 'UTC')) COMMENT 'when the source told, UTC',
+    `label_id` String COMMENT 'the fact that counts; empty: none',
+    `facts` UInt64 COMMENT 'how many facts belong to it',
+    `ambiguous` UInt8 COMMENT 'its version used the id more than once',
+    `truth_known_at` Nullable(DateTime64(6, 'UTC')) COMMENT 'when we knew both prediction and fact, UTC',
+    `first_truth_known_at` Nullable(DateTime64(6, 'UTC')) COMMENT 'when its first truth was known, UTC',
+    `truth_lag_s` Nullable(Float64) COMMENT 'true_at - event_time, seconds',
+    `known_lag_s` Nullable(Float64) COMMENT 'first_truth_known_at - event_time, seconds',
+    `due_at` DateTime64(6, 'UTC') COMMENT 'event_time + label horizon of the contract, UTC',
+    `positive_class` String COMMENT 'of the contract; true without one',
+    `positive` Nullable(UInt8) COMMENT 'the truth is the positive class',
+    `decided_positive` Nullable(UInt8) COMMENT 'by the decision, else by the threshold',
+    `correct` Nullable(UInt8) COMMENT 'the decision, or the thresholded score, is the truth',
+    `probability_of_truth` Nullable(Float64) COMMENT 'what the model gave to the true class',
+    `log_loss` Nullable(Float64) COMMENT 'nats, probability clipped at 1e-15',
+    `brier` Nullable(Float64) COMMENT '(score - positive) squared',
+    `error` Nullable(Float64) COMMENT 'score - truth_value'
+)
+AS
+SELECT * FROM outcomes_all_as_of(t = toDateTime64('2299-12-31 23:59:59', 6, 'UTC'))
+COMMENT 'Every prediction beside its truth as known now, shadow traffic included'

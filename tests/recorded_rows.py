@@ -1,0 +1,152 @@
+"""Rows for the real tables, as a recorder would insert them: what a test does not name has the type's empty value."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+
+from stream_processors.clickhouse import Store
+
+TOPIC_ID = "dG9waWMtb2YtdGhlLXRlc3Q"
+
+_SCALARS = {
+    "String": (pa.string(), ""),
+    "Float64": (pa.float64(), 0.0),
+    "Bool": (pa.bool_(), False),
+    "Int8": (pa.int8(), 0),
+    "Int32": (pa.int32(), 0),
+    "Int64": (pa.int64(), 0),
+    "UInt8": (pa.uint8(), 0),
+    "UInt16": (pa.uint16(), 0),
+    "UInt32": (pa.uint32(), 0),
+    "UInt64": (pa.uint64(), 0),
+    "DateTime64(6, 'UTC')": (pa.timestamp("us", "UTC"), datetime(1970, 1, 1, tzinfo=UTC)),
+}
+
+
+def utc(text: str) -> datetime:
+    """A moment from ISO text without an offset, taken as UTC."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def arrow_type(name: str) -> tuple[pa.DataType, Any]:
+    """Arrow's type for a ClickHouse type, and the value of a column nobody names."""
+    if name in _SCALARS:
+        return _SCALARS[name]
+    outer, _, inner = name.partition("(")
+    inner = inner[:-1]
+    if outer == "LowCardinality":
+        return arrow_type(inner)
+    if outer == "Nullable":
+        return arrow_type(inner)[0], None
+    if outer == "Array":
+        return pa.list_(arrow_type(inner)[0]), []
+    if outer == "Map":
+        key, value = _split(inner)
+        return pa.map_(arrow_type(key)[0], arrow_type(value)[0]), []
+    if outer == "Tuple":
+        fields = [part.split(" ", 1) for part in _split(inner)]
+        return pa.struct([(field, arrow_type(kind)[0]) for field, kind in fields]), None
+    if outer == "Enum8":
+        return pa.string(), re.findall(r"'([^']+)'", inner)[0]
+    raise ValueError(f"no Arrow type for {name}")
+
+
+def _split(text: str) -> list[str]:
+    """The parts between commas that stand in no bracket."""
+    depth, parts = 0, [""]
+    for letter in text:
+        depth += (letter == "(") - (letter == ")")
+        if letter == "," and not depth:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return [part.strip() for part in parts]
+
+
+class Recorder:
+    """Inserts rows into one database; offsets rise by themselves, one partition, in the order of the calls."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._offsets = itertools.count()
+        self._types: dict[str, dict[str, str]] = {}
+        self._filled: set[str] = set()
+
+    def insert(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert rows; a name that is no column of the table is an error."""
+        self._filled.add(table)
+        types = self._columns(table)
+        complete = [{**self._log_columns(), **row} for row in rows]
+        unknown = {name for row in complete for name in row} - set(types)
+        if unknown:
+            raise ValueError(f"{table} has no column {', '.join(sorted(unknown))}")
+        columns = {name: arrow_type(kind) for name, kind in types.items()}
+        table_rows = pa.table(
+            {
+                name: pa.array([_value(row.get(name, empty)) for row in complete], kind)
+                for name, (kind, empty) in columns.items()
+            }
+        )
+        self.store.insert(table, table_rows, query_id=f"test-{self.store.database}-{next(self._offsets)}")
+
+    def clear(self) -> None:
+        """Take all rows out again."""
+        for table in self._filled:
+            self.store.command(f"TRUNCATE TABLE {table} SYNC")
+        self._filled.clear()
+
+    def _columns(self, table: str) -> dict[str, str]:
+        if table not in self._types:
+            found = self.store.rows(
+                "SELECT name, type FROM system.columns WHERE database = {database:String} AND table = {table:String}"
+                " AND default_kind != 'MATERIALIZED' ORDER BY position",
+                {"database": self.store.database, "table": table},
+            )
+            self._types[table] = {row["name"]: row["type"] for row in found}
+        return self._types[table]
+
+    def _log_columns(self) -> dict[str, Any]:
+        return {"_topic_id": TOPIC_ID, "_partition": 0, "_offset": next(self._offsets), "_row": 0, "_rows": 1}
+
+
+def _value(value: Any) -> Any:
+    return list(value.items()) if isinstance(value, Mapping) else value
+
+
+def prediction(prediction_id: str, event_time: datetime, **more: Any) -> dict[str, Any]:
+    """A row of predictions: known and appended when it was made, served, model `m`, version `1`, unless said otherwise."""
+    row = {
+        "prediction_id": prediction_id,
+        "event_time": event_time,
+        "model": "m",
+        "model_version": "1",
+        "environment": "production",
+        "served": True,
+        "status": "ok",
+        "sampling_rate": 1.0,
+        "known_at": event_time,
+        "_appended_at": event_time,
+    }
+    return {**row, **more}
+
+
+def label(prediction_id: str, reported_at: datetime, truth: str | None = "true", **more: Any) -> dict[str, Any]:
+    """A row of labels: a truth for every version, known and appended when reported, unless said otherwise."""
+    row = {
+        "label_id": f"label-of-{prediction_id}-at-{reported_at.isoformat()}",
+        "prediction_id": prediction_id,
+        "model": "m",
+        "kind": "truth",
+        "truth": truth,
+        "true_at": reported_at,
+        "reported_at": reported_at,
+        "known_at": reported_at,
+        "_appended_at": reported_at,
+    }
+    return {**row, **more}

@@ -1,0 +1,173 @@
+"""A label finds its prediction: which of several, in which order, and as known when."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from recorded_rows import Recorder, label, prediction, utc
+
+DAY = timedelta(days=1)
+NOON = utc("2024-03-01T12:00:00")
+
+
+def outcomes(record: Recorder, view: str = "outcomes_all_v", **parameters: Any) -> list[dict[str, Any]]:
+    """Rows of an outcome view in a fixed order."""
+    return record.store.rows(
+        f"SELECT * FROM {view} ORDER BY model, model_version, environment, prediction_id, output, event_time", parameters
+    )
+
+
+def truths(record: Recorder, view: str = "outcomes_all_v", **parameters: Any) -> list[tuple[str, str | None]]:
+    """State and truth of every prediction in a fixed order."""
+    return [(row["label_state"], row["truth"]) for row in outcomes(record, view, **parameters)]
+
+
+AS_OF = "outcomes_all_as_of(t = {t:DateTime64(6, 'UTC')})"
+
+
+def test_unlabelled_prediction_is_there(record: Recorder) -> None:
+    """A prediction without any fact is an outcome without a truth."""
+    record.insert("predictions", [prediction("a", NOON)])
+    assert truths(record) == [("unlabelled", None)]
+    row = outcomes(record)[0]
+    assert (row["facts"], row["known_lag_s"], row["truth_known_at"], row["log_loss"]) == (0, None, None, None)
+
+
+def test_resent_prediction_and_label_count_once(record: Recorder) -> None:
+    """The same prediction and the same fact under two offsets are one outcome."""
+    record.insert("predictions", [prediction("a", NOON), prediction("a", NOON, _appended_at=NOON + DAY)])
+    record.insert("labels", [label("a", NOON + DAY), label("a", NOON + DAY)])
+    rows = outcomes(record)
+    assert [(row["truth"], row["facts"], row["ambiguous"]) for row in rows] == [("true", 1, False)]
+
+
+def test_last_fact_by_report_then_kind_then_id_counts(record: Recorder) -> None:
+    """Facts are ordered by reported_at, then kind (truth, correction, retraction, void), then label_id; arrival is no matter."""
+    record.insert("predictions", [prediction(name, NOON) for name in "abcd"])
+    later = NOON + DAY
+    record.insert(
+        "labels",
+        [
+            label("a", later, "new", kind="correction"),
+            label("a", NOON, "old", known_at=later + DAY, _appended_at=later + DAY),
+            label("b", later, "kind wins", kind="correction", label_id="1"),
+            label("b", later, "loses", kind="truth", label_id="2"),
+            label("c", later, "loses", label_id="1"),
+            label("c", later, "id wins", label_id="2"),
+            label("d", later, "taken back", label_id="1"),
+            label("d", later, None, kind="retraction", label_id="0"),
+        ],
+    )
+    assert truths(record) == [
+        ("labelled", "new"), ("labelled", "kind wins"), ("labelled", "id wins"), ("retracted", None),
+    ]
+
+
+def test_history_of_one_truth(record: Recorder) -> None:
+    """Truth, correction, retraction and void are each seen from the moment they were known, not reported."""
+    record.insert("predictions", [prediction("a", NOON)])
+    kinds = ["truth", "correction", "retraction", "void"]
+    record.insert(
+        "labels",
+        [
+            label("a", NOON + n * DAY, kind, kind=kind, known_at=NOON + (n + 0.5) * DAY, label_id=str(n))
+            for n, kind in enumerate(kinds, 1)
+        ],
+    )
+    seen = [truths(record, AS_OF, t=NOON + n * DAY)[0] for n in range(6)]
+    assert seen == [
+        ("unlabelled", None), ("unlabelled", None), ("labelled", "truth"), ("labelled", "correction"), ("retracted", None),
+        ("void", None),
+    ]
+    assert outcomes(record)[0]["first_truth_known_at"] == NOON + 1.5 * DAY
+
+
+def test_prediction_is_not_known_before_it_was(record: Recorder) -> None:
+    """A prediction that a bulk load states as known later is not in an earlier answer; a moment's own facts are."""
+    record.insert("predictions", [prediction("a", NOON, known_at=NOON + DAY, backfilled=True)])
+    record.insert("labels", [label("a", NOON + timedelta(hours=1))])
+    assert truths(record, AS_OF, t=NOON + DAY - timedelta(microseconds=1)) == []
+    assert truths(record, AS_OF, t=NOON + DAY) == [("labelled", "true")]
+    row = outcomes(record)[0]
+    assert row["truth_known_at"] == NOON + DAY
+    assert (row["truth_lag_s"], row["known_lag_s"]) == (3600.0, 86400.0)
+
+
+def test_champion_and_shadow_share_a_fact(record: Recorder) -> None:
+    """A fact that names no version belongs to every version that used the id; one that names a version or environment to that alone."""
+    record.insert(
+        "predictions",
+        [
+            prediction("a", NOON, model_version="1"),
+            prediction("a", NOON, model_version="2", served=False),
+            prediction("a", NOON, model_version="2", environment="staging"),
+            prediction("a", NOON, model="other"),
+            prediction("a", NOON, output="second"),
+        ],
+    )
+    record.insert("labels", [label("a", NOON + DAY, "all")])
+    assert [truth for _, truth in truths(record)] == ["all", None, "all", "all", None]
+    assert truths(record, "outcomes_v") == [("labelled", "all"), ("unlabelled", None), ("labelled", "all"), ("unlabelled", None)]
+    record.insert("labels", [label("a", NOON + 2 * DAY, "two", model_version="2")])
+    record.insert("labels", [label("a", NOON + 3 * DAY, "staged", environment="staging")])
+    assert [truth for _, truth in truths(record)] == ["all", None, "two", "staged", None]
+
+
+def test_reused_id_takes_the_latest_before_its_truth(record: Recorder) -> None:
+    """Of several predictions with one id a fact belongs to the latest before its true_at, or to the earliest if none is before."""
+    times = [NOON, NOON + DAY, NOON + 2 * DAY]
+    record.insert("predictions", [prediction("a", time) for time in times])
+    appended = NOON + 9 * DAY
+    record.insert("labels", [label("a", appended, "second", true_at=NOON + 1.5 * DAY)])
+    assert [truth for _, truth in truths(record)] == [None, "second", None]
+    record.insert("labels", [label("a", appended + DAY, "too early", true_at=NOON - DAY)])
+    record.insert("labels", [label("a", appended + 2 * DAY, "last", true_at=NOON + 8 * DAY)])
+    assert [truth for _, truth in truths(record)] == ["too early", "second", "last"]
+    assert all(row["ambiguous"] for row in outcomes(record))
+
+
+def test_match_does_not_depend_on_when_one_looks(record: Recorder) -> None:
+    """A prediction appended after the fact takes it only if none was appended before, and then the first one appended."""
+    fact_appended = NOON + DAY
+    record.insert(
+        "predictions",
+        [
+            prediction("a", NOON, _appended_at=fact_appended),
+            prediction("a", NOON + timedelta(hours=1), _appended_at=fact_appended + timedelta(hours=1)),
+            prediction("b", NOON + timedelta(hours=2), _appended_at=fact_appended + timedelta(hours=3)),
+            prediction("b", NOON + timedelta(hours=3), _appended_at=fact_appended + timedelta(hours=2)),
+        ],
+    )
+    record.insert("labels", [label(name, fact_appended, name, true_at=NOON + 9 * DAY) for name in "ab"])
+    assert [truth for _, truth in truths(record)] == ["a", None, None, "b"]
+
+
+def test_single_candidate_matches_whatever_the_clocks_say(record: Recorder) -> None:
+    """One prediction takes its fact, although it was true, reported and appended before the prediction."""
+    record.insert("predictions", [prediction("a", NOON)])
+    record.insert("labels", [label("a", NOON - DAY)])
+    row = outcomes(record)[0]
+    assert (row["truth"], row["truth_lag_s"], row["known_lag_s"]) == ("true", -86400.0, 0.0)
+
+
+def test_labels_as_of_gives_the_fact_that_counts(record: Recorder) -> None:
+    """labels_as_of(t) and labels_v hold one row per id, version and environment a source named."""
+    record.insert(
+        "labels",
+        [
+            label("a", NOON, "old"),
+            label("a", NOON + DAY, "new", kind="correction"),
+            label("a", NOON + DAY, "two", model_version="2", label_id="2"),
+            label("b", NOON, "x"),
+            label("b", NOON + DAY, None, kind="void"),
+        ],
+    )
+    columns = "prediction_id, model_version, label_state, truth, facts"
+    order = "ORDER BY prediction_id, ifNull(model_version, '')"
+    now = [tuple(row.values()) for row in record.store.rows(f"SELECT {columns} FROM labels_v {order}")]
+    assert now == [("a", None, "labelled", "new", 2), ("a", "2", "labelled", "two", 1), ("b", None, "void", None, 2)]
+    then = record.store.rows(
+        f"SELECT {columns} FROM labels_as_of(t = {{t:DateTime64(6, 'UTC')}}) {order}", {"t": NOON}
+    )
+    assert [tuple(row.values()) for row in then] == [("a", None, "labelled", "old", 1), ("b", None, "labelled", "x", 1)]
