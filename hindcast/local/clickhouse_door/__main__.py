@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import os
 import shutil
 import sys
 import threading
 from pathlib import Path
 from types import FrameType
+from typing import IO
 
 import uvicorn
 
@@ -62,6 +64,7 @@ def serve(options: argparse.Namespace) -> None:
     """
     port = require_free(options.port, wanted_by="the ClickHouse door")
     directory = prepare_directory(options.directory)
+    held = _own(directory)
     # Bodies of inserts that a killed predecessor left behind.
     shutil.rmtree(directory / "incoming", ignore_errors=True)
     incoming = prepare_directory(directory / "incoming")
@@ -86,6 +89,20 @@ def serve(options: argparse.Namespace) -> None:
     server.run()
     server.ended.set()
     engine.close()
+    held.close()
+
+
+def _own(directory: Path) -> IO[str]:
+    """The directory's lock, for as long as the file is open; the engine's own lock says it in many lines."""
+    held = (directory / "door.lock").open("w")
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        held.close()
+        raise ConfigError(
+            f"another process already serves {directory}: stop it or name another directory"
+        ) from None
+    return held
 
 
 def main() -> int:

@@ -17,6 +17,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from hindcast.local.clickhouse_door.access import User, Users
+from hindcast.local.clickhouse_door.admission import admit
 from hindcast.local.clickhouse_door.compression import (
     INFILE_METHODS,
     check_encoding,
@@ -26,8 +27,6 @@ from hindcast.local.clickhouse_door.compression import (
 from hindcast.local.clickhouse_door.engine import Answer, Engine, Job, literal
 from hindcast.local.clickhouse_door.failures import (
     BAD_ARGUMENTS,
-    INTO_OUTFILE_NOT_ALLOWED,
-    READONLY,
     QueryFailed,
     refused,
 )
@@ -36,16 +35,13 @@ from hindcast.local.clickhouse_door.query_ids import find_by_chosen_id
 from hindcast.local.clickhouse_door.request import QueryRequest, read_request
 from hindcast.local.clickhouse_door.statement import (
     Insert,
-    first_words,
     output_format,
     split_insert,
-    writes_a_file,
 )
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_READS = frozenset({"select", "with", "show", "describe", "desc", "exists", "explain", "set", "use"})
 _CONTENT_TYPES = {
     "json": "application/json; charset=UTF-8",
     "csv": "text/csv; charset=UTF-8; header=absent",
@@ -93,12 +89,10 @@ class Door:
         encoding = check_encoding(request.headers.get("content-encoding", ""))
         if is_form:
             return await self._run_text(request, asked, user, b"", "")
-        if request.method != "POST" and not _READS.issuperset(first_words(asked.query.encode(), 1)):
-            raise refused(
-                READONLY, "Cannot execute query in readonly mode: GET only reads, use POST to change anything"
-            )
-        insert = split_insert(asked.query.encode()) if asked.query else None
-        if insert is not None and insert.data_at >= len(asked.query.encode()):
+        query = asked.query.encode()
+        insert = split_insert(query)
+        if insert is not None and insert.data_at >= len(query):
+            admit(query, reading_only=_reading_only(request, user))
             answer = await self._insert_stream(request, asked, user, insert, encoding)
             return self._succeeded(request, asked, answer, asked.default_format)
         body = await request.body()
@@ -121,14 +115,13 @@ class Door:
         plain = await self._in_pool(decompress, body, encoding)
         text = asked.query.encode() + b"\n" + plain if asked.query else plain
         insert = split_insert(text)
+        admit(text[: insert.data_at] if insert else text, reading_only=_reading_only(request, user))
         if insert is not None:
             with self._spool() as spool:
                 spool.write(memoryview(text)[insert.data_at :])
                 spool.flush()
                 answer = await self._run_insert(asked, user, insert, spool, "none")
             return self._succeeded(request, asked, answer, asked.default_format)
-        if writes_a_file(text):
-            raise refused(INTO_OUTFILE_NOT_ALLOWED, "INTO OUTFILE and FROM INFILE are not allowed over HTTP")
         sql = find_by_chosen_id(_decode(text))
         answer = await self._in_pool(self._engine.run, self._job(asked, user, sql))
         return self._succeeded(request, asked, answer, output_format(text, asked.default_format))
@@ -174,6 +167,11 @@ class Door:
         if encoding:
             headers["Content-Encoding"] = encoding
         return Response(data, headers=headers)
+
+
+def _reading_only(request: Request, user: User) -> bool:
+    # Whatever lies between may repeat a GET.
+    return request.method != "POST" or not user.may_write
 
 
 async def _form(request: Request) -> list[tuple[str, str]]:

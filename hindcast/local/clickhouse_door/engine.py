@@ -158,8 +158,6 @@ def _identifier(name: str) -> str:
 
 def _why_closed(directory: str, said: str) -> str:
     lowered = said.lower()
-    if "another server instance" in lowered or "already running" in lowered:
-        return f"another process already serves {directory}: stop it or name another directory"
     if "no space left" in lowered or "not enough space" in lowered:
         return f"disk full: {directory}"
     return f"the engine cannot open {directory}: {said.splitlines()[0][:300] if said else 'no message'}"

@@ -110,11 +110,21 @@ def _formatted(text: bytes, word: Token, settings_at: int | None, name: Token | 
     return Insert(text[:split].decode(), text[split : word.start].decode(), data_format, data_at)
 
 
+def _before_rows(text: bytes) -> Iterator[Token]:
+    """The statement's tokens, without the rows of INSERT … VALUES, which may be many megabytes."""
+    inserts = False
+    for place, token in enumerate(tokens(text)):
+        inserts = inserts or (place == 0 and token.text == "insert")
+        if inserts and token.text == "values" and not token.depth:
+            return
+        yield token
+
+
 def output_format(text: bytes, default: str) -> str:
     """The format named by a trailing `FORMAT name` outside of brackets, else the default."""
     found = default
     previous = ""
-    for token in tokens(text):
+    for token in _before_rows(text):
         if previous == "format" and not token.depth:
             found = text[token.start : token.end].decode("utf-8", "replace")
         previous = token.text if not token.depth else ""
@@ -124,8 +134,21 @@ def output_format(text: bytes, default: str) -> str:
 def writes_a_file(text: bytes) -> bool:
     """Whether the statement would write to or read from a file by `INTO OUTFILE` or `FROM INFILE`."""
     previous = ""
-    for token in tokens(text):
+    for token in _before_rows(text):
         if (previous, token.text) in (("into", "outfile"), ("from", "infile")):
             return True
         previous = token.text
     return False
+
+
+def is_one_statement(text: bytes) -> bool:
+    """Whether nothing but space and comments follows the first semicolon."""
+    # Most texts have none, and may be long.
+    if b";" not in text:
+        return True
+    ended = False
+    for token in tokens(text):
+        if ended and token.text != ";":
+            return False
+        ended = ended or token.text == ";"
+    return True

@@ -1,0 +1,31 @@
+"""Which statements come in: one at a time, no files of this machine, and only reading where only reading is allowed.
+
+The engine's own `readonly` setting lets KILL QUERY and SYSTEM pass, because chDB knows no users; and chDB runs several
+statements of one text one after another.
+"""
+
+from __future__ import annotations
+
+from hindcast.local.clickhouse_door.failures import INTO_OUTFILE_NOT_ALLOWED, READONLY, SYNTAX_ERROR, refused
+from hindcast.local.clickhouse_door.statement import first_words, is_one_statement, writes_a_file
+
+# "open" is a bracket: (SELECT 1) UNION ALL (SELECT 2).
+_READING = frozenset(
+    {"select", "with", "show", "describe", "desc", "exists", "explain", "set", "use", "open"}
+)
+
+
+def admit(text: bytes, *, reading_only: bool) -> None:
+    """Return when the statement may go to the engine.
+
+    Raises:
+        QueryFailed: it may not; in ClickHouse's words and codes.
+    """
+    if reading_only and not _READING.issuperset(first_words(text, 1)):
+        raise refused(
+            READONLY, "Cannot execute query in readonly mode: over GET, and for this user, only reading"
+        )
+    if not is_one_statement(text):
+        raise refused(SYNTAX_ERROR, "Syntax error (Multi-statements are not allowed)")
+    if writes_a_file(text):
+        raise refused(INTO_OUTFILE_NOT_ALLOWED, "INTO OUTFILE and FROM INFILE are not allowed over HTTP")
