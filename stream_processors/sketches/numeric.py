@@ -56,8 +56,8 @@ class NumericSketch:
         values = np.asarray(values, dtype=np.float64)
         present = values if valid is None else values[valid]
         finite = present[np.isfinite(present)]
-        with np.errstate(over="ignore"):
-            sum_of_squares = float(np.square(finite).sum())
+        with np.errstate(over="ignore", invalid="ignore"):
+            total, sum_of_squares = float(finite.sum()), float(np.square(finite).sum())
         bins, counts = binning.add_up(
             binning.histogram_bins(finite, binning.check_precision(precision)),
             np.ones(finite.size, dtype=np.int64),
@@ -71,7 +71,7 @@ class NumericSketch:
             plus_inf=int((present == np.inf).sum()),
             minus_inf=int((present == -np.inf).sum()),
             absent=absent,
-            sum=float(finite.sum()),
+            sum=total,
             sum_of_squares=sum_of_squares,
             minimum=float(finite.min()) if finite.size else None,
             maximum=float(finite.max()) if finite.size else None,

@@ -52,7 +52,7 @@ class NumericTotals:
         same = column.lows is column.values
         lows = values if same else grouping.gather(column.lows)
         highs = values if same else grouping.gather(column.highs)
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             self._sums[present, 0] += grouping.reduce(np.add, values)
             self._sums[present, 1] += grouping.reduce(np.add, values * values)
         self._lows[present] = np.minimum(self._lows[present], grouping.reduce(np.minimum, lows))

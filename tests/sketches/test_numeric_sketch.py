@@ -1,0 +1,125 @@
+"""A numeric sketch counts every value, merges exactly, and answers within its stated error."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sketch_inputs import DOUBLES, PRECISIONS, numeric_counts
+
+from stream_processors.sketches import NumericSketch
+
+ROWS = st.lists(st.tuples(DOUBLES, st.booleans()), max_size=60)
+
+
+def sketch_of(rows: list[tuple[float, bool]], precision: int, absent: int = 0) -> NumericSketch:
+    """Sketch rows of (value, is valid)."""
+    values = np.array([value for value, _ in rows], dtype=np.float64)
+    return NumericSketch.of(values, precision, np.array([valid for _, valid in rows], dtype=np.bool_), absent)
+
+
+@given(rows=ROWS, precision=PRECISIONS, cuts=st.lists(st.integers(0, 60), max_size=4), random=st.randoms())
+def test_any_split_in_any_order_merges_to_the_whole(
+    rows: list[tuple[float, bool]], precision: int, cuts: list[int], random: object
+) -> None:
+    """However rows are split and parts ordered, the merged sketch equals that of all rows."""
+    edges = [0, *sorted(min(cut, len(rows)) for cut in cuts), len(rows)]
+    parts = [sketch_of(rows[a:b], precision, absent=1) for a, b in zip(edges, edges[1:], strict=False)]
+    random.shuffle(parts)  # type: ignore[attr-defined]  # hypothesis' random.Random
+    merged = NumericSketch.merged(parts)
+    whole = sketch_of(rows, precision, absent=len(parts))
+    assert numeric_counts(merged) == numeric_counts(whole)
+    finite = [v for v, valid in rows if valid and math.isfinite(v)]
+    if all(abs(v) < 1e150 for v in finite):
+        assert merged.sum == pytest.approx(whole.sum, rel=1e-9, abs=1e-9 * sum(map(abs, finite)))
+        assert merged.sum_of_squares == pytest.approx(whole.sum_of_squares, rel=1e-9)
+
+
+@given(rows=ROWS, one=PRECISIONS, other=PRECISIONS)
+def test_different_precisions_merge_at_the_smaller(
+    rows: list[tuple[float, bool]], one: int, other: int
+) -> None:
+    """Sketches of two precisions merge to what the smaller one would have counted."""
+    half = len(rows) // 2
+    merged = sketch_of(rows[:half], one).merge(sketch_of(rows[half:], other))
+    assert numeric_counts(merged) == numeric_counts(sketch_of(rows, min(one, other)))
+
+
+@given(rows=ROWS, precision=PRECISIONS)
+def test_every_row_is_counted_once(rows: list[tuple[float, bool]], precision: int) -> None:
+    """Finite values, nulls, NaN and infinities add up to the rows."""
+    sketch = sketch_of(rows, precision, absent=3)
+    assert sketch.n == len(rows) + 3
+    assert sketch.of_events(len(rows) + 10).absent == 10
+    if rows:
+        with pytest.raises(ValueError, match="more than all"):
+            sketch.of_events(len(rows) - 1)
+
+
+@given(
+    values=st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=80),
+    precision=PRECISIONS,
+    q=st.floats(0, 1),
+)
+def test_a_quantile_is_within_half_a_bin(values: list[float], precision: int, q: float) -> None:
+    """The quantile is off by at most a share of 2^-(p+1) of the value, and never beyond the least and greatest value."""
+    x = np.array(values)
+    true = float(np.quantile(x, q, method="inverted_cdf"))
+    found = NumericSketch.of(x, precision).quantile(q)
+    assert found is not None
+    assert abs(found - true) <= abs(true) * 2.0 ** -(precision + 1) + 1e-300
+    assert x.min() <= found <= x.max()
+
+
+def test_the_distribution_function_counts_whole_bins() -> None:
+    """At values that begin a bin of their own, the distribution function is exact."""
+    sketch = NumericSketch.of(np.array([-2.0, 0.0, 1.0, 1.0, 4.0]), 5)
+    assert [sketch.cdf(x) for x in (-math.inf, -3.0, -2.0, 0.5, 1.0, math.inf)] == [0, 0, 0.2, 0.4, 0.8, 1]
+    assert NumericSketch.empty(5).cdf(1.0) is None
+
+
+@pytest.mark.parametrize("offset", [0.0, 300.0, 1.7e9, -1.7e15])
+def test_mean_and_deviation_come_from_exact_sums(offset: float) -> None:
+    """Mean and deviation agree with numpy's, far from zero too, where sums of squares cancel."""
+    x = np.random.default_rng(1).normal(offset, 1000.0, 5000)
+    sketch = NumericSketch.of(x, 20)
+    assert sketch.mean == pytest.approx(x.mean(), rel=1e-12)
+    # At an offset of 1e12 deviations a bin of 20 bits is wider than the deviation itself.
+    tolerance = 1e-6 if abs(offset) < 1e9 else 2.0**-20 * abs(offset)
+    assert sketch.std == pytest.approx(x.std(), rel=1e-3, abs=tolerance)
+
+
+def test_a_constant_column_has_no_deviation() -> None:
+    """The deviation of equal values is exactly zero, whatever rounding does to the sums."""
+    assert NumericSketch.of(np.full(1000, 0.1), 5).std == 0.0
+
+
+def test_nothing_has_no_mean() -> None:
+    """A sketch without finite values answers None, not a number."""
+    empty = NumericSketch.of(np.array([np.nan, np.inf]), 5)
+    assert (empty.mean, empty.std, empty.quantile(0.5), empty.minimum, empty.maximum) == (None,) * 5
+    with pytest.raises(ValueError, match="no sketch"):
+        NumericSketch.merged([])
+
+
+def test_too_many_bins_are_coarsened_and_said_so() -> None:
+    """More than 4,096 bins are coarsened until they fit; the counts are those of the smaller precision."""
+    x = np.random.default_rng(2).lognormal(0, 3, 60_000)
+    full = NumericSketch.of(x, 20)
+    fitted = full.fitted()
+    assert full.bins.size > 4096 >= fitted.bins.size
+    assert fitted.degraded
+    assert not full.degraded
+    assert fitted.bins.tolist() == NumericSketch.of(x, fitted.precision).bins.tolist()
+    assert full.coarsen(fitted.precision + 1).bins.size > 4096
+    assert fitted.merge(NumericSketch.of(x, 20)).degraded
+
+
+def test_even_all_exponents_fit_at_precision_zero() -> None:
+    """Doubles of every exponent and both signs fit into 4,096 bins, so that coarsening always ends."""
+    magnitudes = np.ldexp(1.0, np.arange(-1074, 1024))
+    fitted = NumericSketch.of(np.concatenate((magnitudes, -magnitudes, [0.0])), 20).fitted()
+    assert fitted.bins.size <= 4096
