@@ -1,0 +1,150 @@
+"""When an alert begins, grows worse and ends: a pure function of one identity's last complete verdicts in window order.
+
+An alert is raised by a run of drifted windows that no ``ok`` interrupts: when the run is ``persistence`` windows long, or at once where one is severe. It
+is resolved by the first ``ok`` after. Verdicts that are neither (too few events, nothing to test, no reference) change nothing. Because the whole life is worked
+out anew from the verdicts, it does not matter in which order windows were judged, nor how often.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+AlertState = Literal["firing", "resolved", "withdrawn"]
+Severity = Literal["warn", "severe"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class AlertIdentity:
+    """What an alert is about; at any time at most one alert of an identity is firing."""
+
+    model: str
+    environment: str
+    model_version: str
+    served: bool
+    metric: str
+    reference: str
+    column: str
+    slice: str
+
+
+@dataclass(frozen=True, slots=True)
+class LastVerdict:
+    """The last complete verdict on one window (microseconds), as far as alerts need it.
+
+    Attributes:
+        severe: the change is severe; only read where ``state`` is ``drifted``.
+        persistence: how many drifted windows raise an alert, from the contract it was judged under.
+        contract: that contract's digest; empty for none.
+        evidence: its figures, by name.
+    """
+
+    window_start: int
+    window_end: int
+    revision: int
+    state: str
+    severe: bool = False
+    persistence: int = 2
+    contract: str = ""
+    evidence: dict[str, float] = field(default_factory=dict, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AlertEvent:
+    """One step in an alert's life, and the verdict behind it. ``started_at`` is the start of the run's first window, microseconds."""
+
+    started_at: int
+    state: AlertState
+    severity: Severity
+    verdict: LastVerdict
+
+
+def alert_id(identity: AlertIdentity, started_at: int) -> str:
+    """SHA-256 (first 32 hex digits) of identity and start: the same alert has the same id whoever works it out."""
+    parts = (
+        identity.model,
+        identity.environment,
+        identity.model_version,
+        str(identity.served),
+        identity.metric,
+        identity.reference,
+        identity.column,
+        identity.slice,
+        str(started_at),
+    )
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:32]
+
+
+def alert_life(verdicts: Iterable[LastVerdict]) -> list[AlertEvent]:
+    """All events of one identity's alerts, in window order. The verdicts may come in any order, one a window."""
+    events: list[AlertEvent] = []
+    run: list[LastVerdict] = []
+    severity: Severity | None = None
+    for verdict in sorted(verdicts, key=lambda one: (one.window_end, one.window_start)):
+        if verdict.state == "ok":
+            if severity is not None:
+                events.append(AlertEvent(run[0].window_start, "resolved", severity, verdict))
+            run, severity = [], None
+        elif verdict.state == "drifted":
+            run.append(verdict)
+            reached = _severity(run, severity)
+            if reached != severity and reached is not None:
+                events.append(AlertEvent(run[0].window_start, "firing", reached, verdict))
+            severity = reached
+    return events
+
+
+def _severity(run: Sequence[LastVerdict], before: Severity | None) -> Severity | None:
+    if before == "severe" or run[-1].severe:
+        return "severe"
+    return "warn" if before or len(run) >= run[-1].persistence else None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedAlert:
+    """One recorded alert message, in the order of their offsets: what was said about an alert."""
+
+    event: AlertEvent
+    alert_id: str
+
+
+def alert_changes(
+    identity: AlertIdentity, wanted: Sequence[AlertEvent], recorded: Sequence[RecordedAlert]
+) -> list[AlertEvent]:
+    """What has yet to be said so that the last message of each alert tells its life as the verdicts have it now.
+
+    Args:
+        identity: whose alerts they are.
+        wanted: the life worked out from the verdicts.
+        recorded: what was said before of alerts in the same span of windows, in the order it was said.
+    """
+    said: dict[str, list[AlertEvent]] = {}
+    for one in recorded:
+        said.setdefault(one.alert_id, []).append(one.event)
+    lives: dict[str, list[AlertEvent]] = {}
+    for event in wanted:
+        lives.setdefault(alert_id(identity, event.started_at), []).append(event)
+    changes: list[AlertEvent] = []
+    for mark, life in lives.items():
+        changes += _unsaid(life, said.get(mark, []))
+    for mark, events in said.items():
+        if mark not in lives and events[-1].state != "withdrawn":
+            changes.append(replace(events[-1], state="withdrawn"))
+    return changes
+
+
+def _unsaid(life: Sequence[AlertEvent], said: Sequence[AlertEvent]) -> list[AlertEvent]:
+    """The steps that were never told, and the last one again where it is not what was said last or rests on a revised verdict."""
+    told = {_step(event) for event in said}
+    missing = [event for event in life[:-1] if _step(event) not in told]
+    last = life[-1]
+    as_it_stands = (
+        said and _step(said[-1]) == _step(last) and said[-1].verdict.revision == last.verdict.revision
+    )
+    return missing if not missing and as_it_stands else [*missing, last]
+
+
+def _step(event: AlertEvent) -> tuple[str, str, int, int]:
+    return event.state, event.severity, event.verdict.window_start, event.verdict.window_end
