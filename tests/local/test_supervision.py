@@ -1,0 +1,128 @@
+"""Supervision without servers: backoff, histories, settings, health."""
+
+from __future__ import annotations
+
+import configparser
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from hindcast.local.layout import Layout, Record, read_record, write_record
+from hindcast.local.program import Program
+from hindcast.local.status import health, process_status, read_heartbeats
+from hindcast.local.status_view import render_status
+from hindcast.local.supervisor import History, ProcessState, histories
+from hindcast.local.supervisor_settings import Watched, render_supervisor_settings
+from producers.errors import ConfigError
+
+LOG = """\
+2026-11-21 09:48:16,401 INFO spawned: 'kafka' with pid 14413
+2026-11-21 09:48:17,986 INFO success: kafka entered RUNNING state, process has stayed up for > than 1 seconds
+2026-11-21 09:48:20,202 WARN exited: kafka (terminated by SIGKILL; not expected)
+2026-11-21 09:48:21,210 INFO spawned: 'kafka' with pid 14541
+2026-11-21 09:48:22,000 INFO exited: joiner (exit status 3; not expected)
+"""
+NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
+
+
+def test_starts_and_exits_are_read_from_the_supervisors_log() -> None:
+    """Each program's starts are counted; its last exit is told with its time in UTC."""
+    found = histories(LOG)
+    assert (found["kafka"].starts, found["kafka"].last_exit) == (2, "terminated by SIGKILL")
+    assert datetime.fromisoformat(found["kafka"].last_exit_at).utcoffset() is not None
+    assert (found["joiner"].starts, found["joiner"].last_exit) == (0, "exit status 3")
+
+
+def test_settings_survive_quotes_percents_and_spaces(tmp_path: Path) -> None:
+    """Supervisord's own syntax never changes a command or a variable."""
+    program = Program("p", ("/a b/c", "50%"), tmp_path / "p.log", {"PASSWORD": '%s"\\,x=1'})
+    text = render_supervisor_settings(
+        Layout(tmp_path), [Watched(program, 10, stop_within_s=5)], control_port=1, control_password="c"
+    )
+    parsed = configparser.RawConfigParser()
+    parsed.read_string(text)
+    section = parsed["program:p"]
+    assert section["command"].endswith("'/a b/c' 50%%")
+    assert section["environment"] == 'PASSWORD="%%s\\"\\\\,x=1"'
+    assert section["autorestart"] == "true"
+    assert "127.0.0.1:1" in parsed["inet_http_server"]["port"]
+
+
+def test_figures_of_an_earlier_run_are_left_out() -> None:
+    """A heartbeat by another pid says nothing about this process, except the last error."""
+    process = ProcessState("joiner", "running", 7, NOW)
+    beat = {
+        "role": "joiner",
+        "pid": 6,
+        "at": NOW.isoformat(),
+        "events": 5,
+        "lag": {"a-0": 1},
+        "last_error": "oh",
+    }
+    seen = process_status(process, History(starts=3), beat, Path("x"), NOW)
+    assert "lag" not in seen
+    assert (seen["restarts"], seen["last_error"]) == (2, "oh")
+    assert "no heartbeat" in health(seen, beats=True)
+    assert process_status(process, History(), {**beat, "pid": 7}, Path("x"), NOW)["lag_total"] == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "age", "beats", "problem"),
+    [
+        ("running", 1.0, True, ""),
+        ("starting", 1.0, True, ""),
+        ("running", 60.0, True, "60 s old"),
+        ("running", None, True, "no heartbeat"),
+        ("running", None, False, ""),
+        ("backoff", 1.0, True, "is backoff"),
+    ],
+)
+def test_health_wants_a_process_and_a_fresh_heartbeat(
+    state: str, age: float | None, beats: bool, problem: str
+) -> None:
+    """A process that runs but says nothing is not healthy."""
+    found = health({"name": "monitor", "state": state, "heartbeat_age_s": age}, beats=beats)
+    assert (problem in found) if problem else (found == "")
+
+
+def test_heartbeats_that_cannot_be_read_are_passed_over(tmp_path: Path) -> None:
+    """Half a file, or somebody else's, does not break the status."""
+    (tmp_path / "a.json").write_text('{"role": "joiner", "at": "2"}')
+    (tmp_path / "b.json").write_text('{"role": "joiner", "at": "1"}')
+    (tmp_path / "c.json").write_text('{"role": ')
+    (tmp_path / "d.json").write_text('{"other": 1}')
+    assert read_heartbeats(tmp_path) == {"joiner": {"role": "joiner", "at": "2"}}
+
+
+def test_the_view_shows_lag_rates_restarts_and_errors() -> None:
+    """What a person looks for is on the screen."""
+    lines = [
+        {"name": "kafka", "state": "running", "pid": 1, "uptime_s": 3700.0, "restarts": 2, "log": "k.log",
+         "last_exit": "terminated by SIGKILL", "last_exit_at": "2026-11-21T09:48:20+00:00"},
+        {"name": "joiner", "state": "backoff", "pid": None, "uptime_s": None, "restarts": 0, "log": "j.log",
+         "last_exit": "", "last_exit_at": "", "last_error": "store away", "lag": {"labels-1": 12345, "labels-2": 0},
+         "lag_total": 12345, "events_per_s": 1500.0, "paused": ["labels-2"], "heartbeat_age_s": 99.0},
+    ]  # fmt: skip
+    status = {"directory": "/d", "running": True, "kafka": "127.0.0.1:9", "clickhouse": "http://c",
+              "topic_prefix": "hindcast", "database": "hindcast", "processes": lines}  # fmt: skip
+    console = Console(width=160, record=True, quiet=False, file=None)
+    with console.capture() as capture:
+        console.print(render_status(status))
+    text = capture.get()
+    for part in ("1h01m", "12,345", "labels-1", "1,500", "store away", "SIGKILL", "paused labels-2", "99 s"):
+        assert part in text
+
+
+def test_a_damaged_record_is_named(tmp_path: Path) -> None:
+    """And an intact one is for its owner's eyes only."""
+    layout = Layout(tmp_path)
+    assert read_record(layout) is None
+    record = Record("k", "c", "p", "a", "t", "d", 1, "x")
+    write_record(layout, record)
+    assert read_record(layout) == record
+    assert layout.record.stat().st_mode & 0o077 == 0
+    layout.record.write_text("{")
+    with pytest.raises(ConfigError, match=r"stack\.json is damaged"):
+        read_record(layout)
