@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from time import monotonic, sleep
 
 from confluent_kafka import (
     OFFSET_BEGINNING,
@@ -16,7 +17,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 from confluent_kafka import TopicCollection as _TopicCollection
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 from producers.errors import BrokerUnavailable, ConfigError, HindcastError
 from producers.kafka import client_settings, producer_settings
@@ -124,7 +125,22 @@ def create_topics(
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise ConfigError(f"cannot create topic {name}: {error.args[0].str()}") from None
+    _await_leaders(client, {topic.topic: topic.num_partitions for topic in new})
     return sorted(created)
+
+
+def _await_leaders(client: AdminClient, created: Mapping[str, int], *, within: float = 10.0) -> None:
+    """Return when every partition answers: a topic is created before its leaders know that they lead it."""
+    limit = monotonic() + within
+    for topic, partitions in created.items():
+        while True:
+            try:
+                latest_offsets(client, topic, range(partitions))
+                break
+            except BrokerUnavailable:
+                if monotonic() > limit:
+                    raise
+                sleep(0.05)
 
 
 def partition_counts(settings: KafkaSettings, *, timeout: float = 10.0) -> dict[str, int]:
@@ -173,6 +189,22 @@ def end_offsets(
             p: client.get_watermark_offsets(TopicPartition(topic, p), timeout=timeout, cached=False)[1]
             for p in partitions
         }
+    except KafkaException as error:
+        raise BrokerUnavailable(f"no end offsets of {topic}: {error.args[0].str()}") from None
+
+
+def latest_offsets(
+    client: AdminClient, topic: str, partitions: Iterable[int], *, timeout: float = 10.0
+) -> dict[int, int]:
+    """The high watermark of each partition, in one request for all (unlike `end_offsets`: one each, four times as slow).
+
+    Raises:
+        BrokerUnavailable: no answer within ``timeout`` seconds.
+    """
+    wanted = {TopicPartition(topic, p): OffsetSpec.latest() for p in partitions}
+    try:
+        futures = client.list_offsets(wanted, request_timeout=timeout)
+        return {place.partition: future.result().offset for place, future in futures.items()}
     except KafkaException as error:
         raise BrokerUnavailable(f"no end offsets of {topic}: {error.args[0].str()}") from None
 
