@@ -1,0 +1,128 @@
+"""Reads the topic ``contracts``: all that is published, up to an end that is asked for now."""
+
+from __future__ import annotations
+
+from time import monotonic
+from types import TracebackType
+from typing import Any, Self
+
+from pydantic import ValidationError
+
+from producers.codec import Registry, decode, read_frame
+from producers.errors import BrokerUnavailable, ContractError
+from producers.settings import KafkaSettings
+from producers.values import micros
+from stream_processors.contracts.effect import ContractHistory, PublishedContract
+from stream_processors.contracts.model import Contract
+from stream_processors.kafka import (
+    OFFSET_BEGINNING,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+    admin,
+    latest_offsets,
+    reader,
+)
+
+_BATCH = 500
+
+
+class ContractFollower:
+    """Every published contract, followed.
+
+    Judge a batch of events only after a `catch_up` that began after the batch was consumed: then no contract that applies to any of its
+    events is missing, whoever reads it and whenever (design: "Which contract applies"). Use it from one thread.
+
+    Attributes:
+        history: what was read so far.
+    """
+
+    def __init__(self, settings: KafkaSettings, registry: Registry | None = None) -> None:
+        self.history = ContractHistory()
+        self._registry = registry
+        self._topic = settings.topic("contracts")
+        self._admin = admin(settings)
+        self._reader = reader(settings, fetch_wait_max_ms=100)
+        self._positions: dict[int, int] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._reader.close()
+
+    def catch_up(self, *, timeout: float = 10.0) -> bool:
+        """Read every partition up to the end offset it has now; returns whether a contract was added.
+
+        With nothing new this costs one small request to the broker.
+
+        Raises:
+            BrokerUnavailable: not there within ``timeout`` seconds; calling again goes on where this stopped.
+        """
+        limit = monotonic() + timeout
+        if not self._positions:
+            self._assign(timeout)
+        ends = latest_offsets(self._admin, self._topic, self._positions, timeout=timeout)
+        added = False
+        while any(self._positions[partition] < end for partition, end in ends.items()):
+            if monotonic() > limit:
+                raise BrokerUnavailable(f"{self._topic} could not be read to its end within {timeout:g} s")
+            for message in self._reader.consume(_BATCH, 0.1):
+                added |= self._take(message)
+        return added
+
+    def _assign(self, timeout: float) -> None:
+        try:
+            metadata = self._reader.list_topics(self._topic, timeout=timeout).topics[self._topic]
+        except KafkaException as error:
+            raise BrokerUnavailable(f"no Kafka answers ({error.args[0].name()})") from None
+        if not metadata.partitions:
+            raise BrokerUnavailable(f"topic {self._topic} does not exist (yet)")
+        self._reader.assign([TopicPartition(self._topic, p, OFFSET_BEGINNING) for p in metadata.partitions])
+        self._positions = dict.fromkeys(metadata.partitions, 0)
+
+    def _take(self, message: Message) -> bool:
+        error = message.error()
+        if error is not None:
+            if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - public constant
+                self._positions[message.partition()] = message.offset()
+            elif error.code() not in _PASSING:
+                raise BrokerUnavailable(f"{self._topic}: {error.str()}")
+            return False
+        self._positions[message.partition()] = message.offset() + 1
+        one = published_contract(message, self._registry)
+        if one is not None:
+            self.history.add(one)
+        return one is not None
+
+
+# the client goes on by itself after these
+_PASSING = {KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._RESOLVE}  # noqa: SLF001 - public constants
+
+
+def published_contract(message: Message, registry: Registry | None = None) -> PublishedContract | None:
+    """The contract in a message of the topic; None for a reference sketch, and for bytes that are no contract (the recorder dead-letters those)."""
+    value = message.value() or b""
+    try:
+        if read_frame(value, registry)[0].name != "contract":
+            return None
+        record: dict[str, Any] = decode(value, registry)[1]
+        contract = Contract.model_validate_json(record["body"])
+        effective_from = micros("effective_from", record["effective_from"])
+    except (ContractError, ValidationError):
+        return None
+    return PublishedContract.of(
+        contract,
+        effective_from=effective_from,
+        appended_at=message.timestamp()[1] * 1000,
+        lead_ms=record["lead_ms"],
+        partition=message.partition(),
+        offset=message.offset(),
+    )

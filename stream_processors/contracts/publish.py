@@ -1,0 +1,202 @@
+"""Puts a contract, and before it the reference sketches it names, on the topic ``contracts``."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from time import monotonic, sleep
+from typing import Any
+
+from producers.codec import Registry, decode, encode, read_frame
+from producers.errors import BrokerUnavailable, ConfigError, ContractError
+from producers.settings import KafkaSettings
+from producers.values import micros
+from stream_processors.contracts.model import Contract
+from stream_processors.kafka import (
+    OFFSET_BEGINNING,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+    admin,
+    latest_offsets,
+    producer,
+    reader,
+    transactional_producer,
+)
+
+Sketches = Sequence[dict[str, Any]]
+
+_TIMEOUT_S = 15.0
+# no wish: append time + lead decides
+_AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Published:
+    """What `publish` did.
+
+    Attributes:
+        contract: as published, with the reference's digest filled in.
+        digest: the contract's.
+        in_effect_from: microseconds since the epoch on the broker's clock.
+        in_effect: whether it is in effect now (False only with ``wait=False`` or a start in the future).
+    """
+
+    contract: Contract
+    digest: str
+    in_effect_from: int
+    in_effect: bool
+
+
+def reference_digest(sketches: Sketches) -> str:
+    """SHA-256 (hex) of reference sketches, whatever digest they carry now."""
+    digest = hashlib.sha256()
+    for record in sketches:
+        digest.update(encode("sketch", {**record, "reference": None}))
+    return digest.hexdigest()
+
+
+def with_reference(contract: Contract, baseline: Sketches) -> Contract:
+    """The contract naming ``baseline`` as its training reference.
+
+    Raises:
+        ConfigError: the baseline is of another model or shape, or the contract names another one.
+    """
+    if any(record["model"] != contract.model for record in baseline):
+        raise ConfigError(f"the baseline is not of model {contract.model}")
+    if any(record["shape"] != contract.shape() for record in baseline):
+        raise ConfigError(
+            "the baseline was made before features, slices or base window changed: "
+            "make it again with `hindcast contract baseline`"
+        )
+    digest = reference_digest(baseline)
+    named = contract.references.get("training", digest)
+    if named != digest:
+        raise ConfigError(f"the contract names the reference {named[:12]}, the baseline is {digest[:12]}")
+    return contract.model_copy(update={"references": {**contract.references, "training": digest}})
+
+
+def publish(
+    settings: KafkaSettings,
+    contract: Contract,
+    *,
+    baseline: Sketches = (),
+    lead: float = 60.0,
+    effective_from: datetime | None = None,
+    actor: str | None = None,
+    reason: str | None = None,
+    wait: bool = True,
+    registry: Registry | None = None,
+    clock: Callable[[], float] = monotonic,
+    pause: Callable[[float], None] = sleep,
+) -> Published:
+    """Publish the reference sketches (unless they are there), then the contract; return when it is in effect.
+
+    A contract takes effect at max(``effective_from``, append time + ``lead`` seconds), for events appended from then on. With ``wait`` this returns
+    not before; a start later than the lead is not waited for. The wait is measured from the broker's acknowledgement, so clocks need not agree.
+
+    Raises:
+        ConfigError: the baseline does not fit the contract.
+        BrokerUnavailable: Kafka did not take it.
+    """
+    if baseline:
+        contract = with_reference(contract, baseline)
+        _publish_references(settings, contract, baseline, registry)
+    lead_ms = round(lead * 1000)
+    start = effective_from or _AT_ONCE
+    digest = contract.digest()
+    record = {
+        "model": contract.model,
+        "environment": contract.environment,
+        "body": contract.canonical(),
+        "digest": digest,
+        "shape": contract.shape(),
+        "effective_from": start,
+        "lead_ms": lead_ms,
+        "reference": contract.references.get("training"),
+        "actor": actor,
+        "reason": reason,
+    }
+    appended_at = _send(settings, contract.model, encode("contract", record, registry))
+    acknowledged = clock()
+    in_effect_from = max(micros("effective_from", start), appended_at + lead_ms * 1000)
+    in_effect = wait and in_effect_from <= appended_at + lead_ms * 1000
+    while in_effect and (left := acknowledged + lead - clock()) > 0:
+        pause(left)
+    return Published(contract, digest, in_effect_from, in_effect)
+
+
+def _send(settings: KafkaSettings, key: str, value: bytes) -> int:
+    """Send one message; its append time in microseconds."""
+    reports: list[tuple[KafkaError | None, Message]] = []
+    client = producer(settings, message_timeout_ms=int(_TIMEOUT_S * 1000))
+    client.produce(
+        settings.topic("contracts"), value, key.encode(), on_delivery=lambda *report: reports.append(report)
+    )
+    client.flush(_TIMEOUT_S + 1)
+    error = reports[0][0] if reports else KafkaError(KafkaError._TIMED_OUT)  # noqa: SLF001 - public constant
+    if error is not None:
+        raise BrokerUnavailable(f"Kafka at {settings.bootstrap} did not take the contract: {error.str()}")
+    return int(reports[0][1].timestamp()[1]) * 1000
+
+
+def _publish_references(
+    settings: KafkaSettings, contract: Contract, baseline: Sketches, registry: Registry | None
+) -> None:
+    """All of them in one transaction, once per digest: whoever finds one finds all, and none is counted twice."""
+    digest = contract.references["training"]
+    if _is_published(settings, digest, registry):
+        return
+    client = transactional_producer(settings, f"{settings.topic_prefix}.reference.{digest}")
+    try:
+        client.init_transactions(_TIMEOUT_S)
+        client.begin_transaction()
+        for record in baseline:
+            value = encode("sketch", {**record, "reference": digest}, registry)
+            client.produce(settings.topic("contracts"), value, contract.model.encode())
+            client.poll(0)
+        client.commit_transaction(_TIMEOUT_S)
+    except (KafkaException, BufferError) as error:
+        raise BrokerUnavailable(
+            f"Kafka at {settings.bootstrap} did not take the reference sketches: {error}"
+        ) from None
+
+
+def _is_published(settings: KafkaSettings, digest: str, registry: Registry | None) -> bool:
+    """Whether the reference stands on the topic, up to the ends it has now."""
+    topic = settings.topic("contracts")
+    client = reader(settings)
+    try:
+        partitions = list(client.list_topics(topic, timeout=_TIMEOUT_S).topics[topic].partitions)
+        ends = latest_offsets(admin(settings), topic, partitions, timeout=_TIMEOUT_S)
+        unread = {partition for partition, end in ends.items() if end}
+        client.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in unread])
+        limit = monotonic() + 4 * _TIMEOUT_S
+        while unread:
+            if monotonic() > limit:
+                raise BrokerUnavailable(f"{topic} could not be read to its end")
+            for message in client.consume(100, 0.2):
+                if message.error() is None and _reference_of(message.value(), registry) == digest:
+                    return True
+                at = message.offset() + (message.error() is None)
+                if at >= ends[message.partition()]:
+                    unread.discard(message.partition())
+    except KafkaException as error:
+        raise BrokerUnavailable(f"no Kafka answers at {settings.bootstrap}: {error.args[0].str()}") from None
+    else:
+        return False
+    finally:
+        client.close()
+
+
+def _reference_of(value: bytes | None, registry: Registry | None) -> str | None:
+    try:
+        if read_frame(value or b"", registry)[0].name != "sketch":
+            return None
+        reference: str | None = decode(value or b"", registry)[1]["reference"]
+    except ContractError:
+        return None
+    return reference
