@@ -29,9 +29,9 @@ class SinkFull(Exception):
 class SinkRefused(Exception):
     """A message that this sink does not take, whose report will not be called."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.name = name
+    def name(self) -> str:
+        """As `Refusal.name`: this is one."""
+        return str(self.args[0])
 
 
 class Sink(Protocol):

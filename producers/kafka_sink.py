@@ -1,0 +1,103 @@
+"""The sink that is Kafka: the only module of this room that imports confluent_kafka, and only when it is opened."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from typing import Any
+
+from producers.errors import ConfigError
+from producers.kafka import producer_settings
+from producers.settings import KafkaSettings
+from producers.sink import Report, SinkFull, SinkRefused
+
+QUEUED_MESSAGES = 100_000
+QUEUED_KIB = 65_536
+DELIVERY_TIMEOUT_MS = 120_000
+# how long a topic may be unknown to the broker before its messages are refused; a new topic takes moments to be known
+UNKNOWN_TOPIC_MS = 5_000
+_PURGE_POLL_S = 0.2
+
+
+class KafkaSink:
+    """Sends to Kafka: idempotent, acknowledged by all replicas, murmur2 partitions, topics never created.
+
+    Args:
+        settings: where Kafka is; its properties may change any librdkafka setting.
+    """
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._producer: Any = None
+        self._refusal: type[Exception] = Exception  # confluent_kafka's, once it is loaded
+        self._complaints: list[str] = []
+        self._topic = functools.cache(settings.topic)
+
+    def open(self) -> None:
+        """Make the producer; see `Sink.open`. Does not wait for a broker."""
+        import confluent_kafka  # loading it takes 50 ms, which a service should not pay at its start
+
+        self._refusal = confluent_kafka.KafkaException
+        settings = producer_settings(
+            self._settings,
+            queue_buffering_max_messages=QUEUED_MESSAGES,
+            queue_buffering_max_kbytes=QUEUED_KIB,
+            delivery_timeout_ms=DELIVERY_TIMEOUT_MS,
+            topic_metadata_propagation_max_ms=UNKNOWN_TOPIC_MS,
+            allow_auto_create_topics=False,
+        )
+        settings["error_cb"] = self._complain
+        # what the user states wins over what we would have chosen, except for the partitioner: keys must agree
+        settings.update(
+            {key: text for key, text in self._settings.properties.items() if key != "partitioner"}
+        )
+        try:
+            self._producer = confluent_kafka.Producer(settings)
+        except confluent_kafka.KafkaException as error:
+            raise ConfigError(f"Kafka settings are refused: {error.args[0].str()}") from None
+
+    def send(self, stream: str, key: bytes, value: bytes, report: Report) -> None:
+        """Take a message; see `Sink.send`."""
+        try:
+            self._producer.produce(self._topic(stream), value, key, on_delivery=report)
+        except BufferError:
+            raise SinkFull from None
+        except self._refusal as error:
+            if error.args[0].fatal():
+                self.purge()
+                self.open()
+                raise SinkFull from None
+            raise SinkRefused(error.args[0].name()) from None
+
+    def poll(self, seconds: float) -> None:
+        """Call the reports that are due; see `Sink.poll`."""
+        self._producer.poll(seconds)
+
+    def waiting(self) -> int:
+        """Messages in librdkafka's queue or in flight."""
+        return len(self._producer)
+
+    def purge(self) -> None:
+        """Give up what waits; see `Sink.purge`."""
+        self._producer.purge()
+        self._producer.poll(_PURGE_POLL_S)
+
+    def complaints(self) -> list[str]:
+        """What librdkafka said of its connections since the last call."""
+        said, self._complaints = self._complaints, []
+        return said
+
+    def close(self) -> None:
+        """Let go of the producer and its threads."""
+        self._producer = None
+
+    def for_child(self) -> KafkaSink:
+        """A sink for a forked child; the inherited producer is kept for ever, as destroying it would wait for threads
+        that the child does not have.
+        """
+        if self._producer is not None:
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._producer))
+        return KafkaSink(self._settings)
+
+    def _complain(self, error: Any) -> None:
+        self._complaints.append(f"Kafka at {self._settings.bootstrap}: {error.name()}")

@@ -1,0 +1,272 @@
+"""PredictionLogger: what a serving service holds in its hand."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
+from typing import Any, Self
+
+from producers.channel import Channel
+from producers.codec import Registry
+from producers.errors import InvalidEvent
+from producers.events import LABEL_KINDS, ROLES, Record, deployment_record, label_record, prediction_record
+from producers.ids import new_id, prediction_id_at
+from producers.intake import Stats
+from producers.settings import KafkaSettings
+from producers.sink import Sink
+from producers.values import identifier, micros, optional_micros
+
+QUEUE_LIMIT = 50_000
+
+
+class PredictionLogger:
+    """Publishes predictions, labels and deployments of one model, without ever getting in a request's way.
+
+    A call copies its arguments shallowly into a bounded queue; a background thread of this process encodes and sends.
+    No call waits for a broker or raises because of one: what is lost is counted by reason in `stats`, in the log (each
+    reason once a minute) and in the ledger topic at `flush` and `close`. What the *developer* got wrong in the call
+    (a datetime without zone, an unknown kind or role, an empty id, features that are no mapping) raises `InvalidEvent`
+    at once; a *value* that would change silently (an integer beyond 2^53, a list as a feature) drops its event, counted
+    as ``invalid``; with ``strict`` it raises `InvalidEvent` in the call too. Nothing is connected before the first
+    event; a forked child gets a thread, a connection and a producer id of its own. Safe for threads.
+
+    Args:
+        model: the model's name.
+        model_version: default version of predictions and deployments.
+        environment: default environment of predictions and deployments.
+        kafka: where Kafka is; None reads HINDCAST_KAFKA, _TOPIC_PREFIX, _SCHEMA_REGISTRY and _KAFKA_PROPERTIES.
+        categorical: features that are categories whatever their values (a numeric code, a category that may be None).
+        queue_limit: events that may wait in this process; one more is dropped and counted as ``queue_full``.
+        strict: examine every value in the call; for tests and batch jobs.
+        sink: where messages go instead of Kafka, such as `producers.testing.MemorySink`.
+        clock: nanoseconds since 1970, the default of event and report times.
+
+    Raises:
+        ConfigError: the environment names settings that cannot be read.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        model_version: str = "",
+        environment: str = "production",
+        kafka: KafkaSettings | None = None,
+        categorical: Collection[str] = (),
+        queue_limit: int = QUEUE_LIMIT,
+        strict: bool = False,
+        sink: Sink | None = None,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self.model = identifier("model", model)
+        self.model_version = model_version
+        self.environment = environment
+        self._categorical = frozenset(categorical)
+        self._strict = strict
+        self._clock = clock
+        if sink is None:
+            sink, registry = _kafka(kafka or KafkaSettings.from_environment(os.environ))
+        else:
+            registry = None
+        self._channel = Channel(sink, registry, queue_limit)
+
+    def prediction(
+        self,
+        *,
+        features: Mapping[str, object] | None = None,
+        score: object = None,
+        decision: object = None,
+        prediction_id: object = None,
+        output: str = "",
+        request_id: object = None,
+        item_index: int | None = None,
+        rank: int | None = None,
+        entity_id: object = None,
+        served: bool = True,
+        event_time: datetime | None = None,
+        target_time: datetime | None = None,
+        probabilities: Mapping[str, object] | None = None,
+        quantiles: Mapping[str, object] | None = None,
+        segments: Mapping[str, object] | None = None,
+        status: str = "ok",
+        error: str | None = None,
+        latency_ms: float | None = None,
+        sampling_rate: float = 1.0,
+        trace_id: str | None = None,
+        span_id: str | None = None,
+        known_at: datetime | None = None,
+        model_version: str | None = None,
+        environment: str | None = None,
+    ) -> str:
+        """Publish one output of one scored item; the fields are those of prediction.v1. Returns its prediction_id."""
+        at = self._clock() // 1000 if event_time is None else micros("event_time", event_time)
+        if prediction_id is None:
+            its_id = prediction_id_at(at)
+        else:
+            its_id = (
+                prediction_id
+                if type(prediction_id) is str and prediction_id
+                else identifier("prediction_id", prediction_id)
+            )
+        fields = {
+            "prediction_id": its_id,
+            "model": self.model,
+            "model_version": self.model_version if model_version is None else model_version,
+            "environment": self.environment if environment is None else environment,
+            "event_time": at,
+            "features": _copied("features", features),
+            "categorical": self._categorical,
+            "output": output,
+            "request_id": request_id,
+            "item_index": item_index,
+            "rank": rank,
+            "entity_id": entity_id,
+            "served": served,
+            "target_time": None if target_time is None else micros("target_time", target_time),
+            "score": score,
+            "decision": decision,
+            "probabilities": _copied("probabilities", probabilities),
+            "quantiles": _copied("quantiles", quantiles),
+            "segments": _copied("segments", segments),
+            "status": status,
+            "error": error,
+            "latency_ms": latency_ms,
+            "sampling_rate": sampling_rate,
+            "trace_id": trace_id,
+            "span_id": span_id,
+            "known_at": None if known_at is None else micros("known_at", known_at),
+        }
+        self._say("predictions", prediction_record, fields, at)
+        return its_id
+
+    def label(
+        self,
+        prediction_id: object,
+        *,
+        truth: object = None,
+        truth_value: object = None,
+        true_at: datetime | None = None,
+        kind: str = "truth",
+        reported_at: datetime | None = None,
+        output: str = "",
+        predicted_at: datetime | None = None,
+        model_version: str | None = None,
+        environment: str | None = None,
+        source: str | None = None,
+        known_at: datetime | None = None,
+        label_id: str | None = None,
+    ) -> str:
+        """Publish one fact about one prediction's truth; the fields are those of label.v1. Returns its label_id.
+
+        Without ``model_version`` and ``environment`` it holds for every version and environment that used the id.
+        """
+        if kind not in LABEL_KINDS:
+            raise InvalidEvent("kind", f"one of {', '.join(LABEL_KINDS)} is wanted")
+        at = self._clock() // 1000 if reported_at is None else micros("reported_at", reported_at)
+        its_id = new_id() if label_id is None else label_id
+        fields = {
+            "label_id": its_id,
+            "prediction_id": identifier("prediction_id", prediction_id),
+            "model": self.model,
+            "reported_at": at,
+            "kind": kind,
+            "truth": truth,
+            "truth_value": truth_value,
+            "true_at": optional_micros("true_at", true_at),
+            "output": output,
+            "predicted_at": optional_micros("predicted_at", predicted_at),
+            "model_version": model_version,
+            "environment": environment,
+            "source": source,
+            "known_at": optional_micros("known_at", known_at),
+        }
+        self._say("labels", label_record, fields, at)
+        return its_id
+
+    def deployment(
+        self,
+        *,
+        role: str,
+        model_version: str | None = None,
+        environment: str | None = None,
+        valid_from: datetime | None = None,
+        known_at: datetime | None = None,
+        **facts: Any,
+    ) -> None:
+        """Publish that a version takes or leaves a role; ``facts`` are the other fields of deployment.v1."""
+        if role not in ROLES:
+            raise InvalidEvent("role", f"one of {', '.join(ROLES)} is wanted")
+        at = self._clock() // 1000 if valid_from is None else micros("valid_from", valid_from)
+        fields = {
+            **facts,
+            "model": self.model,
+            "model_version": self.model_version if model_version is None else model_version,
+            "environment": self.environment if environment is None else environment,
+            "role": role,
+            "valid_from": at,
+            "known_at": optional_micros("known_at", known_at),
+        }
+        deployment_record(**fields)  # deployments are rare: what is wrong is said where it was written
+        self._say("deployments", deployment_record, fields, at)
+
+    def flush(self, timeout: float = 10.0) -> int:
+        """Wait until what was said so far is delivered, failed or dropped, and the ledger sent; at most ``timeout`` seconds.
+
+        Returns how many events still wait; 0 is success. Without a broker nothing is lost by it: they go on waiting.
+        """
+        return self._channel.flush(timeout)
+
+    def close(self, timeout: float = 10.0) -> int:
+        """Flush, drop and count what still waits after ``timeout`` seconds, send the last ledger, end the thread.
+
+        Takes at most ``timeout`` + 1 s. Returns how many events have an unknown fate: sent, and neither acknowledged nor
+        refused. Called at interpreter exit with 5 s if nobody did. Later events are dropped as ``closed``.
+        """
+        return self._channel.close(timeout)
+
+    @property
+    def stats(self) -> Stats:
+        """What was taken, delivered, failed and dropped in this process."""
+        return self._channel.stats()
+
+    def open(self) -> Self:
+        """Start now instead of at the first event; does not wait for a broker.
+
+        Raises:
+            ConfigError: librdkafka refuses the settings.
+        """
+        self._channel.open()
+        return self
+
+    def __enter__(self) -> Self:
+        return self.open()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _say(self, stream: str, build: Callable[..., Record], fields: dict[str, Any], at: int) -> None:
+        if self._strict:
+            build(**fields)
+        self._channel.intake().say(stream, build, fields, at)
+
+
+def _copied(field: str, values: Mapping[str, object] | None) -> dict[str, object]:
+    """A copy of what the caller may change after the call."""
+    if not values:
+        return {}
+    try:
+        return dict(values)
+    except (TypeError, ValueError):
+        raise InvalidEvent(field, f"a mapping is wanted, not {type(values).__name__}") from None
+
+
+def _kafka(settings: KafkaSettings) -> tuple[Sink, Registry | None]:
+    from producers.kafka_sink import KafkaSink  # a test with its own sink needs no Kafka
+
+    if not settings.schema_registry:
+        return KafkaSink(settings), None
+    from producers.registry import SchemaRegistry  # few have one, and it loads urllib
+
+    return KafkaSink(settings), SchemaRegistry(settings.schema_registry)
