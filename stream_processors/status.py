@@ -23,6 +23,7 @@ class Heartbeat:
         last_error: one line without payload; empty when all is well.
         positions: ``topic-partition`` → next offset to be read.
         lag: ``topic-partition`` → offsets not yet read.
+        waiting: work that is known and not done yet, beside the lag: windows without their verdict.
         paused: partitions that wait for ``hindcast resume`` or for a store that is away.
     """
 
@@ -37,6 +38,7 @@ class Heartbeat:
     last_error_at: str = ""
     positions: dict[str, int] = field(default_factory=dict)
     lag: dict[str, int] = field(default_factory=dict)
+    waiting: int = 0
     paused: list[str] = field(default_factory=list)
 
 

@@ -64,16 +64,16 @@ class ContractHistory:
 
     def applying(self, model: str, environment: str, appended_at: int) -> PublishedContract | None:
         """The contract for an event appended at ``appended_at`` (microseconds): latest effect, then higher offset."""
-        rows = [
-            row for row in self._by_model.get(model, ()) if row.contract.environment in (None, environment)
-        ]
+        rows = self.published(model, environment)
         place = bisect_right(rows, appended_at, key=lambda row: row.in_effect_from)
         return rows[place - 1] if place else None
 
     def boundaries(self, model: str, environment: str) -> list[int]:
         """The append times (microseconds) at which another contract begins to apply."""
+        return [row.in_effect_from for row in self.published(model, environment)]
+
+    def published(self, model: str, environment: str) -> list[PublishedContract]:
+        """All contracts that ever applied to a model in an environment, or will, in the order of their effect."""
         return [
-            row.in_effect_from
-            for row in self._by_model.get(model, ())
-            if row.contract.environment in (None, environment)
+            row for row in self._by_model.get(model, ()) if row.contract.environment in (None, environment)
         ]
