@@ -49,6 +49,6 @@ def merged_neighbours(expected: Floats, least: float = LEAST_EXPECTED) -> npt.ND
         gathered += value
         if gathered >= least:
             group, gathered = group + 1, 0.0
-    if gathered > 0.0 and group > 0:
+    if group > 0 and groups[-1] == group:
         groups = [min(number, group - 1) for number in groups]
     return np.array(groups, dtype=np.intp)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -12,6 +14,8 @@ from sketch_inputs import DOUBLES, WORDS, categorical_counts, numeric_counts
 from stream_processors.sketches import Accumulator, CategoricalSketch, Grouping, NumericSketch
 from stream_processors.sketches.entries import Entries
 
+Row = tuple[int, bool, bool, float, str | None]
+
 KEYS = ["a", "b", "c"]
 # A row: its group (or none), its number (carried, valid, value), its word.
 ROW = st.tuples(st.integers(-1, 2), st.booleans(), st.booleans(), DOUBLES, st.one_of(WORDS, st.none()))
@@ -19,7 +23,7 @@ BATCHES = st.lists(st.lists(ROW, max_size=30), min_size=1, max_size=4)
 LISTS = st.one_of(st.none(), st.just(("JFK", "v1")))
 
 
-def rows_of(key: str, batches: list[list[tuple]]) -> list[tuple]:
+def rows_of(key: Hashable, batches: list[list[Row]]) -> list[Row]:
     """The rows that belong to a key; ``all`` has every row."""
     return [
         row for batch in batches for row in batch if key == "all" or (row[0] >= 0 and KEYS[row[0]] == key)
@@ -28,7 +32,7 @@ def rows_of(key: str, batches: list[list[tuple]]) -> list[tuple]:
 
 @given(batches=BATCHES, precision=st.sampled_from([0, 5, 7, 20]), listed=LISTS)
 def test_batches_under_groupings_equal_the_rows(
-    batches: list[list[tuple]], precision: int, listed: tuple[str, ...] | None
+    batches: list[list[Row]], precision: int, listed: tuple[str, ...] | None
 ) -> None:
     """Each key's sketches equal the sketches of its rows, nulls, NaN, infinities and absent rows included."""
     accumulator = Accumulator()

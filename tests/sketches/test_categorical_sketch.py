@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -20,9 +22,7 @@ def test_any_split_in_any_order_merges_to_the_whole(
 ) -> None:
     """However rows are split and parts ordered, the merged sketch equals that of all rows."""
     edges = [0, *sorted(min(cut, len(rows)) for cut in cuts), len(rows)]
-    parts = [
-        CategoricalSketch.of(rows[a:b], listed, absent=1) for a, b in zip(edges, edges[1:], strict=False)
-    ]
+    parts = [CategoricalSketch.of(rows[a:b], listed, absent=1) for a, b in pairwise(edges)]
     random.shuffle(parts)  # type: ignore[attr-defined]  # hypothesis' random.Random
     whole = CategoricalSketch.of(rows, listed, absent=len(parts))
     assert categorical_counts(CategoricalSketch.merged(parts)) == categorical_counts(whole)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ def test_any_split_in_any_order_merges_to_the_whole(
 ) -> None:
     """However rows are split and parts ordered, the merged sketch equals that of all rows."""
     edges = [0, *sorted(min(cut, len(rows)) for cut in cuts), len(rows)]
-    parts = [sketch_of(rows[a:b], precision, absent=1) for a, b in zip(edges, edges[1:], strict=False)]
+    parts = [sketch_of(rows[a:b], precision, absent=1) for a, b in pairwise(edges)]
     random.shuffle(parts)  # type: ignore[attr-defined]  # hypothesis' random.Random
     merged = NumericSketch.merged(parts)
     whole = sketch_of(rows, precision, absent=len(parts))

@@ -33,8 +33,8 @@ def through_avro(schema: Any, record: dict[str, Any]) -> dict[str, Any]:
     buffer = io.BytesIO()
     fastavro.schemaless_writer(buffer, schema, record, strict=True)
     buffer.seek(0)
-    decoded: dict[str, Any] = fastavro.schemaless_reader(buffer, schema, None)
-    return decoded
+    decoded: Any = fastavro.schemaless_reader(buffer, schema, None)
+    return dict(decoded)
 
 
 @given(values=st.lists(DOUBLES, max_size=30), precision=PRECISIONS)

@@ -7,19 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_processors.sketches import REST, WHOLE, parse_slice, slice_name
+from stream_processors.sketches.slices import Term
 
 TEXT = st.one_of(st.text(), st.text(alphabet="@%=&a\n\x7f"))
 TERMS = st.lists(st.tuples(TEXT, st.one_of(TEXT, st.just(REST))), max_size=3)
 
 
 @given(TERMS)
-def test_names_read_back(terms: list[tuple[str, object]]) -> None:
+def test_names_read_back(terms: list[Term]) -> None:
     """Any names and values survive."""
-    assert parse_slice(slice_name(terms)) == tuple(terms)  # type: ignore[arg-type]  # REST's type is private
+    assert parse_slice(slice_name(terms)) == tuple(terms)
 
 
 @given(TERMS, TERMS)
-def test_different_slices_have_different_names(one: list, other: list) -> None:
+def test_different_slices_have_different_names(one: list[Term], other: list[Term]) -> None:
     """Two slices share a name only if they are one slice."""
     assert (slice_name(one) == slice_name(other)) == (one == other)
 
