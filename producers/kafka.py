@@ -11,7 +11,7 @@ PARTITIONER = "murmur2_random"
 def client_settings(settings: KafkaSettings, **more: object) -> dict[str, object]:
     """Settings for any confluent-kafka client: address, then the user's properties, then ``more``.
 
-    Keys of ``more`` are written with underscores for dots: ``group_id="x"`` is ``group.id``.
+    Keys of ``more`` are written with underscores for dots: ``group_id="x"`` is ``group.id``; callbacks (``error_cb``) keep theirs.
     """
     ours: dict[str, object] = {
         "bootstrap.servers": settings.bootstrap,
@@ -19,7 +19,9 @@ def client_settings(settings: KafkaSettings, **more: object) -> dict[str, object
         "log_level": 2,
     }
     ours.update(settings.properties)
-    ours.update({key.replace("_", "."): value for key, value in more.items()})
+    ours.update(
+        {key if key.endswith("_cb") else key.replace("_", "."): value for key, value in more.items()}
+    )
     return ours
 
 
