@@ -72,8 +72,9 @@ class ContractHistory:
         """The append times (microseconds) at which another contract begins to apply."""
         return [row.in_effect_from for row in self.published(model, environment)]
 
-    def published(self, model: str, environment: str) -> list[PublishedContract]:
-        """All contracts that ever applied to a model in an environment, or will, in the order of their effect."""
-        return [
-            row for row in self._by_model.get(model, ()) if row.contract.environment in (None, environment)
-        ]
+    def published(self, model: str, environment: str | None = None) -> list[PublishedContract]:
+        """All contracts that ever applied to a model in an environment (None: in any), or will, in the order of their effect."""
+        rows = self._by_model.get(model, ())
+        if environment is None:
+            return list(rows)
+        return [row for row in rows if row.contract.environment in (None, environment)]
