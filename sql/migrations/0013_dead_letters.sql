@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS dead_letters{on_cluster}
     `_rows` UInt32 COMMENT 'how many rows its message makes',
     `_appended_at` DateTime64(6, 'UTC') COMMENT 'broker append time' CODEC(Delta, ZSTD),
     `_recorded_at` DateTime64(6, 'UTC') COMMENT 'when the row reached ClickHouse; operational only' CODEC(Delta, ZSTD),
-    `_version` UInt128 MATERIALIZED bitNot(bitOr(bitShiftLeft(toUInt128(toUnixTimestamp64Milli(`_appended_at`)), 80), bitOr(bitShiftLeft(toUInt128(`_partition`), 64), toUInt128(`_offset`)))) COMMENT 'descends in (append time, partition, offset): the first arrival wins',
+    `_version` UInt128 MATERIALIZED bitXor(bitShiftLeft(toUInt128(NOT `replayed`), 127), bitNot(bitOr(bitShiftLeft(toUInt128(toUnixTimestamp64Milli(`_appended_at`)), 80), bitOr(bitShiftLeft(toUInt128(`_partition`), 64), toUInt128(`_offset`))))) COMMENT 'descends in (append time, partition, offset): the first arrival wins, but one marked as replayed wins over all',
     INDEX offset_minmax `_offset` TYPE minmax GRANULARITY 1
 )
 ENGINE = {replicated}ReplacingMergeTree(`_version`)

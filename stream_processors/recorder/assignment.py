@@ -1,0 +1,176 @@
+"""The partitions that the group gives this recorder: taking hold, pausing, committing, letting go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from producers.errors import ConfigError, TransientError
+from producers.settings import KafkaSettings
+from producers.topics import topics
+from stream_processors.kafka import Consumer, KafkaError, KafkaException, TopicPartition, consumer
+from stream_processors.recorder.gathering import fatal_text
+from stream_processors.recorder.groups import recorder_group
+from stream_processors.recorder.holdings import Holding, known_end, place, take_hold, to_commit, watermarks
+from stream_processors.recorder.pauses import FullPartition, Pause, Resumptions
+
+Failed = Callable[[BaseException | str], None]
+
+
+class Assignment:
+    """A group member and what it holds. Use it from one thread.
+
+    Args:
+        letting_go: called before partitions are given back, with their offsets still ours to commit.
+        failed: is told of each fault that will be tried again.
+
+    Attributes:
+        client: the consumer.
+        epoch: rises with every change of what is held; what was consumed under an earlier one is void.
+        holdings: by full topic name and partition.
+    """
+
+    def __init__(
+        self, settings: KafkaSettings, instance: str, *, letting_go: Callable[[], None], failed: Failed
+    ) -> None:
+        self._settings, self._letting_go, self._failed = settings, letting_go, failed
+        self.epoch = 0
+        self.holdings: dict[FullPartition, Holding] = {}
+        self._fresh: list[FullPartition] = []
+        self._resumptions = Resumptions(settings)
+        self.client: Consumer = consumer(
+            settings, group=recorder_group(settings), instance=instance, error_cb=self._fault
+        )
+        self.client.subscribe(
+            [settings.topic(name) for name in topics()],
+            on_assign=self._assigned,
+            on_revoke=self._revoked,
+            on_lost=self._lost,
+        )
+
+    def close(self) -> None:
+        """Leave; a static member's partitions stay its own until the session times out."""
+        self.client.close()
+        self._resumptions.close()
+
+    def _fault(self, error: KafkaError) -> None:
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - public constant
+            self._failed(f"no Kafka answers at {self._settings.bootstrap}")
+
+    def _assigned(self, client: Consumer, places: Sequence[TopicPartition]) -> None:
+        client.assign(list(places))
+        # nothing flows before it is known where each stands
+        client.pause(list(places))
+        self.epoch += 1
+        self.holdings, self._fresh = {}, [(one.topic, one.partition) for one in places]
+
+    def _revoked(self, client: Consumer, places: Sequence[TopicPartition]) -> None:
+        self._letting_go()
+        self._lost(client, places)
+
+    def _lost(self, client: Consumer, places: Sequence[TopicPartition]) -> None:
+        self.epoch += 1
+        self.holdings, self._fresh = {}, []
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether there are partitions of which it is not known yet where they stand; `take_hold` asks."""
+        return bool(self._fresh)
+
+    def take_hold(self) -> bool:
+        """Learn where fresh partitions stand; False where Kafka does not answer."""
+        try:
+            self.holdings = take_hold(self.client, self._settings, self._fresh)
+        except TransientError as fault:
+            self._failed(fault)
+            return False
+        self._fresh = []
+        return True
+
+    def advanced(self) -> dict[FullPartition, int]:
+        """Partitions of which the position has moved, with or without messages (control records have offsets too)."""
+        going = [TopicPartition(*key) for key, one in self.holdings.items() if one.pause is None]
+        positions = {(one.topic, one.partition): one.offset for one in self.client.position(going)}
+        positions |= {key: one.pause.offset for key, one in self.holdings.items() if one.pause}
+        return {key: at for key, at in positions.items() if at > self.holdings[key].submitted}
+
+    def commit(self, positions: Mapping[FullPartition, int]) -> None:
+        """Commit what is recorded. A commit that Kafka does not take is made good by the next."""
+        self._commit(to_commit(self.holdings, positions))
+
+    def _commit(self, places: Sequence[TopicPartition]) -> None:
+        if not places:
+            return
+        try:
+            self.client.commit(offsets=list(places), asynchronous=False)
+        except KafkaException as fault:
+            self._failed(f"Kafka does not take a commit ({fault.args[0].name()})")
+            return
+        for one in places:
+            self.holdings[one.topic, one.partition].committed = one.offset
+
+    def flow(self) -> None:
+        """Let every partition flow that does not wait for a person."""
+        self.client.resume([TopicPartition(*key) for key, one in self.holdings.items() if one.pause is None])
+
+    def hold_back(self) -> None:
+        """Let no partition flow."""
+        self.client.pause([TopicPartition(*key) for key in self.holdings])
+
+    def serve(self, seconds: float) -> None:
+        """Serve Kafka while no partition flows; a message that still comes is put back.
+
+        Raises:
+            ConfigError: Kafka refuses this member for good.
+        """
+        message = self.client.poll(seconds)
+        if message is None:
+            return
+        if message.error() is None:
+            self.client.seek(TopicPartition(message.topic(), message.partition(), message.offset()))
+        elif message.error().fatal():
+            raise ConfigError(fatal_text(message.error()))
+
+    def stop_at(self, key: FullPartition, offset: int, why: str) -> None:
+        """Let a partition wait at ``offset`` for a person; the commit of that offset says so for every later recorder."""
+        holding = self.holdings[key]
+        holding.pause = Pause(holding.topic, holding.partition, offset, why)
+        self.client.pause([TopicPartition(*key)])
+        self.client.seek(TopicPartition(*key, offset))
+        self._failed(f"{holding.name} waits for `hindcast resume`: {why}")
+
+    def resume_those_let_go_on(self) -> None:
+        """Go on with paused partitions that a person has let go on."""
+        waiting = {key: one for key, one in self.holdings.items() if one.pause}
+        if not waiting:
+            return
+        try:
+            gone_on = self._resumptions.offsets(waiting)
+        except TransientError as fault:
+            self._failed(fault)
+            return
+        for key, one in waiting.items():
+            assert one.pause is not None
+            if one.committed >= one.pause.offset and gone_on.get(key, -1) >= one.pause.offset:
+                one.pause = None
+                one.brake.release()
+                self._commit([place(key, one, one.committed)])
+                self.client.resume([TopicPartition(*key)])
+
+    def look_at_ends(self, *, asking: bool) -> bool:
+        """Bring the log's ends up to date: as fetches saw them, and by ``asking`` where a partition does not flow.
+
+        Returns whether Kafka answered all that was asked.
+        """
+        for key, one in self.holdings.items():
+            one.end = max(one.end, known_end(self.client, *key))
+            if asking or one.pause:
+                try:
+                    one.end = watermarks(self.client, *key)[1]
+                except TransientError:
+                    return False
+        return True
+
+
+def names(holdings: Iterable[Holding]) -> list[str]:
+    """``topic-partition`` of each, sorted."""
+    return sorted(one.name for one in holdings)

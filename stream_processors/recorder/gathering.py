@@ -1,0 +1,77 @@
+"""Consumes messages until there are enough for an insert, or the first of them has waited long enough."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+
+from producers.errors import ConfigError
+from stream_processors.kafka import Consumer, KafkaError, Message
+
+# One call takes at most so many; it returns early where its own time is up.
+_CHUNK = 10_000
+_IDLE_S = 0.2
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a batch is full.
+
+    Attributes:
+        messages, bytes: at least so many, counted after each chunk.
+        linger: seconds that the first message may wait for others.
+    """
+
+    messages: int = 50_000
+    bytes: int = 32_000_000
+    linger: float = 0.5
+
+
+def gather(
+    client: Consumer,
+    limits: Limits,
+    stop: threading.Event,
+    *,
+    failed: Callable[[str], None],
+    clock: Callable[[], float] = monotonic,
+) -> list[Message]:
+    """Messages without errors; empty when nothing came for a fifth of a second.
+
+    Raises:
+        ConfigError: another recorder runs with the same slot, or Kafka refuses for good.
+    """
+    found: list[Message] = []
+    size = 0
+    until = clock() + _IDLE_S
+    while not stop.is_set():
+        left = until - clock()
+        if left <= 0 or len(found) >= limits.messages or size >= limits.bytes:
+            break
+        chunk = client.consume(min(_CHUNK, limits.messages - len(found)), left)
+        good = [message for message in chunk if message.error() is None]
+        if len(good) < len(chunk):
+            _judge(chunk, failed)
+        if good and not found:
+            until = clock() + limits.linger
+        found += good
+        size += sum(len(message) for message in good)
+    return found
+
+
+def _judge(chunk: list[Message], failed: Callable[[str], None]) -> None:
+    for message in chunk:
+        error = message.error()
+        if error is None:
+            continue
+        if error.fatal():
+            raise ConfigError(fatal_text(error))
+        failed(f"Kafka: {error.name()}")
+
+
+def fatal_text(error: KafkaError) -> str:
+    """What to tell a person about an error after which a consumer is of no use."""
+    if error.code() in {KafkaError._FENCED, KafkaError.FENCED_INSTANCE_ID}:  # noqa: SLF001 - public constant
+        return "another recorder runs with this slot: give each a HINDCAST_SLOT of its own"
+    return f"Kafka refuses this recorder for good ({error.name()})"
