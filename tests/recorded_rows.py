@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 
 from stream_processors.clickhouse import Store
+from stream_processors.migrations import migrate
+from stream_processors.settings import ClickHouseSettings
 
 TOPIC_ID = "dG9waWMtb2YtdGhlLXRlc3Q"
 
@@ -113,6 +117,16 @@ class Recorder:
 
     def _log_columns(self) -> dict[str, Any]:
         return {"_topic_id": TOPIC_ID, "_partition": 0, "_offset": next(self._offsets), "_row": 0, "_rows": 1}
+
+
+@contextmanager
+def migrated_record(clickhouse: str) -> Iterator[Recorder]:
+    """A database of one's own with every table, function and view, dropped at the end."""
+    store = Store(ClickHouseSettings(url=clickhouse, database=f"t_{uuid.uuid4().hex[:12]}"))
+    migrate(store)
+    yield Recorder(store)
+    store.command(f"DROP DATABASE {store.database} SYNC")
+    store.close()
 
 
 def _value(value: Any) -> Any:

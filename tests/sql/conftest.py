@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 
 import pytest
-from recorded_rows import Recorder
-
-from stream_processors.clickhouse import Store
-from stream_processors.migrations import migrate
-from stream_processors.settings import ClickHouseSettings
+from recorded_rows import Recorder, migrated_record
 
 
 @pytest.fixture(scope="session")
 def recorder(clickhouse: str) -> Iterator[Recorder]:
     """A migrated database of this room's own."""
-    store = Store(ClickHouseSettings(url=clickhouse, database=f"t_{uuid.uuid4().hex[:12]}"))
-    migrate(store)
-    yield Recorder(store)
-    store.command(f"DROP DATABASE {store.database} SYNC")
-    store.close()
+    with migrated_record(clickhouse) as made:
+        yield made
 
 
 @pytest.fixture

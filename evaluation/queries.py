@@ -1,0 +1,213 @@
+"""Named questions: ``sql/queries/*.sql`` with a header that says what is asked, with which parameters, and what comes back.
+
+A header is comment lines at the start of the file::
+
+    -- question: How many predictions were made?
+    -- more lines that explain, if any
+    -- parameters:
+    --   model String: model name
+    --   traffic String = 'served' [served, shadow, all]: which traffic
+    -- columns:
+    --   hour: start of the hour, UTC
+    --   predictions: count
+    -- example: model=flights
+
+A parameter without a default must be given. The default ``now`` of a time is the moment of asking. Parameters are bound by ClickHouse
+(``{model:String}`` in the text), never pasted.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from producers.errors import ConfigError
+from stream_processors.sql_files import sql_files
+
+NOW = "now"
+
+_PARAMETER = re.compile(
+    r"(?P<name>\w+) (?P<type>\w+(?:\([^)]*\))?)(?: = (?P<default>'[^']*'|[^\s\[:][^\[]*?))?(?: \[(?P<choices>[^\]]+)\])?: (?P<meaning>.+)"
+)
+_COLUMN = re.compile(r"(?P<name>\w+): (?P<meaning>.+)")
+_TRUE, _FALSE = {"true", "1", "yes"}, {"false", "0", "no"}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a query.
+
+    Attributes:
+        type: ClickHouse's type.
+        default: as text; None: it must be given.
+        choices: the only values allowed; empty: any.
+        meaning: what it selects, with its unit.
+    """
+
+    name: str
+    type: str
+    default: str | None
+    choices: tuple[str, ...]
+    meaning: str
+
+    def bound(self, given: object, now: datetime) -> str:
+        """The value as ClickHouse reads it; times become UTC.
+
+        Raises:
+            ConfigError: not a value of this type, or not one of the choices.
+        """
+        text = given.isoformat() if isinstance(given, datetime) else str(given)
+        if self.choices and text not in self.choices:
+            raise ConfigError(f"parameter {self.name} is one of {', '.join(self.choices)}, not {text!r}")
+        try:
+            return self._bound(text, now)
+        except ValueError:
+            raise ConfigError(f"parameter {self.name} wants {self._wanted()}, not {text!r}") from None
+
+    def _bound(self, text: str, now: datetime) -> str:
+        if self.type.startswith("DateTime64"):
+            moment = now if text == NOW else datetime.fromisoformat(text)
+            moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+            return moment.strftime("%Y-%m-%d %H:%M:%S.%f")
+        if "Int" in self.type:
+            if int(text) < 0 and self.type.startswith("U"):
+                raise ValueError
+            return str(int(text))
+        if self.type.startswith("Float"):
+            if not math.isfinite(float(text)):
+                raise ValueError
+            return repr(float(text))
+        if self.type == "Bool":
+            if text.lower() not in _TRUE | _FALSE:
+                raise ValueError
+            return str(text.lower() in _TRUE).lower()
+        return text
+
+    def _wanted(self) -> str:
+        if self.type.startswith("DateTime64"):
+            return "a time such as 2024-05-31 or 2024-05-31T12:00:00 (UTC unless it says otherwise)"
+        if "Int" in self.type:
+            return "a whole number" + (", 0 or more" if self.type.startswith("U") else "")
+        return "true or false" if self.type == "Bool" else "a number"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of an answer: its meaning says the unit."""
+
+    name: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class NamedQuery:
+    """One file of ``sql/queries``.
+
+    Attributes:
+        explanation: what else an analyst should know, may be empty.
+        example: parameters of an example, as given on a command line.
+        text: the SQL.
+    """
+
+    name: str
+    question: str
+    explanation: str
+    parameters: tuple[Parameter, ...]
+    columns: tuple[Column, ...]
+    example: Mapping[str, str]
+    text: str
+
+    def bind(self, given: Mapping[str, object], now: datetime) -> dict[str, str]:
+        """Every parameter's value, defaults included, as ClickHouse reads it.
+
+        Raises:
+            ConfigError: one is missing, unknown or of another type; the message names those that there are.
+        """
+        known = {parameter.name: parameter for parameter in self.parameters}
+        unknown = sorted(set(given) - set(known))
+        if unknown:
+            raise ConfigError(f"query {self.name} has no parameter {', '.join(unknown)}; {self._has()}")
+        missing = [name for name, one in known.items() if one.default is None and name not in given]
+        if missing:
+            raise ConfigError(f"query {self.name} needs --param {missing[0]}=…; {self._has()}")
+        return {name: one.bound(given.get(name, one.default), now) for name, one in known.items()}
+
+    def _has(self) -> str:
+        if not self.parameters:
+            return "it has none"
+        return "it has " + ", ".join(
+            one.name if one.default is None else f"{one.name} (else {one.default or 'empty'})"
+            for one in self.parameters
+        )
+
+
+def parse_query(name: str, text: str) -> NamedQuery:
+    """A query from its file's text.
+
+    Raises:
+        ConfigError: the header is not as this module's docstring says; names file and line.
+    """
+    lines = text.splitlines()
+    head = [line.removeprefix("--") for line in lines[: _header_length(lines)]]
+    parts: dict[str, list[str]] = {"question": [], "parameters": [], "columns": [], "example": []}
+    part = ""
+    for number, line in enumerate(head, 1):
+        key, _, rest = line.strip().partition(":")
+        if key in parts and line.startswith(" ") and not line.startswith("  "):
+            part = key
+            parts[part] += [rest.strip()] if rest.strip() else []
+        elif part and line.strip():
+            parts[part].append(line.strip())
+        elif line.strip():
+            raise ConfigError(f"{name}.sql line {number}: a header begins with `-- question:`")
+    if not parts["question"] or not parts["columns"]:
+        raise ConfigError(f"{name}.sql: the header lacks question or columns")
+    return NamedQuery(
+        name=name,
+        question=parts["question"][0],
+        explanation=" ".join(parts["question"][1:]),
+        parameters=tuple(_parameter(name, line) for line in parts["parameters"]),
+        columns=tuple(Column(**_matched(name, _COLUMN, line)) for line in parts["columns"]),
+        example=dict(pair.split("=", 1) for pair in " ".join(parts["example"]).split()),
+        text="\n".join(lines[_header_length(lines) :]).strip().rstrip(";"),
+    )
+
+
+def _header_length(lines: list[str]) -> int:
+    return next((n for n, line in enumerate(lines) if not line.startswith("--")), len(lines))
+
+
+def _parameter(query: str, line: str) -> Parameter:
+    found = _matched(query, _PARAMETER, line)
+    default = found["default"]
+    choices = tuple(choice.strip() for choice in found["choices"].split(",")) if found["choices"] else ()
+    return Parameter(
+        found["name"], found["type"], None if default is None else default.strip().strip("'"), choices, found["meaning"]
+    )
+
+
+def _matched(query: str, pattern: re.Pattern[str], line: str) -> dict[str, str]:
+    found = pattern.fullmatch(line)
+    if not found:
+        raise ConfigError(f"{query}.sql: not a header line: {line}")
+    return found.groupdict()
+
+
+def shipped_queries() -> dict[str, NamedQuery]:
+    """Every shipped query by its name, in the order of names."""
+    return {path.stem: parse_query(path.stem, path.read_text(encoding="utf-8")) for path in sql_files("queries")}
+
+
+def find_query(name: str) -> NamedQuery:
+    """The query of this name.
+
+    Raises:
+        ConfigError: there is none; the message names those that there are.
+    """
+    queries = shipped_queries()
+    if name not in queries:
+        raise ConfigError(f"no query {name!r}; there are {', '.join(queries)}")
+    return queries[name]

@@ -1,0 +1,49 @@
+-- question: Where did every accepted prediction go?
+-- accepted = recorded + duplicates_removed + dead_lettered + dropped + failed + spooled + in_flight, shadow traffic included.
+-- parameters:
+--   model String = '': one model; empty: all
+--   environment String = 'production': where it ran
+--   since DateTime64(6, 'UTC') = 1970-01-01: first hour of event time, UTC
+--   until DateTime64(6, 'UTC') = 2299-12-31: hours before this, UTC
+--   every String = 'day' [hour, day, month, all]: length of a row's window
+-- columns:
+--   window: start of the window, UTC
+--   model: model name; empty: dead letters nobody can attribute
+--   accepted: events producers took
+--   recorded: predictions in the record that a producer counted
+--   duplicates_removed: events accepted again under an id that was recorded once
+--   dead_lettered: events that became dead letters and nothing else
+--   dropped: events producers gave up
+--   failed: events Kafka refused
+--   spooled: events in spools
+--   in_flight: the rest of accepted; negative while ledgers are older than the record
+--   resent: deliveries of one event beyond its first, outside the sum
+--   without_producer: predictions in the record that no producer counted
+--   dead_letters_without_producer: dead letters that no producer counted
+-- example: model=flights every=month
+SELECT
+    toDateTime64(multiIf(
+        {every:String} = 'hour', hour,
+        {every:String} = 'day', toStartOfDay(hour),
+        {every:String} = 'month', toDateTime(toStartOfMonth(hour), 'UTC'),
+        toDateTime(0, 'UTC')
+    ), 0, 'UTC') AS window,
+    model,
+    sum(a.accepted) AS accepted,
+    sum(a.recorded) AS recorded,
+    sum(a.duplicates_removed) AS duplicates_removed,
+    sum(a.dead_lettered) AS dead_lettered,
+    sum(a.dropped) AS dropped,
+    sum(a.failed) AS failed,
+    sum(a.spooled) AS spooled,
+    sum(a.in_flight) AS in_flight,
+    sum(a.resent) AS resent,
+    sum(a.without_producer) AS without_producer,
+    sum(a.dead_letters_without_producer) AS dead_letters_without_producer
+FROM accounting AS a
+WHERE ({model:String} = '' OR model = {model:String})
+    AND environment IN ({environment:String}, '')
+    AND hour >= {since:DateTime64(6, 'UTC')}
+    AND hour < {until:DateTime64(6, 'UTC')}
+GROUP BY window, model
+ORDER BY window, model

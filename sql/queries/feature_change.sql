@@ -1,0 +1,85 @@
+-- question: How does one period differ from another, feature by feature?
+-- Any two periods, from the stored sketches; no reference had to be chosen beforehand. Over the sketches' own bins, which are finer than a
+-- verdict's, so PSI is greater; values are those of bins' midpoints. Counts as streamed. Categories by name only.
+-- parameters:
+--   model String: model name
+--   since DateTime64(6, 'UTC'): start of the period, UTC
+--   until DateTime64(6, 'UTC'): its end, exclusive, UTC
+--   reference_since DateTime64(6, 'UTC'): start of the period compared with, UTC
+--   reference_until DateTime64(6, 'UTC'): its end, exclusive, UTC
+--   environment String = 'production': where it ran
+--   slice String = '': slice such as origin=JFK; empty: the whole
+--   model_version String = '': one version in both periods; empty: all
+--   traffic String = 'served' [served, shadow, all]: served, shadow or both
+-- columns:
+--   column: feature or pseudo-column
+--   column_kind: numeric or categorical
+--   n: values of the period
+--   reference_n: values of the other
+--   mean: of finite values
+--   reference_mean: of the other
+--   null_share: nulls / (values + nulls)
+--   reference_null_share: of the other
+--   psi: population stability index
+--   jensen_shannon: Jensen-Shannon distance, base 2
+--   kolmogorov_smirnov: numeric: greatest difference of cumulative shares
+--   wasserstein: numeric: Wasserstein-1 distance in the unit of the feature
+-- example: model=flights since=2013-07-01 until=2013-08-01 reference_since=2013-02-01 reference_until=2013-03-01
+WITH
+chosen AS
+(
+    SELECT
+        *,
+        window_start >= {since:DateTime64(6, 'UTC')} AND window_end <= {until:DateTime64(6, 'UTC')} AS ours,
+        window_start >= {reference_since:DateTime64(6, 'UTC')} AND window_end <= {reference_until:DateTime64(6, 'UTC')} AS theirs,
+        min(precision) OVER (PARTITION BY `column`, column_kind) AS least_precision
+    FROM feature_windows
+    WHERE model = {model:String}
+        AND environment = {environment:String}
+        AND slice = {slice:String}
+        AND ({model_version:String} = '' OR model_version = {model_version:String})
+        AND ({traffic:String} = 'all' OR served = ({traffic:String} = 'served'))
+        AND column_kind != 'events'
+        AND (ours OR theirs)
+),
+midpoints AS
+(
+    SELECT
+        *,
+        arrayMap(bin -> hindcast_midpoint(hindcast_bin(bin, least_precision), least_precision), bins) AS middles
+    FROM chosen
+),
+sides AS
+(
+    SELECT
+        `column`,
+        column_kind,
+        any(m.column_kind = 'numeric') AS is_numeric,
+        sumIf(m.n, ours) AS n,
+        sumIf(m.n, theirs) AS reference_n,
+        hindcast_ratio(sumIf(m.sum, ours), sumIf(m.finite, ours)) AS mean,
+        hindcast_ratio(sumIf(m.sum, theirs), sumIf(m.finite, theirs)) AS reference_mean,
+        hindcast_ratio(sumIf(m.nulls, ours), sumIf(m.n + m.nulls, ours)) AS null_share,
+        hindcast_ratio(sumIf(m.nulls, theirs), sumIf(m.n + m.nulls, theirs)) AS reference_null_share,
+        sumMapIf(m.middles, m.counts, ours AND m.column_kind = 'numeric') AS a,
+        sumMapIf(m.middles, m.counts, theirs AND m.column_kind = 'numeric') AS b,
+        sumMapIf(m.values, m.counts, ours AND m.column_kind = 'categorical') AS c,
+        sumMapIf(m.values, m.counts, theirs AND m.column_kind = 'categorical') AS d
+    FROM midpoints AS m
+    GROUP BY `column`, column_kind
+)
+SELECT
+    `column`,
+    toString(column_kind) AS column_kind,
+    n,
+    reference_n,
+    mean,
+    reference_mean,
+    null_share,
+    reference_null_share,
+    if(is_numeric, hindcast_psi(a.1, a.2, b.1, b.2), hindcast_psi(c.1, c.2, d.1, d.2)) AS psi,
+    if(is_numeric, hindcast_js(a.1, a.2, b.1, b.2), hindcast_js(c.1, c.2, d.1, d.2)) AS jensen_shannon,
+    if(is_numeric, hindcast_ks(a.1, a.2, b.1, b.2), NULL) AS kolmogorov_smirnov,
+    if(is_numeric, hindcast_wasserstein(a.1, a.2, b.1, b.2), NULL) AS wasserstein
+FROM sides
+ORDER BY psi DESC NULLS LAST, `column`

@@ -1,0 +1,47 @@
+-- question: How long does the truth take to come?
+-- Quantiles over predictions, not over labels: the seconds after which that share of all predictions of the month had its first truth; NULL where
+-- so many have none yet.
+-- parameters:
+--   model String: model name
+--   environment String = 'production': where it ran
+--   traffic String = 'served' [served, shadow, all]: served, shadow or both
+-- columns:
+--   month: first day of the month of event time, UTC
+--   model_version: version that answered
+--   predictions: count
+--   ever_labelled: of these, that ever had a truth
+--   known_p50_s: seconds from event to our knowing, for 50 % of predictions
+--   known_p90_s: seconds, for 90 %
+--   known_p95_s: seconds, for 95 %
+--   known_p99_s: seconds, for 99 %
+--   true_p50_s: seconds from event to its becoming true in the world, for 50 % of predictions
+--   true_p90_s: seconds, for 90 %
+-- example: model=flights
+WITH lags AS
+(
+    SELECT
+        toStartOfMonth(event_time) AS month,
+        model_version,
+        count() AS predictions,
+        arraySort(groupArrayIf(assumeNotNull(known_lag_s), known_lag_s IS NOT NULL)) AS known,
+        arraySort(groupArrayIf(assumeNotNull(truth_lag_s), truth_lag_s IS NOT NULL AND label_state = 'labelled')) AS true_in_world
+    FROM outcomes_all_v
+    WHERE model = {model:String}
+        AND environment = {environment:String}
+        AND ({traffic:String} = 'all' OR served = ({traffic:String} = 'served'))
+    GROUP BY month, model_version
+)
+SELECT
+    month,
+    model_version,
+    predictions,
+    length(known) AS ever_labelled,
+    -- the smallest lag that at least this share of predictions did not exceed
+    arrayElementOrNull(known, toUInt64(ceil(predictions * 50 / 100))) AS known_p50_s,
+    arrayElementOrNull(known, toUInt64(ceil(predictions * 90 / 100))) AS known_p90_s,
+    arrayElementOrNull(known, toUInt64(ceil(predictions * 95 / 100))) AS known_p95_s,
+    arrayElementOrNull(known, toUInt64(ceil(predictions * 99 / 100))) AS known_p99_s,
+    arrayElementOrNull(true_in_world, toUInt64(ceil(predictions * 50 / 100))) AS true_p50_s,
+    arrayElementOrNull(true_in_world, toUInt64(ceil(predictions * 90 / 100))) AS true_p90_s
+FROM lags
+ORDER BY month, model_version

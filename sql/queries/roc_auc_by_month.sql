@@ -1,0 +1,51 @@
+-- question: How well does each version's score rank positives above negatives, month by month?
+-- Exact from rows by the rank sum (Mann-Whitney): the share of pairs (positive, negative) in which the positive scores higher, ties count half.
+-- parameters:
+--   model String: model name
+--   environment String = 'production': where it ran
+--   traffic String = 'served' [served, shadow, all]: served, shadow or both
+-- columns:
+--   month: first day of the month of event time, UTC
+--   model_version: version that answered
+--   served: false: shadow traffic
+--   positives: labelled, truth is the positive class
+--   negatives: labelled, it is not
+--   roc_auc: 0.5 for chance, 1 for a perfect order; NULL without a pair
+-- example: model=flights
+WITH
+per_score AS
+(
+    SELECT
+        toStartOfMonth(event_time) AS month,
+        model_version,
+        served,
+        score,
+        countIf(positive) AS positives,
+        countIf(NOT positive) AS negatives
+    FROM outcomes_all_v
+    WHERE model = {model:String}
+        AND environment = {environment:String}
+        AND ({traffic:String} = 'all' OR served = ({traffic:String} = 'served'))
+        AND positive IS NOT NULL
+        AND score IS NOT NULL
+    GROUP BY month, model_version, served, score
+),
+ranked AS
+(
+    SELECT
+        *,
+        sum(negatives) OVER (
+            PARTITION BY month, model_version, served ORDER BY score ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+        ) - negatives AS negatives_below
+    FROM per_score
+)
+SELECT
+    month,
+    model_version,
+    served,
+    sum(r.positives) AS positives,
+    sum(r.negatives) AS negatives,
+    hindcast_ratio(sum(r.positives * (2 * r.negatives_below + r.negatives)), 2 * positives * negatives) AS roc_auc
+FROM ranked AS r
+GROUP BY month, model_version, served
+ORDER BY month, model_version, served

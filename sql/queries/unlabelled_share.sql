@@ -1,0 +1,35 @@
+-- question: What share of predictions has no truth, and is it only not due yet?
+-- parameters:
+--   model String: model name
+--   environment String = 'production': where it ran
+--   t DateTime64(6, 'UTC') = now: as known at this moment, UTC
+--   traffic String = 'served' [served, shadow, all]: served, shadow or both
+-- columns:
+--   month: first day of the month of event time, UTC
+--   model_version: version that answered
+--   predictions: known at t
+--   labelled: with a truth
+--   pending: without one, label horizon not passed
+--   overdue: without one, label horizon passed
+--   retracted: had one that was taken back
+--   void: will never have one
+--   unlabelled_share: (pending + overdue + retracted) / (predictions - void)
+--   ambiguous: predictions whose version used their id more than once
+-- example: model=flights
+SELECT
+    toStartOfMonth(event_time) AS month,
+    model_version,
+    count() AS predictions,
+    countIf(label_state = 'labelled') AS labelled,
+    countIf(label_state = 'unlabelled' AND due_at > {t:DateTime64(6, 'UTC')}) AS pending,
+    countIf(label_state = 'unlabelled' AND due_at <= {t:DateTime64(6, 'UTC')}) AS overdue,
+    countIf(label_state = 'retracted') AS retracted,
+    countIf(label_state = 'void') AS void,
+    hindcast_ratio(pending + overdue + retracted, predictions - void) AS unlabelled_share,
+    countIf(o.ambiguous) AS ambiguous
+FROM outcomes_all_as_of(t = {t:DateTime64(6, 'UTC')}) AS o
+WHERE model = {model:String}
+    AND environment = {environment:String}
+    AND ({traffic:String} = 'all' OR served = ({traffic:String} = 'served'))
+GROUP BY month, model_version
+ORDER BY month, model_version

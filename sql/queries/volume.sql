@@ -1,0 +1,44 @@
+-- question: How many predictions were made, how many failed, and how long did they take?
+-- parameters:
+--   model String: model name
+--   environment String = 'production': where it ran
+--   every String = 'day' [hour, day, week, month]: length of a row's window
+--   since DateTime64(6, 'UTC') = 1970-01-01: first event time, UTC
+--   until DateTime64(6, 'UTC') = 2299-12-31: event times before this, UTC
+--   traffic String = 'served' [served, shadow, all]: served, shadow or both
+-- columns:
+--   window: start of the window, UTC
+--   model_version: version that answered
+--   role: role of the version at event time; empty: not deployed then
+--   served: false: shadow traffic
+--   predictions: count
+--   errors: of these, with a status other than ok
+--   error_share: errors / predictions
+--   warnings: of these, that broke the contract and were kept
+--   latency_p50_ms: milliseconds that half of the predictions took at most
+--   latency_p99_ms: milliseconds that 99 % of them took at most
+-- example: model=flights every=month
+SELECT
+    toDateTime64(multiIf(
+        {every:String} = 'hour', toStartOfHour(event_time),
+        {every:String} = 'day', toStartOfDay(event_time),
+        {every:String} = 'week', toDateTime(toMonday(event_time), 'UTC'),
+        toDateTime(toStartOfMonth(event_time), 'UTC')
+    ), 0, 'UTC') AS window,
+    model_version,
+    role,
+    served,
+    count() AS predictions,
+    countIf(status != 'ok') AS errors,
+    errors / predictions AS error_share,
+    countIf(notEmpty(p.warnings)) AS warnings,
+    quantileExactLowOrNull(0.5)(latency_ms) AS latency_p50_ms,
+    quantileExactLowOrNull(0.99)(latency_ms) AS latency_p99_ms
+FROM predictions_all_v AS p
+WHERE model = {model:String}
+    AND environment = {environment:String}
+    AND event_time >= {since:DateTime64(6, 'UTC')}
+    AND event_time < {until:DateTime64(6, 'UTC')}
+    AND ({traffic:String} = 'all' OR served = ({traffic:String} = 'served'))
+GROUP BY window, model_version, role, served
+ORDER BY window, model_version, role, served

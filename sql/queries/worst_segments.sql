@@ -1,0 +1,60 @@
+-- question: In which segments is the model wrong most often?
+-- Every value of every categorical feature and segment attribute is a segment. Ordered by error share.
+-- parameters:
+--   model String: model name
+--   environment String = 'production': where it ran
+--   model_version String = '': one version; empty: all
+--   by String = '': one feature or attribute; empty: all
+--   since DateTime64(6, 'UTC') = 1970-01-01: first event time, UTC
+--   until DateTime64(6, 'UTC') = 2299-12-31: event times before this, UTC
+--   minimum UInt32 = 100: labelled predictions a segment must have
+--   traffic String = 'served' [served, shadow, all]: served, shadow or both
+--   most UInt32 = 20: rows at most
+-- columns:
+--   segment: name of the feature or attribute
+--   value: its value
+--   labelled: predictions with a truth and a decision
+--   errors: of these, decided wrongly
+--   error_share: errors / labelled
+--   overall_error_share: the same over all segments
+--   share_of_errors: errors / all errors
+--   log_loss: mean, nats
+--   mae: regression: mean absolute error
+-- example: model=flights by=carrier
+WITH judged AS
+(
+    SELECT categorical_features, segments, correct, log_loss, error
+    FROM outcomes_all_v
+    WHERE model = {model:String}
+        AND environment = {environment:String}
+        AND ({model_version:String} = '' OR model_version = {model_version:String})
+        AND event_time >= {since:DateTime64(6, 'UTC')}
+        AND event_time < {until:DateTime64(6, 'UTC')}
+        AND ({traffic:String} = 'all' OR served = ({traffic:String} = 'served'))
+        AND correct IS NOT NULL
+),
+whole AS
+(
+    SELECT count() AS all_labelled, countIf(NOT correct) AS all_errors FROM judged
+)
+SELECT
+    pair.1 AS segment,
+    pair.2 AS value,
+    count() AS labelled,
+    countIf(NOT correct) AS errors,
+    errors / labelled AS error_share,
+    hindcast_ratio(any(whole.all_errors), any(whole.all_labelled)) AS overall_error_share,
+    hindcast_ratio(errors, any(whole.all_errors)) AS share_of_errors,
+    avgOrNull(j.log_loss) AS log_loss,
+    avgOrNull(abs(error)) AS mae
+FROM judged AS j
+CROSS JOIN whole
+ARRAY JOIN arrayConcat(
+    arrayZip(mapKeys(categorical_features), mapValues(categorical_features)),
+    arrayMap(pair -> (pair.1, toNullable(pair.2)), arrayZip(mapKeys(segments), mapValues(segments)))
+) AS pair
+WHERE {by:String} = '' OR pair.1 = {by:String}
+GROUP BY segment, value
+HAVING labelled >= {minimum:UInt32}
+ORDER BY error_share DESC, labelled DESC, segment, value
+LIMIT {most:UInt32}
