@@ -33,6 +33,8 @@ from producers.errors import ConfigError, TransientError
 SERVERS = ("kafka", "clickhouse")
 NEEDED_MIB = 512
 _SHUTDOWN_S = 60.0
+# A program may stumble once over a server that is just getting up.
+_START_ATTEMPTS = 2
 _POLL_S = 0.1
 
 
@@ -80,7 +82,7 @@ class LocalStack:
             for role in options.processors:
                 said(f"starting {role}")
                 supervisor.start(role)
-            self.wait_until_healthy(within=START_S)
+            self._wait_until_started()
         except BaseException:
             self.down()
             raise
@@ -171,6 +173,18 @@ class LocalStack:
         while problem := self._problem():
             if time.monotonic() > limit:
                 raise ConfigError(f"not healthy after {within:.0f} s: {problem}")
+            time.sleep(_POLL_S)
+
+    def _wait_until_started(self) -> None:
+        """As `wait_until_healthy`, but a process that keeps ending at its start is not waited for."""
+        limit = time.monotonic() + START_S
+        while problem := self._problem():
+            for line in self.status()["processes"]:
+                if line["restarts"] >= _START_ATTEMPTS:
+                    why = last_words(Path(line["log"]))
+                    raise ConfigError(f"{line['name']} stopped at its start ({line['last_exit']}): {why}")
+            if time.monotonic() > limit:
+                raise ConfigError(f"not healthy after {START_S:.0f} s: {problem}")
             time.sleep(_POLL_S)
 
     def _problem(self) -> str:

@@ -115,6 +115,10 @@ def variables_of(layout: Layout, record: Record, options: StackOptions) -> dict[
     """The environment of the processors."""
     return {
         **record.environment(layout),
+        # What the caller may have set for another Kafka or ClickHouse does not fit these.
+        "HINDCAST_KAFKA_PROPERTIES": "",
+        "HINDCAST_SCHEMA_REGISTRY": "",
+        "HINDCAST_CLICKHOUSE_CLUSTER": "",
         # Nobody else is attached: a new contract may take effect at once.
         "HINDCAST_CONTRACT_LEAD": "1",
         **options.settings,

@@ -9,8 +9,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import psutil
 import pytest
+from left_running import processes_of
 from waiting import eventually
 
 from hindcast.local.clickhouse import pings
@@ -27,16 +27,6 @@ OPTIONS = StackOptions(topic_prefix="mine", database="of_mine", processors=PROCE
 
 def no_road(variables: Mapping[str, str]) -> None:
     """Leave the servers empty."""
-
-
-def processes_of(directory: Path) -> set[int]:
-    """Every process whose command line names this directory or whose working directory lies in it."""
-    found = set()
-    for process in psutil.process_iter(["cmdline", "cwd"]):
-        line = " ".join(process.info["cmdline"] or [])
-        if str(directory) in line or str(process.info["cwd"] or "").startswith(str(directory)):
-            found.add(process.pid)
-    return found - {os.getpid()}
 
 
 @pytest.fixture(scope="module")
