@@ -19,9 +19,7 @@ def client_settings(settings: KafkaSettings, **more: object) -> dict[str, object
         "log_level": 2,
     }
     ours.update(settings.properties)
-    ours.update(
-        {key if key.endswith("_cb") else key.replace("_", "."): value for key, value in more.items()}
-    )
+    ours.update({key if key.endswith("_cb") else key.replace("_", "."): value for key, value in more.items()})
     return ours
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Self
 
 from producers.channel import Channel
 from producers.codec import Registry
-from producers.errors import InvalidEvent
+from producers.errors import ConfigError, InvalidEvent
 from producers.events import LABEL_KINDS, ROLES, Record, deployment_record, label_record, prediction_record
 from producers.ids import new_id, prediction_id_at
 from producers.intake import Stats
@@ -19,6 +20,7 @@ from producers.sink import Sink
 from producers.values import identifier, micros, optional_micros
 
 QUEUE_LIMIT = 50_000
+TABLE_WAIT_S = 30.0
 
 
 class PredictionLogger:
@@ -67,10 +69,10 @@ class PredictionLogger:
         self._strict = strict
         self._clock = clock
         if sink is None:
-            sink, registry = _kafka(kafka or KafkaSettings.from_environment(os.environ))
+            sink, self._registry = _kafka(kafka or KafkaSettings.from_environment(os.environ))
         else:
-            registry = None
-        self._channel = Channel(sink, registry, queue_limit)
+            self._registry = None
+        self._channel = Channel(sink, self._registry, queue_limit)
 
     def prediction(
         self,
@@ -211,6 +213,88 @@ class PredictionLogger:
         deployment_record(**fields)  # deployments are rare: what is wrong is said where it was written
         self._say("deployments", deployment_record, fields, at)
 
+    def predictions(
+        self,
+        table: Any,
+        *,
+        features: Sequence[str],
+        columns: Mapping[str, str] | None = None,
+        probabilities: Mapping[str, str] | None = None,
+        quantiles: Mapping[str, str] | None = None,
+        segments: Sequence[str] = (),
+        wait: float = TABLE_WAIT_S,
+        **constants: object,
+    ) -> list[str]:
+        """Publish one prediction per row of an Arrow, pandas or polars table; returns their prediction ids.
+
+        This is for batch jobs: it encodes on the caller's thread and may wait for room, up to ``wait`` seconds without
+        progress; what then finds none is dropped and counted. Needs pyarrow; is 50 times faster with pyruhvro.
+
+        Args:
+            table: a column named like a field of prediction.v1 is that field, unless it is listed elsewhere.
+            features: columns that were the model's inputs.
+            columns: the column of each field that has another name, such as ``{"entity_id": "customer"}``.
+            probabilities: the column of each class.
+            quantiles: the column of each quantile.
+            segments: columns to slice by that were no inputs; a null is left out.
+            wait: seconds.
+            constants: fields with one value for all rows, such as ``served=False``.
+
+        Raises:
+            InvalidEvent: a column that is missing or would change silently; nothing is sent.
+            ConfigError: pyarrow is not installed.
+        """
+        _need_arrow()
+        from producers.bulk import send_table  # loads pyarrow, which a service without tables does without
+        from producers.tables import prediction_rows  # the same
+
+        rows = prediction_rows(
+            table,
+            features=features,
+            categorical=self._categorical,
+            columns=columns or {},
+            probabilities=probabilities or {},
+            quantiles=quantiles or {},
+            segments=segments,
+            constants=constants,
+            defaults={
+                "model": self.model,
+                "model_version": self.model_version,
+                "environment": self.environment,
+                "event_time": self._clock() // 1000,
+            },
+        )
+        send_table(self._channel.intake(), "predictions", rows, self._registry, wait)
+        ids: list[str] = rows.fields["prediction_id"].to_pylist()
+        return ids
+
+    def labels(
+        self,
+        table: Any,
+        *,
+        columns: Mapping[str, str] | None = None,
+        wait: float = TABLE_WAIT_S,
+        **constants: object,
+    ) -> list[str]:
+        """Publish one label per row; like `predictions`, with the fields of label.v1. Returns their label ids.
+
+        An id not given is made from the fact itself, so that a load done twice repeats nothing; that needs
+        ``reported_at`` in the table, which else is the moment of this call.
+        """
+        _need_arrow()
+        from producers.bulk import send_table  # loads pyarrow, which a service without tables does without
+        from producers.tables import label_rows  # the same
+
+        rows = label_rows(
+            table,
+            columns=columns or {},
+            constants=constants,
+            defaults={"model": self.model, "reported_at": self._clock() // 1000},
+        )
+        send_table(self._channel.intake(), "labels", rows, self._registry, wait)
+        ids: list[str] = rows.fields["label_id"].to_pylist()
+        return ids
+
     def flush(self, timeout: float = 10.0) -> int:
         """Wait until what was said so far is delivered, failed or dropped, and the ledger sent; at most ``timeout`` seconds.
 
@@ -260,6 +344,11 @@ def _copied(field: str, values: Mapping[str, object] | None) -> dict[str, object
         return dict(values)
     except (TypeError, ValueError):
         raise InvalidEvent(field, f"a mapping is wanted, not {type(values).__name__}") from None
+
+
+def _need_arrow() -> None:
+    if importlib.util.find_spec("pyarrow") is None:
+        raise ConfigError("tables need pyarrow: pip install 'hindcast[processors]'")
 
 
 def _kafka(settings: KafkaSettings) -> tuple[Sink, Registry | None]:

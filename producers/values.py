@@ -17,8 +17,8 @@ EXACT = 2**53
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 # DateTime64(6) holds these years; beyond them ClickHouse would clip
-_EARLIEST = -2_208_988_800_000_000
-_LATEST = 10_413_791_999_999_999
+EARLIEST = -2_208_988_800_000_000
+LATEST = 10_413_791_999_999_999
 _NULLS = {"NAType", "NaTType"}
 
 
@@ -33,7 +33,7 @@ def micros(field: str, moment: object) -> int:
     if moment.utcoffset() is None:
         raise InvalidEvent(field, "has no time zone: say datetime(…, tzinfo=UTC) or .astimezone()")
     value = int((moment - _EPOCH) // _MICROSECOND)
-    if not _EARLIEST <= value <= _LATEST:
+    if not EARLIEST <= value <= LATEST:
         raise InvalidEvent(field, "outside the years 1900 to 2299")
     return value
 
