@@ -135,7 +135,7 @@ class NumericSketch:
     @property
     def finite(self) -> int:
         """Number of finite values."""
-        return int(self.counts.sum())
+        return int(np.add.reduce(self.counts))
 
     @property
     def n(self) -> int:

@@ -23,10 +23,10 @@ def chi_squared(window: Ints, reference: Ints) -> Floats:
     >>> round(float(chi_squared(np.array([10, 20]), np.array([30, 30]))), 6)
     2.25
     """
-    n, m = window.sum(axis=-1, keepdims=True), reference.sum(axis=-1, keepdims=True)
+    n, m = (np.add.reduce(side, axis=-1, keepdims=True) for side in (window, reference))
     ratio = np.sqrt(m / n)
     difference: Floats = ratio * window - reference / ratio
-    return np.asarray((difference * difference / (window + reference)).sum(axis=-1), dtype=np.float64)
+    return np.asarray(np.add.reduce(difference * difference / (window + reference), axis=-1))
 
 
 def chi_squared_p(statistic: float, bins: int) -> float:

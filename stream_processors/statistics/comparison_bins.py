@@ -7,6 +7,7 @@ is merged into a value that holds more than half of the reference.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,10 +36,10 @@ class ComparedBins:
     reference: Ints
 
     @classmethod
-    def occupied(cls, labels: list[str], window: Ints, reference: Ints) -> ComparedBins:
+    def occupied(cls, labels: Sequence[str], window: Ints, reference: Ints) -> ComparedBins:
         """Keep the bins in which either side has rows."""
         kept = np.flatnonzero(window + reference)
-        return cls(tuple(labels[i] for i in kept.tolist()), window[kept], reference[kept])
+        return cls(tuple([labels[i] for i in kept.tolist()]), window[kept], reference[kept])
 
     def of_values(self) -> tuple[Ints, Ints]:
         """Counts of window and reference in the bins of values: all but null, NaN/inf and absent."""
@@ -91,25 +92,36 @@ def specials(sketch: NumericSketch) -> tuple[int, int, int]:
     return sketch.nulls, sketch.nans + sketch.plus_inf + sketch.minus_inf, sketch.absent
 
 
-def numeric_bins(
-    reference: NumericSketch, starts: npt.NDArray[np.intp], window: NumericSketch
-) -> ComparedBins:
-    """Bin both sketches (of one precision) by the reference's groups."""
-    if reference.bins.size == 0:
-        labels, counts = ["@above"], np.array([window.finite])
-        masses: Ints = np.zeros(1, dtype=np.int64)
-    else:
-        firsts = reference.bins[starts]
-        place = np.searchsorted(firsts, window.bins, side="right")
-        place[window.bins > reference.bins[-1]] = starts.size + 1
-        counts = np.bincount(place, weights=window.counts, minlength=starts.size + 2).astype(np.int64)
+@dataclass(frozen=True, slots=True, eq=False)
+class NumericBinning:
+    """Bins of a numeric reference: where each starts, the last of its bins, and label and count of each, below and above included."""
+
+    firsts: Floats
+    last: float
+    labels: tuple[str, ...]
+    masses: Ints
+    specials: Ints
+
+    @classmethod
+    def of(cls, reference: NumericSketch, starts: npt.NDArray[np.intp]) -> NumericBinning:
+        """Bin the reference by groups that start at ``starts``; one without any value has all values above it."""
+        missing = np.array(specials(reference))
+        if reference.bins.size == 0:
+            return cls(reference.bins, -np.inf, ("@below", "@above"), np.zeros(2, dtype=np.int64), missing)
+        firsts, last = reference.bins[starts], float(reference.bins[-1])
         masses = np.concatenate(([0], np.add.reduceat(reference.counts, starts), [0]))
-        labels = ["@below", *_interval_labels(firsts, float(reference.bins[-1])), "@above"]
-    return ComparedBins.occupied(
-        [*labels, *NUMERIC_SPECIALS],
-        np.concatenate((counts, specials(window))),
-        np.concatenate((masses, specials(reference))),
-    )
+        return cls(firsts, last, ("@below", *_interval_labels(firsts, last), "@above"), masses, missing)
+
+    def compare(self, window: NumericSketch) -> ComparedBins:
+        """Bin the window (of the reference's precision) alike."""
+        place = np.searchsorted(self.firsts, window.bins, side="right")
+        place[window.bins > self.last] = self.firsts.size + 1
+        counts = np.bincount(place, weights=window.counts, minlength=self.masses.size).astype(np.int64)
+        return ComparedBins.occupied(
+            (*self.labels, *NUMERIC_SPECIALS),
+            np.concatenate((counts, specials(window))),
+            np.concatenate((self.masses, self.specials)),
+        )
 
 
 def _interval_labels(firsts: Floats, last: float) -> list[str]:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from scipy.special import rel_entr
 
@@ -17,8 +19,8 @@ def jensen_shannon(window: Ints, reference: Ints) -> float:
     >>> jensen_shannon(np.array([1, 0]), np.array([0, 5]))
     1.0
     """
-    q = window / window.sum()
-    p = reference / reference.sum()
+    q = window / np.add.reduce(window)
+    p = reference / np.add.reduce(reference)
     middle = (p + q) / 2
-    divergence = float(rel_entr(q, middle).sum() + rel_entr(p, middle).sum()) / 2
-    return float(np.sqrt(max(divergence, 0.0) / np.log(2)))
+    divergence = float(np.add.reduce(rel_entr(q, middle) + rel_entr(p, middle))) / 2
+    return math.sqrt(max(divergence, 0.0) / math.log(2))

@@ -16,4 +16,5 @@ def kolmogorov_smirnov(window: Ints, reference: Ints) -> float:
     >>> kolmogorov_smirnov(np.array([2, 0, 2]), np.array([1, 1, 2]))
     0.25
     """
-    return float(np.abs(np.cumsum(window) / window.sum() - np.cumsum(reference) / reference.sum()).max())
+    ours, theirs = window.cumsum(), reference.cumsum()
+    return float(np.maximum.reduce(np.abs(ours / ours[-1] - theirs / theirs[-1])))

@@ -13,18 +13,18 @@ from stream_processors.sketches.bins import Floats, Ints
 
 
 def midranks(pooled: Ints) -> Floats:
-    """Mean rank, from 1, of the rows of each bin; (..., B)."""
-    return np.asarray(np.cumsum(pooled, axis=-1) - (pooled - 1) / 2, dtype=np.float64)
+    """Mean rank, from 1, of the rows of each bin."""
+    return np.asarray(np.cumsum(pooled) - (pooled - 1) / 2, dtype=np.float64)
 
 
 def standardised(window: Ints, pooled: Ints, scores: Floats) -> Floats:
-    """Return z = (T - mean) / sd for counts (..., B) of window and pool; NaN where all scores are equal, for then there is no test."""
-    n, total = window.sum(axis=-1), pooled.sum(axis=-1).astype(np.float64)
-    mean = (pooled * scores).sum(axis=-1) / total
-    centred = scores - mean[..., np.newaxis]
-    spread = (pooled * centred * centred).sum(axis=-1)
-    variance = n * (total - n) / (total * (total - 1)) * spread
+    """Return z = (T - mean) / sd of each window (..., B) drawn from one pool (B); NaN where all scores are equal, for then there is no test."""
+    weights = pooled.astype(np.float64)
+    n, total = np.add.reduce(window, axis=-1), float(np.add.reduce(weights))
+    centred = scores - float(weights @ scores) / total
+    spread = float(weights @ (centred * centred))
     # Rounding leaves a trace of variance where all scores are one.
-    exists = spread > 1e-9 * total
-    deviation = (window * centred).sum(axis=-1)
-    return np.asarray(np.where(exists, deviation / np.sqrt(np.where(exists, variance, 1.0)), np.nan))
+    if spread <= 1e-9 * total:
+        return np.full(np.shape(n), np.nan)
+    variance = n * ((total - n) * (spread / (total * (total - 1))))
+    return np.asarray(window.astype(np.float64) @ centred / np.sqrt(variance))

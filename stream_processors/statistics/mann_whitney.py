@@ -6,17 +6,18 @@ Lehmann 1975, *Nonparametrics*, section 1.4).
 
 from __future__ import annotations
 
-import numpy as np
-
 from stream_processors.sketches.bins import Floats, Ints
 from stream_processors.statistics.linear_rank import midranks, standardised
 
 
-def mann_whitney(window: Ints, reference: Ints) -> Floats:
-    """Return z of counts (..., B) over the same rising bins: positive where the window lies higher; NaN with a single occupied bin.
+def mann_whitney(window: Ints, pooled: Ints) -> Floats:
+    """Return z of the window's counts (..., B) against the rest of ``pooled``, the counts (B) of both samples over the same rising bins.
 
-    >>> round(float(mann_whitney(np.array([10, 20, 30]), np.array([30, 20, 10]))), 4)
+    Positive where the window lies higher; NaN with a single occupied bin.
+
+    >>> import numpy as np
+    >>> window, reference = np.array([10, 20, 30]), np.array([30, 20, 10])
+    >>> round(float(mann_whitney(window, window + reference)), 4)
     4.4535
     """
-    pooled = window + reference
-    return standardised(window, pooled, np.broadcast_to(midranks(pooled), pooled.shape))
+    return standardised(window, pooled, midranks(pooled))

@@ -14,6 +14,7 @@ from stream_processors.sketches.bins import Floats, Ints
 from stream_processors.statistics.chi_squared import chi_squared
 from stream_processors.statistics.comparison_bins import (
     NUMERIC_SPECIALS,
+    NumericBinning,
     equal_mass_starts,
     merged_starts,
     specials,
@@ -68,11 +69,19 @@ class NumericReference:
     def _equal_mass_starts(self) -> npt.NDArray[np.intp]:
         return equal_mass_starts(self.sketch.counts)
 
-    def starts(self, n: int) -> npt.NDArray[np.intp]:
-        """Where each comparison bin starts among the reference's bins, for a window of ``n`` events."""
+    def binning(self, n: int) -> NumericBinning:
+        """The bins that a window of ``n`` events is compared on."""
         if self.sketch.bins.size == 0:
-            return np.empty(0, dtype=np.intp)
-        return merged_starts(self._equal_mass_starts, self.sketch.counts, n / self.n)
+            return NumericBinning.of(self.sketch, np.empty(0, dtype=np.intp))
+        starts = merged_starts(self._equal_mass_starts, self.sketch.counts, n / self.n)
+        known = self._binnings.get(starts.tobytes())
+        if known is None:
+            known = self._binnings[starts.tobytes()] = NumericBinning.of(self.sketch, starts)
+        return known
+
+    @cached_property
+    def _binnings(self) -> dict[bytes, NumericBinning]:
+        return {}
 
     @cached_property
     def dispersion(self) -> Dispersion:
@@ -102,17 +111,15 @@ class NumericReference:
     def _value_dispersions(self, counts: Ints) -> dict[str, float]:
         if len(counts) < LEAST_WINDOWS:
             return {}
-        others = counts.sum(axis=0) - counts
-        occupied = (counts + others)[0] > 0
-        counts, others = counts[:, occupied], others[:, occupied]
+        counts = counts[:, counts.any(axis=0)]
         total = counts.sum(axis=0)
         starts = merged_starts(equal_mass_starts(total), total, 1 / len(counts))
         groups = np.add.reduceat(counts, starts, axis=1)
         statistics = chi_squared(groups, groups.sum(axis=0) - groups)
         mode = int(total.argmax())
         return {
-            "mann_whitney": mean_dispersion(np.square(mann_whitney(counts, others))),
-            "mood": mean_dispersion(np.square(mood(counts, others))),
+            "mann_whitney": mean_dispersion(np.square(mann_whitney(counts, total))),
+            "mood": mean_dispersion(np.square(mood(counts, total))),
             "chi_squared": mean_dispersion(statistics, starts.size - 1),
             "mode": mean_dispersion(
                 share_statistics(counts[:, mode].astype(np.float64), counts.sum(axis=1).astype(np.float64))

@@ -8,7 +8,7 @@ import numpy as np
 
 from stream_processors.sketches import NumericSketch
 from stream_processors.sketches.bins import Floats, Ints, add_up
-from stream_processors.statistics.chi_squared import chi_squared, merged_neighbours
+from stream_processors.statistics.chi_squared import LEAST_EXPECTED, chi_squared, merged_neighbours
 from stream_processors.statistics.comparison_bins import ComparedBins
 from stream_processors.statistics.dispersion import LEAST_ROWS, Dispersion
 from stream_processors.statistics.fisher import fisher
@@ -42,7 +42,7 @@ def value_tests(
         groups: counts of window and reference over the comparison bins of values, below and above included.
         dispersion: of the reference's windows.
     """
-    n, m = int(window.sum()), int(reference.sum())
+    n, m = int(np.add.reduce(window)), int(np.add.reduce(reference))
     if n < LEAST_ROWS or m < LEAST_ROWS:
         return
     pooled = window + reference
@@ -54,7 +54,7 @@ def value_tests(
     if off_mode < LEAST_OFF_MODE:
         yield "mode", dispersion.rescaled("mode", fisher(int(window[mode]), n, int(reference[mode]), m))
         return
-    for name, z in (("mann_whitney", mann_whitney(window, reference)), ("mood", mood(window, reference))):
+    for name, z in (("mann_whitney", mann_whitney(window, pooled)), ("mood", mood(window, pooled))):
         if np.isfinite(z):
             yield name, dispersion.p_value(name, float(z * z), 1)
     binned = _binned_for_test(*groups, smaller)
@@ -65,7 +65,10 @@ def value_tests(
 
 def _binned_for_test(window: Ints, reference: Ints, smaller: float) -> tuple[Ints, Ints] | None:
     """Merge neighbours until the smaller sample expects five rows in each bin; None where one bin is left."""
-    group = merged_neighbours(np.asarray((window + reference) * smaller, dtype=np.float64))
+    expected = np.asarray((window + reference) * smaller, dtype=np.float64)
+    if expected.size >= 2 and expected.min() >= LEAST_EXPECTED:
+        return window, reference
+    group = merged_neighbours(expected)
     starts = np.flatnonzero(np.concatenate(([True], group[1:] != group[:-1])))
     if starts.size < 2:
         return None
@@ -74,11 +77,13 @@ def _binned_for_test(window: Ints, reference: Ints, smaller: float) -> tuple[Int
 
 def special_tests(compared: ComparedBins, dispersion: Dispersion) -> Iterator[tuple[str, float]]:
     """Yield (name, p-value) of Fisher's test for each special bin that is occupied, but not the whole of both sides."""
+    special = [i for i, label in enumerate(compared.labels) if label in _SPECIAL_LABELS]
+    if not special:
+        return
     n, m = int(compared.window.sum()), int(compared.reference.sum())
-    for label, count, expected in zip(
-        compared.labels, compared.window.tolist(), compared.reference.tolist(), strict=True
-    ):
-        if label in _SPECIAL_LABELS and count + expected < n + m:
+    for i in special:
+        label, count, expected = compared.labels[i], int(compared.window[i]), int(compared.reference[i])
+        if count + expected < n + m:
             yield label, dispersion.rescaled(label, fisher(count, n, expected, m))
 
 

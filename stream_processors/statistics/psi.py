@@ -20,9 +20,9 @@ def psi(window: Ints, reference: Ints) -> float:
     >>> round(psi(np.array([50, 50]), np.array([250, 750])), 4)
     0.274
     """
-    q = (window + 0.5) / (window.sum() + 0.5 * window.size)
-    p = (reference + 0.5) / (reference.sum() + 0.5 * reference.size)
-    return float(((q - p) * np.log(q / p)).sum())
+    q = (window + 0.5) / (np.add.reduce(window) + 0.5 * window.size)
+    p = (reference + 0.5) / (np.add.reduce(reference) + 0.5 * reference.size)
+    return float((q - p) @ np.log(q / p))
 
 
 def psi_expected(n: int, reference_n: int, bins: int) -> float:

@@ -109,15 +109,16 @@ def judge_column(
 
 
 def _verdict(compared: Comparison, limits: Thresholds) -> ColumnVerdict:
-    excess = compared.psi - compared.psi_expected
+    psi, expected = compared.psi, compared.psi_expected
+    excess = psi - expected
     return ColumnVerdict(
         state="ok" if compared.tests else "untestable",
         material="severe" if excess > limits.severe else "warn" if excess > limits.warn else "none",
         n=compared.n,
         reference_n=compared.reference_n,
         excluded=compared.excluded,
-        psi=compared.psi,
-        psi_expected=compared.psi_expected,
+        psi=psi,
+        psi_expected=expected,
         psi_excess=excess,
         jensen_shannon=compared.jensen_shannon,
         kolmogorov_smirnov=compared.kolmogorov_smirnov,

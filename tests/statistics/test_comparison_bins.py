@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from stream_processors.sketches import CategoricalSketch, NumericSketch, bucket, hashes
 from stream_processors.statistics.category_bins import Cells, bins_for_test, category_bins
 from stream_processors.statistics.chi_squared import merged_neighbours
-from stream_processors.statistics.comparison_bins import ComparedBins, equal_mass_starts, numeric_bins
+from stream_processors.statistics.comparison_bins import ComparedBins, equal_mass_starts
 from stream_processors.statistics.numeric_reference import NumericReference
 
 RNG_SEED = 7
@@ -18,7 +18,7 @@ RNG_SEED = 7
 
 def compared(reference: NumericSketch, window: NumericSketch) -> ComparedBins:
     """The bins of a reference without times."""
-    return numeric_bins(reference, NumericReference.of([reference]).starts(window.n), window)
+    return NumericReference.of([reference]).binning(window.n).compare(window)
 
 
 def test_a_continuous_reference_has_twenty_nearly_equal_bins() -> None:
