@@ -24,7 +24,7 @@ class Limits:
         linger: seconds that the first message may wait for others.
     """
 
-    messages: int = 50_000
+    messages: int = 100_000
     bytes: int = 32_000_000
     linger: float = 0.5
 
