@@ -1,0 +1,166 @@
+"""The front door: one line for what goes wrong, an exit code that says what to do, and light to load."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from hindcast import cli
+from hindcast.__main__ import exit_code, extra_of, run
+from hindcast.cli import COMMANDS, hindcast
+from producers.errors import BrokerUnavailable, ConfigError, HindcastError, InvalidEvent
+
+ROOT = Path(__file__).parents[2]
+
+_PROBE = '''"""Commands that end in every way."""
+import sys
+import click
+import producers.errors as errors
+
+@click.command()
+@click.argument("how")
+def probe(how):
+    if how == "pipe":
+        print("x" * 1_000_000)
+    if how == "interrupt":
+        raise KeyboardInterrupt
+    if how == "absent":
+        import chdb.nothing_of_that_name
+    if how == "code":
+        click.get_current_context().exit(7)
+    if how != "well":
+        raise getattr(errors, how)("field", "a problem") if how == "InvalidEvent" else getattr(errors, how)("do this")
+'''
+
+
+@pytest.fixture
+def probe(tmp_path: Path) -> dict[str, str]:
+    """An environment in which the command `probe` exists."""
+    (tmp_path / "probing.py").write_text(_PROBE)
+    (tmp_path / "sitecustomize.py").write_text(
+        'import hindcast.cli as cli\ncli.COMMANDS["probe"] = ("probing", "Probe.")\n'
+    )
+    return {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+
+
+def ended(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`python -m hindcast` with these arguments, run to its end."""
+    command = [sys.executable, "-m", "hindcast", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize(
+    ("how", "code", "line"),
+    [
+        ("well", 0, ""),
+        ("code", 7, ""),
+        ("ConfigError", 2, "hindcast: do this\n"),
+        ("BrokerUnavailable", 3, "hindcast: do this\n"),
+        ("HindcastError", 1, "hindcast: do this\n"),
+        ("InvalidEvent", 1, "hindcast: field: a problem\n"),
+        ("absent", 2, "hindcast: this needs the package chdb: pip install 'hindcast[embedded]'\n"),
+    ],
+)
+def test_each_end_has_its_code_and_line(probe: dict[str, str], how: str, code: int, line: str) -> None:
+    """What goes wrong is one line on stderr, and the exit code says whose turn it is."""
+    done = ended(probe, "probe", how)
+    assert (done.returncode, done.stderr) == (code, line)
+
+
+def test_an_interrupt_leaves_no_traceback(probe: dict[str, str]) -> None:
+    """Ctrl-C ends with 130 and nothing but an empty line."""
+    done = ended(probe, "probe", "interrupt")
+    assert (done.returncode, done.stderr.strip()) == (130, "")
+
+
+def test_a_reader_that_left_is_no_error(probe: dict[str, str]) -> None:
+    """Output into a closed pipe ends quietly."""
+    command = [sys.executable, "-m", "hindcast", "probe", "pipe"]
+    with subprocess.Popen(command, env=probe, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdout.close()
+        assert running.stderr.read() == b""
+        assert running.wait(60) == 1
+
+
+def test_without_click_one_line_says_what_to_install() -> None:
+    """The console script of a light installation says which extra has the command line."""
+    program = "import sys; sys.modules['click'] = None; from hindcast.__main__ import run; sys.exit(run(['--help']))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (
+        2,
+        "hindcast: this needs the package click: pip install 'hindcast[processors]'\n",
+    )
+
+
+def test_wrong_use_is_said_by_click(capsys: pytest.CaptureFixture[str]) -> None:
+    """An unknown command ends with 2 and names it."""
+    assert run(["nosuch"]) == 2
+    assert "No such command 'nosuch'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_help_lists_every_command(capsys: pytest.CaptureFixture[str], option: str) -> None:
+    """The help names every command, without loading any."""
+    assert run([option]) == 0
+    assert set(COMMANDS) <= set(capsys.readouterr().out.split())
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--version` is one line."""
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out == f"hindcast {cli.version()}\n"
+
+
+def test_help_loads_no_heavy_package() -> None:
+    """`hindcast --help` loads neither a client of Kafka or ClickHouse, nor numpy, nor rich."""
+    program = (
+        "import sys; from hindcast.__main__ import run; run(['--help'])\n"
+        "print([m for m in ('confluent_kafka', 'clickhouse_connect', 'numpy', 'pyarrow', 'faust', 'rich') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_there(name: str) -> None:
+    """Each command of the table loads, and is a command of that name with a help text."""
+    command = hindcast.get_command(click.Context(hindcast), name)
+    assert command is not None
+    assert command.name == name
+    assert command.help
+    assert importlib.import_module(COMMANDS[name][0])
+
+
+@pytest.mark.parametrize(
+    ("module", "extra"),
+    [
+        ("yaml", "processors"),
+        ("clickhouse_connect", "processors"),
+        ("sklearn", "demo"),
+        ("nosuch", "processors"),
+    ],
+)
+def test_extra_of_a_module(module: str, extra: str) -> None:
+    """A missing module is traced to the extra that brings it."""
+    assert extra_of(module) == extra
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(ConfigError(""), 2), (BrokerUnavailable(""), 3), (InvalidEvent("f", "p"), 1), (HindcastError(""), 1)],
+)
+def test_exit_code(error: HindcastError, code: int) -> None:
+    """The class of an error decides the exit code."""
+    assert exit_code(error) == code
