@@ -43,22 +43,24 @@ def arrow_type(name: str) -> tuple[pa.DataType, Any]:
     if name in _SCALARS:
         return _SCALARS[name]
     outer, _, inner = name.partition("(")
-    inner = inner[:-1]
-    if outer == "LowCardinality":
-        return arrow_type(inner)
-    if outer == "Nullable":
-        return arrow_type(inner)[0], None
-    if outer == "Array":
-        return pa.list_(arrow_type(inner)[0]), []
-    if outer == "Map":
-        key, value = _split(inner)
-        return pa.map_(arrow_type(key)[0], arrow_type(value)[0]), []
-    if outer == "Tuple":
-        fields = [part.split(" ", 1) for part in _split(inner)]
-        return pa.struct([(field, arrow_type(kind)[0]) for field, kind in fields]), None
-    if outer == "Enum8":
-        return pa.string(), re.findall(r"'([^']+)'", inner)[0]
-    raise ValueError(f"no Arrow type for {name}")
+    parts = _split(inner[:-1])
+    match outer:
+        case "LowCardinality":
+            found = arrow_type(inner[:-1])
+        case "Nullable":
+            found = arrow_type(inner[:-1])[0], None
+        case "Array":
+            found = pa.list_(arrow_type(inner[:-1])[0]), []
+        case "Map":
+            found = pa.map_(arrow_type(parts[0])[0], arrow_type(parts[1])[0]), []
+        case "Tuple":
+            fields = [part.split(" ", 1) for part in parts]
+            found = pa.struct([(field, arrow_type(kind)[0]) for field, kind in fields]), None
+        case "Enum8":
+            found = pa.string(), re.findall(r"'([^']+)'", inner)[0]
+        case _:
+            raise ValueError(f"no Arrow type for {name}")
+    return found
 
 
 def _split(text: str) -> list[str]:
@@ -150,7 +152,9 @@ def prediction(prediction_id: str, event_time: datetime, **more: Any) -> dict[st
     return {**row, **more}
 
 
-def label(prediction_id: str, reported_at: datetime, truth: str | None = "true", **more: Any) -> dict[str, Any]:
+def label(
+    prediction_id: str, reported_at: datetime, truth: str | None = "true", **more: Any
+) -> dict[str, Any]:
     """A row of labels: a truth for every version, known and appended when reported, unless said otherwise."""
     row = {
         "label_id": f"label-of-{prediction_id}-at-{reported_at.isoformat()}",

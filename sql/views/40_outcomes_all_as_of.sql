@@ -6,14 +6,14 @@
 -- candidates are those appended no later than the fact, or if there are none the first one appended after it.
 -- Of the facts that belong to a prediction the last by (reported_at, kind, label_id) counts.
 -- parameter: t DateTime64(6, 'UTC'), the moment of knowledge
--- columns: as predictions_all_v without role, and
+-- columns: as predictions_all_v without role, trace_id, producer_id, sequence and warnings, with error_class for error, and
 --   label_state (labelled; unlabelled; retracted: had a truth that was taken back; void: will never have one),
 --   truth, truth_value (NULL unless labelled), true_at, reported_at (UTC), label_id, facts (how many belong to it),
 --   ambiguous (its version used the id more than once), truth_known_at (when we knew prediction and fact, UTC),
 --   first_truth_known_at (of the first truth, UTC), truth_lag_s (true_at - event_time, seconds),
 --   known_lag_s (first_truth_known_at - event_time, seconds), due_at (event_time + the contract's label horizon, UTC),
 --   positive_class (of the contract; true without one), positive (the truth is it), decided_positive (by decision, else by threshold), correct,
---   log_loss (nats, probabilities clipped at 1e-15), brier ((score - positive) squared), error (score - truth_value)
+--   probability_of_truth (what the model gave to the true class), log_loss (nats, clipped at 1e-15), brier ((score - positive) squared), error (score - truth_value)
 -- example: SELECT label_state, count() FROM outcomes_all_as_of(t = '2013-06-01 00:00:00') WHERE model = 'flights' GROUP BY label_state
 CREATE OR REPLACE VIEW outcomes_all_as_of{on_cluster} AS
 WITH

@@ -102,7 +102,10 @@ def _shown(random: np.random.Generator, number: int) -> list[dict[str, Any]]:
         "_appended_at": moment,
         "entity_id": f"N{number % 40}",
         "numeric_features": {"distance": distance, "temperature": None if number % 9 == 0 else risk},
-        "categorical_features": {"origin": ORIGINS[number % 3], "carrier": None if number % 50 == 0 else CARRIERS[number % 2]},
+        "categorical_features": {
+            "origin": ORIGINS[number % 3],
+            "carrier": None if number % 50 == 0 else CARRIERS[number % 2],
+        },
         "segments": {"region": "east" if number % 4 else "west"},
         "latency_ms": float(random.integers(1, 40)),
         "contract": "c1",
@@ -112,7 +115,14 @@ def _shown(random: np.random.Generator, number: int) -> list[dict[str, Any]]:
     }
     on_duty = ["2"] if moment >= APRIL else ["1", "2"] if moment >= MARCH else ["1"]
     return [
-        prediction(f"p{number}", **{**features, **_answer(random, version, risk, number), "served": version == "1" or moment >= APRIL})
+        prediction(
+            f"p{number}",
+            **{
+                **features,
+                **_answer(random, version, risk, number),
+                "served": version == "1" or moment >= APRIL,
+            },
+        )
         for version in on_duty
     ]
 
@@ -120,7 +130,13 @@ def _shown(random: np.random.Generator, number: int) -> list[dict[str, Any]]:
 def _answer(random: np.random.Generator, version: str, risk: float, number: int) -> dict[str, Any]:
     """Scores of two decimals, so that there are ties."""
     if number % 60 == 59:
-        return {"model_version": version, "status": "error", "error": "Timeout", "score": None, "decision": None}
+        return {
+            "model_version": version,
+            "status": "error",
+            "error": "Timeout",
+            "score": None,
+            "decision": None,
+        }
     noise = 1.5 if version == "1" else 0.8
     score = round(float(1 / (1 + np.exp(-(risk + noise * random.normal())))), 2)
     return {"model_version": version, "score": score, "decision": POSITIVE if score >= 0.5 else NEGATIVE}
@@ -140,9 +156,13 @@ def _facts(random: np.random.Generator, row: dict[str, Any]) -> list[dict[str, A
     later = moment + lag + timedelta(days=1)
     if number % 20 == 1:
         turned = NEGATIVE if late else POSITIVE
-        facts.append(label(row["prediction_id"], later, turned, kind="correction", label_id=f"b{number}", **common))
+        facts.append(
+            label(row["prediction_id"], later, turned, kind="correction", label_id=f"b{number}", **common)
+        )
     if number % 45 == 2:
-        facts.append(label(row["prediction_id"], later, None, kind="retraction", label_id=f"b{number}", **common))
+        facts.append(
+            label(row["prediction_id"], later, None, kind="retraction", label_id=f"b{number}", **common)
+        )
     if number % 45 == 3:
         facts.append(label(row["prediction_id"], later, None, kind="void", label_id=f"b{number}", **common))
     return facts
@@ -150,7 +170,11 @@ def _facts(random: np.random.Generator, row: dict[str, Any]) -> list[dict[str, A
 
 def _contract() -> dict[str, Any]:
     return {
-        "model": MODEL, "body": json.dumps(CONTRACT), "digest": "c1", "effective_from": START, "in_effect_from": START,
+        "model": MODEL,
+        "body": json.dumps(CONTRACT),
+        "digest": "c1",
+        "effective_from": START,
+        "in_effect_from": START,
         "_appended_at": START,
     }
 
@@ -158,12 +182,19 @@ def _contract() -> dict[str, Any]:
 def _deployments() -> list[dict[str, Any]]:
     def deployed(version: str, role: str, at: datetime) -> dict[str, Any]:
         return {
-            "model": MODEL, "model_version": version, "environment": "production", "role": role, "valid_from": at, "known_at": at,
+            "model": MODEL,
+            "model_version": version,
+            "environment": "production",
+            "role": role,
+            "valid_from": at,
+            "known_at": at,
             "_appended_at": at,
         }
 
     return [
-        deployed("1", "champion", START), deployed("2", "shadow", MARCH), deployed("2", "champion", APRIL),
+        deployed("1", "champion", START),
+        deployed("2", "shadow", MARCH),
+        deployed("2", "champion", APRIL),
         # known twice, and repeated later without a change of version 1
         deployed("2", "champion", APRIL),
     ]

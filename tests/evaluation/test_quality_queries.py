@@ -19,7 +19,10 @@ EXACT = 1e-9
 
 def by_group(rows: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]:
     """Outcomes per (month, version)."""
-    return {(str(month), str(version)): group for (month, version), group in rows.groupby(["month", "model_version"])}
+    return {
+        (str(month), str(version)): group
+        for (month, version), group in rows.groupby(["month", "model_version"])
+    }
 
 
 def answers(history: History, query: str, **parameters: Any) -> dict[tuple[str, str], dict[str, Any]]:
@@ -34,7 +37,9 @@ def figures(group: pd.DataFrame) -> dict[str, float]:
     """Quality of labelled rows by scikit-learn."""
     rows = group[(group.state == "labelled") & group.score.notna()]
     truth, decided, score = rows.truth == POSITIVE, rows.decision == POSITIVE, rows.score.astype(float)
-    true_negatives, false_positives, false_negatives, true_positives = metrics.confusion_matrix(truth, decided).ravel()
+    true_negatives, false_positives, false_negatives, true_positives = metrics.confusion_matrix(
+        truth, decided
+    ).ravel()
     clipped = score.clip(1e-15, 1 - 1e-15)
     return {
         "true_positives": true_positives,
@@ -62,7 +67,9 @@ def check(rows: dict[tuple[str, str], dict[str, Any]], expected: pd.DataFrame, t
         labelled = (group.state == "labelled").sum()
         assert (row["predictions"], row["labelled"], row["void"]) == (len(group), labelled, void)
         assert row["provisional"] == (due < len(group))
-        assert row["coverage"] == pytest.approx(labelled / (len(group) if row["provisional"] else due - void), abs=EXACT)
+        assert row["coverage"] == pytest.approx(
+            labelled / (len(group) if row["provisional"] else due - void), abs=EXACT
+        )
         for name, value in figures(group).items():
             if name in row:
                 assert row[name] == pytest.approx(value, abs=EXACT), (key, name)
@@ -74,7 +81,11 @@ def test_quality_by_version_and_month(history: History, known: KnownHistory) -> 
     now = utc("2026-01-01")
     check(answers(history, "quality_by_version_and_month", traffic="all"), everything, now)
     check(answers(history, "quality_by_version_and_month"), everything[everything.served], now)
-    check(answers(history, "quality_by_version_and_month", traffic="shadow"), everything[~everything.served], now)
+    check(
+        answers(history, "quality_by_version_and_month", traffic="shadow"),
+        everything[~everything.served],
+        now,
+    )
     row = answers(history, "quality_by_version_and_month")["2013-02-01", "1"]
     assert (row["mae"], row["rmse"], row["bias"]) == (None, None, None)
 
@@ -93,7 +104,10 @@ def test_quality_as_known(history: History, known: KnownHistory, t: datetime) ->
 
 def test_known_figures_change_with_what_is_known(history: History) -> None:
     """The same month looks different at different moments: the guard against a view that ignores its parameter."""
-    seen = [answers(history, "quality_as_known", t=t)["2013-02-01", "1"]["labelled"] for t in (utc("2013-02-10"), utc("2013-02-20"), END)]
+    seen = [
+        answers(history, "quality_as_known", t=t)["2013-02-01", "1"]["labelled"]
+        for t in (utc("2013-02-10"), utc("2013-02-20"), END)
+    ]
     assert seen == sorted(set(seen))
 
 
@@ -136,7 +150,9 @@ def test_unlabelled_share(history: History, known: KnownHistory) -> None:
             states.get(state, 0) for state in ("labelled", "retracted", "void")
         ]
         open_ones = len(group) - states.get("labelled", 0) - states.get("void", 0)
-        assert row["unlabelled_share"] == pytest.approx(open_ones / (len(group) - states.get("void", 0)), abs=EXACT)
+        assert row["unlabelled_share"] == pytest.approx(
+            open_ones / (len(group) - states.get("void", 0)), abs=EXACT
+        )
     assert rows["2013-02-01", "1"]["overdue"] > 0
     assert rows["2013-03-01", "1"]["pending"] > 0
 
@@ -148,7 +164,11 @@ def test_worst_segments(history: History, known: KnownHistory) -> None:
     judged = judged[judged.served & (judged.state == "labelled") & judged.decision.notna()]
     wrong = judged.decision != judged.truth
     assert [row["error_share"] for row in rows] == sorted((row["error_share"] for row in rows), reverse=True)
-    assert {(row["segment"], row["value"]) for row in rows} >= {("origin", "JFK"), ("carrier", "AA"), ("region", "west")}
+    assert {(row["segment"], row["value"]) for row in rows} >= {
+        ("origin", "JFK"),
+        ("carrier", "AA"),
+        ("region", "west"),
+    }
     for row in rows:
         source = judged.segments if row["segment"] == "region" else judged.categorical_features
         values = source.map(lambda pairs, name=row["segment"]: pairs[name])
@@ -161,7 +181,9 @@ def test_worst_segments(history: History, known: KnownHistory) -> None:
 
 def test_worst_segments_by_one_name(history: History) -> None:
     """One feature can be asked for, and small segments are left out."""
-    rows = history.query("worst_segments", model=MODEL, by="carrier", minimum=20, model_version="1").to_pylist()
+    rows = history.query(
+        "worst_segments", model=MODEL, by="carrier", minimum=20, model_version="1"
+    ).to_pylist()
     assert {row["value"] for row in rows} == {"AA", "B6"}
 
 
@@ -170,7 +192,9 @@ def test_champion_against_challenger(history: History, known: KnownHistory) -> N
     rows = history.query("champion_against_challenger", model=MODEL, champion="1", challenger="2").to_pylist()
     outcomes = known.outcomes()
     labelled = outcomes[(outcomes.state == "labelled") & outcomes.score.notna()]
-    both = labelled[labelled.model_version == "1"].merge(labelled[labelled.model_version == "2"], on="prediction_id", suffixes=("_a", "_b"))
+    both = labelled[labelled.model_version == "1"].merge(
+        labelled[labelled.model_version == "2"], on="prediction_id", suffixes=("_a", "_b")
+    )
     assert [str(row["month"])[:10] for row in rows] == ["2013-03-01"]
     row = rows[0]
     right_a, right_b = both.decision_a == both.truth_a, both.decision_b == both.truth_b
@@ -188,6 +212,9 @@ def test_champion_against_challenger(history: History, known: KnownHistory) -> N
     assert row["champion_roc_auc"] == pytest.approx(metrics.roc_auc_score(truth, both.score_a), abs=EXACT)
     assert row["challenger_roc_auc"] == pytest.approx(metrics.roc_auc_score(truth, both.score_b), abs=EXACT)
     assert row["only_challenger_right"] == (right_b & ~right_a).sum()
-    loss = {side: -np.log(np.where(truth, both[side], 1 - both[side]).clip(1e-15, 1)) for side in ("score_a", "score_b")}
+    loss = {
+        side: -np.log(np.where(truth, both[side], 1 - both[side]).clip(1e-15, 1))
+        for side in ("score_a", "score_b")
+    }
     assert row["log_loss_difference"] == pytest.approx((loss["score_b"] - loss["score_a"]).mean(), abs=EXACT)
     assert row["log_loss_low"] < row["log_loss_difference"] < row["log_loss_high"]

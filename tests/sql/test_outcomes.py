@@ -14,7 +14,8 @@ NOON = utc("2024-03-01T12:00:00")
 def outcomes(record: Recorder, view: str = "outcomes_all_v", **parameters: Any) -> list[dict[str, Any]]:
     """Rows of an outcome view in a fixed order."""
     return record.store.rows(
-        f"SELECT * FROM {view} ORDER BY model, model_version, environment, prediction_id, output, event_time", parameters
+        f"SELECT * FROM {view} ORDER BY model, model_version, environment, prediction_id, output, event_time",
+        parameters,
     )
 
 
@@ -60,7 +61,10 @@ def test_last_fact_by_report_then_kind_then_id_counts(record: Recorder) -> None:
         ],
     )
     assert truths(record) == [
-        ("labelled", "new"), ("labelled", "kind wins"), ("labelled", "id wins"), ("retracted", None),
+        ("labelled", "new"),
+        ("labelled", "kind wins"),
+        ("labelled", "id wins"),
+        ("retracted", None),
     ]
 
 
@@ -77,7 +81,11 @@ def test_history_of_one_truth(record: Recorder) -> None:
     )
     seen = [truths(record, AS_OF, t=NOON + n * DAY)[0] for n in range(6)]
     assert seen == [
-        ("unlabelled", None), ("unlabelled", None), ("labelled", "truth"), ("labelled", "correction"), ("retracted", None),
+        ("unlabelled", None),
+        ("unlabelled", None),
+        ("labelled", "truth"),
+        ("labelled", "correction"),
+        ("retracted", None),
         ("void", None),
     ]
     assert outcomes(record)[0]["first_truth_known_at"] == NOON + 1.5 * DAY
@@ -108,7 +116,12 @@ def test_champion_and_shadow_share_a_fact(record: Recorder) -> None:
     )
     record.insert("labels", [label("a", NOON + DAY, "all")])
     assert [truth for _, truth in truths(record)] == ["all", None, "all", "all", None]
-    assert truths(record, "outcomes_v") == [("labelled", "all"), ("unlabelled", None), ("labelled", "all"), ("unlabelled", None)]
+    assert truths(record, "outcomes_v") == [
+        ("labelled", "all"),
+        ("unlabelled", None),
+        ("labelled", "all"),
+        ("unlabelled", None),
+    ]
     record.insert("labels", [label("a", NOON + 2 * DAY, "two", model_version="2")])
     record.insert("labels", [label("a", NOON + 3 * DAY, "staged", environment="staging")])
     assert [truth for _, truth in truths(record)] == ["all", None, "two", "staged", None]
@@ -166,8 +179,15 @@ def test_labels_as_of_gives_the_fact_that_counts(record: Recorder) -> None:
     columns = "prediction_id, model_version, label_state, truth, facts"
     order = "ORDER BY prediction_id, ifNull(model_version, '')"
     now = [tuple(row.values()) for row in record.store.rows(f"SELECT {columns} FROM labels_v {order}")]
-    assert now == [("a", None, "labelled", "new", 2), ("a", "2", "labelled", "two", 1), ("b", None, "void", None, 2)]
+    assert now == [
+        ("a", None, "labelled", "new", 2),
+        ("a", "2", "labelled", "two", 1),
+        ("b", None, "void", None, 2),
+    ]
     then = record.store.rows(
         f"SELECT {columns} FROM labels_as_of(t = {{t:DateTime64(6, 'UTC')}}) {order}", {"t": NOON}
     )
-    assert [tuple(row.values()) for row in then] == [("a", None, "labelled", "old", 1), ("b", None, "labelled", "x", 1)]
+    assert [tuple(row.values()) for row in then] == [
+        ("a", None, "labelled", "old", 1),
+        ("b", None, "labelled", "x", 1),
+    ]

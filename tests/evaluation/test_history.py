@@ -1,0 +1,99 @@
+"""The read side's door lets questions through and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+from recorded_rows import Recorder
+
+from evaluation.history import READ_LIMITS, History
+from evaluation.statements import read_only
+from producers.errors import ConfigError, HindcastError, StoreUnavailable
+from stream_processors.clickhouse import QueryRefused
+from stream_processors.settings import ClickHouseSettings
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT 1",
+        "  select 1 ; ;\n",
+        "-- a note\nWITH 1 AS a SELECT a",
+        "(SELECT 1) UNION ALL (SELECT 2)",
+        "SELECT ';' AS a, '-- no comment', \"x;y\" FROM (SELECT 1 AS `x;y`) -- the end; really",
+        "SELECT 'it''s', 'a\\'; b' /* ; */ ;",
+        "SHOW TABLES",
+        "DESCRIBE predictions",
+        "EXPLAIN SELECT 1",
+    ],
+)
+def test_statements_that_read_are_answered(history: History, statement: str) -> None:
+    """One statement that reads is answered, whatever stands in its quotes and comments."""
+    assert history.sql(statement).num_rows > 0
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("", "no statement"),
+        (" -- only a note", "no statement"),
+        (";", "no statement"),
+        ("SELECT 1; SELECT 2", "one statement"),
+        ("SELECT 'a'; DROP TABLE predictions", "one statement"),
+        ("INSERT INTO predictions SELECT 1", "only statements that read"),
+        ("kill query where 1", "only statements that read"),
+        ("/* SELECT */ DROP TABLE predictions", "only statements that read"),
+        ("SET readonly = 0", "only statements that read"),
+        ("SELECT 1 FORMAT JSON;", "leave FORMAT out"),
+    ],
+)
+def test_other_statements_are_one_clear_line(statement: str, said: str) -> None:
+    """What does not read is refused before it is sent, in a line that says why."""
+    with pytest.raises(ConfigError, match=said) as raised:
+        read_only(statement)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "WITH 1 AS a INSERT INTO labels SELECT a",
+        "SELECT * FROM file('/etc/hostname', 'LineAsString')",
+        "SELECT * FROM url('http://127.0.0.1:1/', 'LineAsString')",
+        "SELECT 1 SETTINGS max_execution_time = 0",
+        "SELECT 1 SETTINGS readonly = 0",
+    ],
+)
+def test_the_server_holds_the_limits(history: History, statement: str) -> None:
+    """What looks like reading and is not, or lifts the limits, is refused by ClickHouse."""
+    with pytest.raises(QueryRefused):
+        history.sql(statement)
+
+
+def test_the_guard_bites(recorded: Recorder) -> None:
+    """The limits are what refuses: the same table is dropped without them, and not with them."""
+    recorded.store.command("CREATE TABLE precious (a Int8) ENGINE = Memory")
+    with pytest.raises(QueryRefused):
+        recorded.store.command("DROP TABLE precious", settings=READ_LIMITS)
+    assert recorded.store.command("EXISTS TABLE precious") == 1
+    recorded.store.command("DROP TABLE precious")
+    assert recorded.store.command("EXISTS TABLE precious") == 0
+
+
+def test_parameters_are_bound(history: History) -> None:
+    """Values of an analyst's own statement are bound, never pasted."""
+    text = "' OR 1=1 -- {x:String}"
+    assert history.sql("SELECT {name:String} AS name", {"name": text}).to_pylist() == [{"name": text}]
+
+
+def test_a_bad_statement_is_refused_by_name(history: History) -> None:
+    """ClickHouse's reason comes through."""
+    with pytest.raises(QueryRefused, match="no_such_column"):
+        history.sql("SELECT no_such_column FROM predictions_v")
+
+
+def test_nobody_there_is_one_clear_line() -> None:
+    """An address at which nothing answers is said with the address."""
+    with pytest.raises(StoreUnavailable, match=r"127\.0\.0\.1:1\b") as raised:
+        History(ClickHouseSettings(url="http://127.0.0.1:1"))
+    assert isinstance(raised.value, HindcastError)
+    assert "\n" not in str(raised.value)

@@ -1,0 +1,160 @@
+"""The header of a named query is its promise: parsed, bound, and kept by its answer."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from evaluation.history import History
+from evaluation.queries import Parameter, find_query, parse_query, shipped_queries
+from producers.errors import ConfigError
+
+NOW = datetime(2024, 5, 6, 7, 8, 9, 123456, tzinfo=UTC)
+QUERIES = shipped_queries()
+
+TEXT = """-- question: How many?
+-- Counted with care.
+-- parameters:
+--   model String: model name
+--   at DateTime64(6, 'UTC') = now: moment, UTC
+--   note String = 'a: [b]': with signs
+--   kind String = '' [, x, y]: one or all
+--   most UInt32 = 7: rows
+-- columns:
+--   n: count
+-- example: model=m most=3
+SELECT count() AS n FROM t WHERE m = {model:String};
+"""
+
+
+def test_header_is_parsed() -> None:
+    """Question, explanation, parameters with defaults and choices, columns, example and SQL."""
+    query = parse_query("q", TEXT)
+    assert (query.question, query.explanation) == ("How many?", "Counted with care.")
+    assert [(one.name, one.type, one.default, one.choices) for one in query.parameters] == [
+        ("model", "String", None, ()),
+        ("at", "DateTime64(6, 'UTC')", "now", ()),
+        ("note", "String", "a: [b]", ()),
+        ("kind", "String", "", ("", "x", "y")),
+        ("most", "UInt32", "7", ()),
+    ]
+    assert [(one.name, one.meaning) for one in query.columns] == [("n", "count")]
+    assert query.example == {"model": "m", "most": "3"}
+    assert query.text == "SELECT count() AS n FROM t WHERE m = {model:String}"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("SELECT 1", "lacks question"),
+        ("-- something\nSELECT 1", "line 1"),
+        (
+            "-- question: a\n-- parameters:\n--   model\n-- columns:\n--   n: count\nSELECT 1",
+            "not a header line: model",
+        ),
+    ],
+)
+def test_a_wrong_header_is_one_clear_line(text: str, said: str) -> None:
+    """A header that is not one names file and place."""
+    with pytest.raises(ConfigError, match=said):
+        parse_query("q", text)
+
+
+def test_bound_values() -> None:
+    """Defaults are filled in, `now` is the moment of asking, and what is given replaces a default."""
+    assert parse_query("q", TEXT).bind({"model": "it's", "most": "9"}, NOW) == {
+        "model": "it's",
+        "at": "2024-05-06 07:08:09.123456",
+        "note": "a: [b]",
+        "kind": "",
+        "most": "9",
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, "needs --param model=…; it has model, at .else now., note"),
+        ({"model": "m", "modle": "m"}, "no parameter modle; it has model, at"),
+        ({"model": "m", "kind": "z"}, "kind is one of , x, y, not 'z'"),
+        ({"model": "m", "most": "-1"}, "most wants a whole number, 0 or more, not '-1'"),
+        ({"model": "m", "most": "many"}, "most wants a whole number, 0 or more, not 'many'"),
+        ({"model": "m", "at": "soon"}, "at wants a time such as"),
+    ],
+)
+def test_wrong_parameters_are_one_clear_line(given: dict[str, str], said: str) -> None:
+    """Missing, unknown and mistyped parameters are named, beside those that there are."""
+    with pytest.raises(ConfigError, match=said) as raised:
+        parse_query("q", TEXT).bind(given, NOW)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "bound"),
+    [
+        ("DateTime64(6, 'UTC')", "2024-01-02", "2024-01-02 00:00:00.000000"),
+        ("DateTime64(6, 'UTC')", "2024-01-02T03:04:05Z", "2024-01-02 03:04:05.000000"),
+        ("DateTime64(6, 'UTC')", "2024-01-02T03:04:05+02:00", "2024-01-02 01:04:05.000000"),
+        (
+            "DateTime64(6, 'UTC')",
+            datetime(2024, 1, 1, 23, tzinfo=timezone(timedelta(hours=-2))),
+            "2024-01-02 01:00:00.000000",
+        ),
+        ("Int64", "-3", "-3"),
+        ("Float64", "1e3", "1000.0"),
+        ("Bool", "Yes", "true"),
+        ("Bool", False, "false"),
+        ("String", "'; DROP", "'; DROP"),
+    ],
+)
+def test_each_type_is_written_as_clickhouse_reads_it(kind: str, given: object, bound: str) -> None:
+    """Times become UTC, numbers and truth values their plain form, text stays as it is."""
+    assert Parameter("p", kind, None, (), "").bound(given, NOW) == bound
+
+
+@pytest.mark.parametrize(("kind", "given"), [("Float64", "nan"), ("Bool", "maybe"), ("UInt8", "1.5")])
+def test_what_is_no_value_is_refused(kind: str, given: str) -> None:
+    """A value that is not of the type never reaches ClickHouse."""
+    with pytest.raises(ConfigError, match="parameter p wants"):
+        Parameter("p", kind, None, (), "").bound(given, NOW)
+
+
+def test_an_unknown_query_names_those_that_there_are() -> None:
+    """A misspelt name is answered by the names."""
+    with pytest.raises(ConfigError, match="no query 'volumes'; there are accounting, alerts_fired"):
+        find_query("volumes")
+
+
+def test_at_least_ten_questions_are_shipped() -> None:
+    """The questions of the design have an answer each."""
+    asked = {
+        "drift_by_feature",
+        "quality_by_version_and_month",
+        "label_lag",
+        "live_when",
+        "entity_history",
+        "worst_segments",
+        "quality_as_known",
+        "unlabelled_share",
+        "dead_letters_by_reason",
+        "accounting",
+    }
+    assert asked <= set(QUERIES)
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_each_query_keeps_its_promise(history: History, name: str) -> None:
+    """A query's example runs, and its answer has the columns of the header, in that order."""
+    query = QUERIES[name]
+    answer = history.query(name, **query.example)
+    assert answer.column_names == [column.name for column in query.columns]
+    assert query.question.endswith("?")
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_each_parameter_is_used(name: str) -> None:
+    """The header's parameters are those of the text, with the same types."""
+    query = QUERIES[name]
+    for one in query.parameters:
+        assert f"{{{one.name}:{one.type}}}" in query.text
