@@ -1,0 +1,188 @@
+"""The join, one look at a time: what the recorder has newly passed becomes outcomes.
+
+A pair of a fact and a prediction is found when the later of the two is passed. New facts are matched to the predictions before (and after)
+them; new predictions are looked up among the facts appended before them: so what is *pending* needs no memory and no sweep, only two positions
+per partition. They are committed after the outcomes are delivered; a kill in between repeats outcomes that tables already know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stream_processors.clickhouse import Store
+from stream_processors.contracts.follower import ContractFollower
+from stream_processors.joiner.horizons import horizons
+from stream_processors.joiner.marks import Marks
+from stream_processors.joiner.matching import (
+    Matches,
+    first_facts,
+    first_predictions,
+    match,
+    reach,
+    unmatched_nearby,
+)
+from stream_processors.joiner.micros import Ints, Mask, micros
+from stream_processors.joiner.outcomes import outcomes
+from stream_processors.joiner.publishing import Publisher
+from stream_processors.joiner.ranges import Range
+from stream_processors.joiner.record import Stretch, near
+
+# offsets of one partition taken at once; bounds memory
+_LABELS, _PREDICTIONS = 50_000, 250_000
+
+Position = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Gate:
+    """Facts before offset ``until`` were appended before the predictions' offset ``needs`` was asked for: no candidate lies beyond it."""
+
+    until: int
+    needs: int
+
+
+class Joining:
+    """Turns recorded facts and predictions of the owned partitions into outcomes.
+
+    Attributes:
+        positions: next offset to be joined, per (``labels`` or ``predictions``, partition).
+        waits: partitions of ``labels`` whose facts wait for the recorder to pass the predictions before them.
+    """
+
+    def __init__(self, store: Store, marks: Marks, contracts: ContractFollower, publisher: Publisher) -> None:
+        self._store, self._marks, self._contracts, self._publisher = store, marks, contracts, publisher
+        self.positions: dict[Position, int] = {}
+        self._gates: dict[int, _Gate] = {}
+
+    def own(self, positions: Mapping[Position, int]) -> None:
+        """Go on from these positions: the partitions that are ours now."""
+        self.positions = dict(positions)
+        self._gates.clear()
+
+    @property
+    def partitions(self) -> list[int]:
+        """Numbers of the owned partitions."""
+        return sorted(partition for topic, partition in self.positions if topic == "labels")
+
+    @property
+    def waits(self) -> list[int]:
+        """Partitions whose facts wait for the recorder to pass predictions."""
+        return sorted(self._gates)
+
+    def look(self) -> tuple[int, bool]:
+        """Join what the recorder has passed; returns how many offsets were passed, and whether more is there already.
+
+        The positions are moved, and the caller commits them: every outcome up to there is delivered.
+
+        Raises:
+            BrokerUnavailable, StoreUnavailable: nothing is lost, the next look begins where this one did.
+        """
+        owned = self.partitions
+        if not owned:
+            return 0, False
+        self._open_gates(self._marks.recorded("labels", owned))
+        closed = self._marks.not_recorded("predictions", {p: gate.needs for p, gate in self._gates.items()})
+        open_gates = {p: gate for p, gate in self._gates.items() if p not in closed}
+        recorded = self._marks.recorded("predictions", owned)
+        facts = self._ranges("labels", {p: gate.until for p, gate in open_gates.items()}, _LABELS)
+        late = self._ranges("predictions", recorded, _PREDICTIONS)
+        if facts or late:
+            self._contracts.catch_up()
+        passed = self._join(facts, late)
+        for p, gate in open_gates.items():
+            if self.positions["labels", p] >= gate.until:
+                del self._gates[p]
+        more = any(p in self._gates for p in open_gates) or any(
+            self.positions["predictions", p] < recorded[p] for p in owned
+        )
+        return passed, more
+
+    def _open_gates(self, recorded: Mapping[int, int]) -> None:
+        new = [p for p, end in recorded.items() if p not in self._gates and end > self.positions["labels", p]]
+        if not new:
+            return
+        # asked for after the facts were there: whatever was appended before them lies before these ends
+        ends = self._marks.ends("predictions", new)
+        self._gates |= {p: _Gate(recorded[p], ends[p]) for p in new}
+
+    def _ranges(self, topic: str, ends: Mapping[int, int], most: int) -> dict[int, Range]:
+        ranges = {}
+        for partition, end in ends.items():
+            first = self.positions[topic, partition]
+            if end > first:
+                ranges[partition] = Range(first, min(end, first + most))
+        return ranges
+
+    def _join(self, facts: dict[int, Range], late: dict[int, Range]) -> int:
+        passed = 0
+        for topic, ranges in (("labels", facts), ("predictions", late)):
+            if not ranges:
+                continue
+            found = self._outcomes(Stretch(self._store, topic, self._marks.topic_ids[topic], ranges), topic)
+            if found is not None:
+                self._publisher.send("outcomes", "outcome", found, found["prediction_id"].to_pylist())
+            for partition, one in ranges.items():
+                self.positions[topic, partition] = one.end
+                passed += one.size
+        return passed
+
+    def _outcomes(self, stretch: Stretch, topic: str) -> pa.Table | None:
+        facts = first_facts(stretch.facts())
+        if topic == "labels":
+            # other facts about the same ids came along only to tell first arrivals
+            facts = facts.filter(pa.array(_inside(facts, self._marks.topic_ids[topic], stretch.ranges)))
+        if not facts.num_rows:
+            return None
+        horizon_s = horizons(facts, self._contracts.history)
+        predictions = _candidates(stretch, facts, horizon_s)
+        matches = match(facts, predictions, horizon_s)
+        if topic == "predictions":
+            matches = _appended_after(facts, predictions, matches)
+        return outcomes(facts, predictions, matches)
+
+
+def _candidates(stretch: Stretch, facts: pa.Table, horizon_s: Ints) -> pa.Table:
+    """Predictions near the facts' hints, and within the horizon for the facts that find none there."""
+    first, last, hinted = near(facts)
+    predictions = first_predictions(stretch.candidates(hinted, first, last))
+    missing = unmatched_nearby(facts, predictions)
+    if missing.any():
+        first, last = reach(facts, horizon_s)
+        more = stretch.candidates(facts.filter(pa.array(missing)), first[missing], last[missing])
+        predictions = first_predictions(pa.concat_tables([predictions, more]))
+    return predictions
+
+
+def _inside(facts: pa.Table, topic_id: str, ranges: Mapping[int, Range]) -> Mask:
+    partition, offset = facts["_partition"].to_numpy(), facts["_offset"].to_numpy()
+    ours: Mask = pc.equal(facts["_topic_id"], topic_id).to_numpy()
+    inside = np.zeros(facts.num_rows, dtype=np.bool_)
+    for number, one in ranges.items():
+        inside |= (partition == number) & (offset >= one.first) & (offset < one.end)
+    return inside & ours
+
+
+def _appended_after(facts: pa.Table, predictions: pa.Table, matches: Matches) -> Matches:
+    """Only pairs whose prediction came after the fact: the others were found when the fact was passed."""
+    after = (
+        micros(predictions["_appended_at"])[matches.prediction] > micros(facts["_appended_at"])[matches.fact]
+    )
+    return Matches(matches.fact[after], matches.prediction[after], matches.ambiguous[after])
+
+
+def lags(positions: Mapping[Position, int], ends: Mapping[str, Mapping[int, int]]) -> dict[str, int]:
+    """Offsets not yet joined, by ``topic-partition``."""
+    return {
+        f"{topic}-{partition}": max(0, ends[topic].get(partition, at) - at)
+        for (topic, partition), at in positions.items()
+    }
+
+
+def by_name(positions: Iterable[tuple[Position, int]]) -> dict[str, int]:
+    """Positions by ``topic-partition``, as a heartbeat wants them."""
+    return {f"{topic}-{partition}": at for (topic, partition), at in positions}

@@ -1,0 +1,173 @@
+"""The joiner as a process: started by settings, stopped by a signal, never ended by a fault that passes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from time import monotonic
+
+from producers.errors import ConfigError, HindcastError
+from stream_processors.clickhouse import Store
+from stream_processors.contracts.follower import ContractFollower
+from stream_processors.joiner.joining import Joining, by_name, lags
+from stream_processors.joiner.marks import Marks
+from stream_processors.joiner.membership import Membership
+from stream_processors.joiner.publishing import Publisher
+from stream_processors.joiner.quality.measuring import Measuring
+from stream_processors.kafka import KafkaException
+from stream_processors.settings import ProcessorSettings
+from stream_processors.status import StatusFile
+
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 15.0
+_POLL_S = 0.1
+# between two looks at the record: where something waits for the recorder, and where nothing does
+_SOON_S, _LATER_S = 0.2, 0.5
+_ENDS_EVERY_S = 2.0
+# partitions that wait for the recorder longer than this are told
+_PATIENCE_S = 10.0
+
+
+def run(settings: ProcessorSettings, stop: threading.Event) -> None:
+    """Join and measure until ``stop`` is set.
+
+    A broker or store that is away is waited for, and named in the heartbeat.
+
+    Raises:
+        ConfigError: wrong credentials, a slot that is in use, or topics that do not fit together.
+    """
+    status = StatusFile("joiner", settings.slot, settings.status_dir)
+    status.beat(force=True)
+    joiner = _patiently(lambda: _Joiner(settings, stop, status), stop, status)
+    if joiner is None:
+        return
+    try:
+        wait_s, again_at = _FIRST_WAIT_S, 0.0
+        while not stop.is_set():
+            try:
+                if monotonic() < again_at:
+                    joiner.idle(_POLL_S)
+                    continue
+                joiner.idle(0.0)
+                joiner.step()
+                wait_s = _FIRST_WAIT_S
+                status.recovered()
+            except ConfigError:
+                raise
+            except (HindcastError, KafkaException) as fault:
+                status.failed(fault)
+                again_at, wait_s = monotonic() + wait_s, min(2 * wait_s, _LONGEST_WAIT_S)
+    finally:
+        joiner.close()
+        status.beat(force=True)
+
+
+def _patiently(make: Callable[[], _Joiner], stop: threading.Event, status: StatusFile) -> _Joiner | None:
+    """What ``make`` makes, tried until it does; None when stopped first. ``ConfigError`` is not waited for."""
+    wait_s = _FIRST_WAIT_S
+    while not stop.is_set():
+        try:
+            return make()
+        except ConfigError:
+            raise
+        except (HindcastError, KafkaException) as fault:
+            status.failed(fault)
+            status.beat(force=True)
+            stop.wait(wait_s)
+            wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
+    return None
+
+
+class _Joiner:
+    """All parts together; one thread."""
+
+    def __init__(self, settings: ProcessorSettings, stop: threading.Event, status: StatusFile) -> None:
+        kafka = settings.kafka
+        self._status = status
+        self._marks = Marks(kafka)
+        store = Store(settings.clickhouse)
+        contracts = ContractFollower(kafka)
+        contracts.catch_up()
+        publisher = Publisher(kafka, stopping=stop.is_set)
+        self._joining = Joining(store, self._marks, contracts, publisher)
+        self._measuring = Measuring(
+            store,
+            self._marks,
+            contracts,
+            publisher,
+            interval_s=settings.quality_interval,
+            lateness_s=settings.allowed_lateness,
+            now=lambda: int(datetime.now(UTC).timestamp() * 1e6),
+        )
+        self._closing = [publisher.close, contracts.close, store.close, self._marks.close]
+        self._membership = Membership(kafka, settings.slot, self._marks.topic_ids)
+        self._generation = 0
+        self._look_at, self._ends_at = 0.0, 0.0
+        self._waits: dict[str, float] = {}
+
+    def idle(self, seconds: float) -> None:
+        """Do what the group and the heartbeat want, for at most this long."""
+        self._membership.poll(seconds)
+        self._status.beat()
+
+    def step(self) -> None:
+        """One look at the record for outcomes, one step of quality.
+
+        Raises:
+            HindcastError: what was delivered may be delivered again, nothing is passed over.
+        """
+        self._follow_assignment()
+        now = monotonic()
+        if now < self._look_at:
+            self.idle(min(_POLL_S, self._look_at - now))
+        else:
+            passed, more = self._joining.look()
+            self._membership.commit(self._joining.positions)
+            self._status.worked(passed)
+            if not more:
+                self._look_at = now + (_SOON_S if self._joining.waits else _LATER_S)
+        self._measuring.step()
+        self._tell()
+
+    def close(self) -> None:
+        """Leave the group and close every connection."""
+        self._membership.close()
+        for close in self._closing:
+            close()
+
+    def _follow_assignment(self) -> None:
+        if self._generation == self._membership.generation:
+            return
+        self._joining.own(self._membership.positions)
+        self._measuring.own(set(self._joining.partitions))
+        self._generation = self._membership.generation
+
+    def _tell(self) -> None:
+        heartbeat = self._status.heartbeat
+        waits = {f"labels-{partition}" for partition in self._joining.waits} | set(self._measuring.waits)
+        self._waits = {name: self._waits.get(name, monotonic()) for name in waits}
+        heartbeat.paused = sorted(n for n, since in self._waits.items() if monotonic() - since > _PATIENCE_S)
+        heartbeat.waiting = self._measuring.remaining
+        if monotonic() < self._ends_at:
+            return
+        self._ends_at = monotonic() + _ENDS_EVERY_S
+        owned = self._joining.partitions
+        ends = {topic: self._marks.ends(topic, owned) for topic in ("labels", "predictions")} if owned else {}
+        heartbeat.positions = by_name(self._joining.positions.items())
+        heartbeat.lag = lags(self._joining.positions, ends)
+
+
+def main() -> int:
+    """Run with settings from the environment until SIGTERM or SIGINT; 2 where the settings are at fault."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        run(ProcessorSettings.from_environment(os.environ), stop)
+    except ConfigError as fault:
+        sys.stderr.write(f"joiner: {fault}\n")
+        return 2
+    return 0

@@ -1,0 +1,106 @@
+"""Windows of quality, and when each has to be measured again. Pure: what was seen comes in, what is due goes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from stream_processors.joiner.micros import SECOND
+
+
+class Window(NamedTuple):
+    """One window of one version: ``width_s`` seconds from ``start`` (microseconds since 1970, UTC)."""
+
+    model: str
+    environment: str
+    model_version: str
+    output: str
+    served: bool
+    width_s: int
+    start: int
+
+    @property
+    def end(self) -> int:
+        """Its end, exclusive, microseconds."""
+        return self.start + self.width_s * SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What the record holds of a window: its newest revision (microseconds; 0 for none) and that revision's flags."""
+
+    revision: int = 0
+    closed: bool = False
+    provisional: bool = True
+    horizon_s: int = 0
+
+    def is_settled(self) -> bool:
+        """Whether only new facts can change it."""
+        return self.closed and not self.provisional
+
+
+class DueWindows:
+    """Which windows are due: those that got facts since their last revision, those that have closed or whose horizon has passed since.
+
+    Predictions alone make a window due once it has closed (late events, backfills); before that its closing will count them.
+
+    Args:
+        lateness_s: seconds by which the watermark passes a window's end before it counts as closed.
+    """
+
+    def __init__(self, lateness_s: float) -> None:
+        self._lateness = int(lateness_s * SECOND)
+        self._facts: dict[Window, int] = {}
+        self._unsettled: dict[Window, Stored] = {}
+
+    def recorded(self, windows: Mapping[Window, int]) -> None:
+        """Windows that got facts, with the newest append time among these (microseconds)."""
+        for window, at in windows.items():
+            self._facts[window] = max(at, self._facts.get(window, 0))
+
+    def predicted(self, windows: Mapping[Window, int], watermark: int) -> None:
+        """Windows that got predictions, with the newest append time among these."""
+        self.recorded({w: at for w, at in windows.items() if self.is_closed(w, watermark)})
+        for window in windows:
+            self._unsettled.setdefault(window, Stored())
+
+    def known(self, window: Window, stored: Stored) -> None:
+        """What the record holds of a window that is not settled."""
+        self._unsettled[window] = stored
+
+    def is_closed(self, window: Window, watermark: int) -> bool:
+        """Whether the watermark has passed the window's end."""
+        return watermark >= window.end + self._lateness
+
+    def due(self, at: int, watermark: int) -> list[Window]:
+        """What has to be measured at ``at`` (the revision, microseconds), in order."""
+        found = set(self._facts)
+        for window, stored in self._unsettled.items():
+            closes = not stored.closed and self.is_closed(window, watermark)
+            passes = stored.closed and stored.provisional and is_past(window, stored.horizon_s, at)
+            if closes or passes:
+                found.add(window)
+        return sorted(found)
+
+    def measured(self, windows: Iterable[Window], stored: Mapping[Window, Stored], at: int) -> None:
+        """These were measured at revision ``at``, with this result; windows without a result hold no prediction."""
+        for window in windows:
+            # facts appended after the revision are not in it
+            if self._facts.get(window, at) <= at:
+                self._facts.pop(window, None)
+            result = stored.get(window)
+            if result is None or result.is_settled():
+                self._unsettled.pop(window, None)
+            else:
+                self._unsettled[window] = result
+
+    def keep(self, ours: Callable[[Window], bool]) -> None:
+        """Forget windows that are not ours any more."""
+        self._facts = {window: at for window, at in self._facts.items() if ours(window)}
+        self._unsettled = {window: stored for window, stored in self._unsettled.items() if ours(window)}
+
+
+def is_past(window: Window, horizon_s: int, at: int) -> bool:
+    """Whether the label horizon of the window's last prediction has passed at ``at``."""
+    return at >= window.end + horizon_s * SECOND
