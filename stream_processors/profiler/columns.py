@@ -1,0 +1,122 @@
+"""Which columns an event has, features and pseudo-columns, and how each is counted. Pure."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pyarrow as pa
+
+from stream_processors.contracts.model import Contract
+from stream_processors.map_columns import MapColumns
+from stream_processors.sketches import DEFAULT_PRECISION, Batch, CategoricalSketch, KeySketches, NumericSketch
+
+SCORE, DECISION, LATENCY = "@score", "@decision", "@latency_ms"
+PROBABILITY = "@probability:"
+
+
+def column_name(feature: str) -> str:
+    """The column of a feature: its name, with a leading ``@`` or ``%`` percent-encoded, so that no feature poses as a pseudo-column."""
+    return re.sub("^[@%]", lambda found: f"%{ord(found[0]):02X}", feature)
+
+
+def add_columns(
+    counting: Batch, events: pa.RecordBatch, features: dict[str, MapColumns], contract: Contract | None
+) -> None:
+    """Count every column of the events, which are all of one model under one contract.
+
+    A pseudo-column that is null (no score, no decision) is absent; a feature's null is counted as a null.
+
+    Args:
+        counting: where to.
+        events: rows of prediction.v1.
+        features: their maps ``numeric_features``, ``categorical_features`` and ``probabilities`` taken apart.
+        contract: says precisions and lists; None for the defaults.
+    """
+    numeric, categorical = features["numeric_features"], features["categorical_features"]
+    for name in numeric.names:
+        _add_numeric(
+            counting, column_name(name), numeric.values(name), _precision(contract, name), numeric.rows(name)
+        )
+    for name in categorical.names:
+        rows = categorical.rows(name)
+        counting.add_categorical(
+            column_name(name), categorical.values(name), listed_values(contract, name), rows
+        )
+    precision = score_precision(contract)
+    _add_field(counting, SCORE, events.column("score"), precision)
+    _add_field(counting, LATENCY, events.column("latency_ms"), DEFAULT_PRECISION)
+    for name in features["probabilities"].names:
+        values, rows = features["probabilities"].values(name), features["probabilities"].rows(name)
+        _add_numeric(counting, PROBABILITY + name, values, precision, rows)
+    decisions, rows = _carried(events.column("decision"))
+    if len(decisions):
+        counting.add_categorical(DECISION, decisions, None, rows)
+
+
+def _add_numeric(
+    counting: Batch,
+    column: str,
+    values: pa.Array,
+    precision: int,
+    rows: np.ndarray[tuple[int], np.dtype[np.int64]] | None,
+) -> None:
+    valid = values.is_valid().to_numpy(zero_copy_only=False) if values.null_count else None
+    counting.add_numeric(column, values.to_numpy(zero_copy_only=False), precision, valid, rows)
+
+
+def _add_field(counting: Batch, column: str, field: pa.Array, precision: int) -> None:
+    values, rows = _carried(field)
+    if len(values):
+        _add_numeric(counting, column, values, precision, rows)
+
+
+def _carried(field: pa.Array) -> tuple[pa.Array, np.ndarray[tuple[int], np.dtype[np.int64]] | None]:
+    if not field.null_count:
+        return field, None
+    rows = np.flatnonzero(field.is_valid().to_numpy(zero_copy_only=False))
+    return field.drop_null(), rows
+
+
+def _precision(contract: Contract | None, feature: str) -> int:
+    promised = contract.features.get(feature) if contract else None
+    return promised.precision if promised and promised.kind == "numeric" else DEFAULT_PRECISION
+
+
+def score_precision(contract: Contract | None) -> int:
+    """Precision of the score and of probabilities."""
+    return contract.prediction.score_precision if contract else DEFAULT_PRECISION
+
+
+def listed_values(contract: Contract | None, feature: str) -> tuple[str, ...] | None:
+    """The categories of a feature that the contract lists; None without a list."""
+    promised = contract.features.get(feature) if contract else None
+    return promised.values if promised and promised.kind == "categorical" else None
+
+
+def settled(sketches: KeySketches, contract: Contract | None) -> KeySketches:
+    """The sketches of one key with the columns it must have and no others.
+
+    A delta has every feature of its contract, absent throughout if never seen, and every other column that at least one of its events
+    carried: so what it holds does not depend on what else came in the same batch. Merging deltas, ``absent`` of a column is the events of all
+    of them less what is counted, because a delta that never saw a column has no row for it.
+    """
+    promised = contract.features if contract else {}
+    kinds = {column_name(name): feature.kind for name, feature in promised.items()}
+    numeric = {
+        name: one
+        for name, one in sketches.numeric.items()
+        if one.absent < sketches.events or kinds.get(name) == "numeric"
+    }
+    categorical = {
+        name: one
+        for name, one in sketches.categorical.items()
+        if one.absent < sketches.events or kinds.get(name) == "categorical"
+    }
+    for name, feature in promised.items():
+        column = column_name(name)
+        if feature.kind == "numeric" and column not in numeric:
+            numeric[column] = NumericSketch.empty(feature.precision).of_events(sketches.events)
+        if feature.kind == "categorical" and column not in categorical:
+            categorical[column] = CategoricalSketch.empty(feature.values).of_events(sketches.events)
+    return KeySketches(sketches.events, dict(sorted(numeric.items())), dict(sorted(categorical.items())))

@@ -1,0 +1,196 @@
+"""What a profiler has counted since its last flush: admitted events into sketches per key. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stream_processors.admission import Admission
+from stream_processors.contracts.model import Contract
+from stream_processors.map_columns import MapColumns
+from stream_processors.profiler.codes import Codes, codes_of_numbers, codes_of_strings, same
+from stream_processors.profiler.columns import add_columns, settled
+from stream_processors.profiler.slicing import Slicing
+from stream_processors.sketches import WHOLE, Accumulator, Grouping, KeySketches
+from stream_processors.windows import SECOND, Width, window_start
+
+Ints = npt.NDArray[np.int64]
+
+_MAPS = ("numeric_features", "categorical_features", "probabilities", "segments")
+
+
+class SketchKey(NamedTuple):
+    """What one sketch counts; times in microseconds since the epoch."""
+
+    source_partition: int
+    model: str
+    model_version: str
+    environment: str
+    served: bool
+    sampling_rate: float
+    shape: str
+    slice: str
+    window_start: int
+    window_end: int
+
+
+@dataclass(slots=True)
+class EventFacts:
+    """Beside the columns: errors (status not ok), warnings, first and last event time in microseconds."""
+
+    errors: int
+    warnings: int
+    min_event_time: int
+    max_event_time: int
+
+    def add(self, other: EventFacts) -> None:
+        """Take in the facts of more events."""
+        self.errors += other.errors
+        self.warnings += other.warnings
+        self.min_event_time = min(self.min_event_time, other.min_event_time)
+        self.max_event_time = max(self.max_event_time, other.max_event_time)
+
+
+class Counting:
+    """Sketches of everything counted until drained; a value of the pure core, without a notion of where events come from."""
+
+    def __init__(self) -> None:
+        self._clear()
+
+    def _clear(self) -> None:
+        self._accumulator = Accumulator()
+        self._facts: dict[SketchKey, EventFacts] = {}
+        self._contracts: dict[str, Contract] = {}
+        self._slicings: dict[str, list[Slicing]] = {}
+        self.events = 0
+
+    @property
+    def entries(self) -> int:
+        """Bins and values held: what bounds the memory."""
+        return self._accumulator.entries + self._accumulator.keys
+
+    def count(self, events: pa.RecordBatch, partitions: Ints, admission: Admission) -> None:
+        """Count the admitted rows of a decoded batch of predictions; ``partitions`` says where each was read."""
+        models, bound = codes_of_strings(events.column("model"))
+        # -1, no contract, becomes code 0
+        per_contract = len(admission.contracts) + 1
+        kinds = models * per_contract + admission.contract + 1
+        admitted = admission.admitted
+        if bound == 1 and admitted.all() and (kinds == kinds[:1]).all():
+            self._count_rows(events, partitions, admission, None)
+            return
+        for kind in np.unique(kinds[admitted]).tolist():
+            self._count_rows(events, partitions, admission, np.flatnonzero(admitted & (kinds == kind)))
+
+    def _count_rows(
+        self, events: pa.RecordBatch, partitions: Ints, admission: Admission, rows: Ints | None
+    ) -> None:
+        """Count rows of one model under one contract (None: all rows of the batch)."""
+        warned, base, contracts = admission.warned, admission.base_seconds, admission.contract
+        if rows is not None:
+            events, partitions = events.take(pa.array(rows)), partitions[rows]
+            warned, base, contracts = warned[rows], base[rows], contracts[rows]
+        if not events.num_rows:
+            return
+        place = int(contracts[0])
+        contract = admission.contracts[place].contract if place >= 0 else None
+        shape = admission.contracts[place].shape if place >= 0 else ""
+        if contract is not None and shape not in self._contracts:
+            self._contracts[shape] = contract
+            self._slicings[shape] = [Slicing(one) for one in contract.slices]
+        maps = {name: MapColumns(events.column(name)) for name in _MAPS}
+        rows_of = _Rows(events, partitions, int(base[0]), shape)
+        groupings = [rows_of.grouping(rows_of.groups, None)]
+        for slicing in self._slicings.get(shape, ()):
+            places = slicing.of_rows(maps["categorical_features"], maps["segments"], events.num_rows)
+            sliced = rows_of.groups.joined(places, len(slicing.names))
+            groupings.append(rows_of.grouping(sliced, [slicing.names[i] for i in places[sliced.first_rows]]))
+        counting = self._accumulator.begin([grouping for grouping, _ in groupings])
+        add_columns(counting, events, maps, contract)
+        for grouping, groups in groupings:
+            self._add_facts(grouping, groups, rows_of, warned)
+        self.events += events.num_rows
+
+    def _add_facts(
+        self, grouping: Grouping, groups: Codes, rows_of: _Rows, warned: npt.NDArray[np.bool_]
+    ) -> None:
+        n = groups.count
+        errors = np.bincount(groups.codes, weights=rows_of.failed, minlength=n).astype(np.int64)
+        warnings = np.bincount(groups.codes, weights=warned, minlength=n).astype(np.int64)
+        earliest = np.full(n, np.iinfo(np.int64).max)
+        latest = np.full(n, np.iinfo(np.int64).min)
+        np.minimum.at(earliest, groups.codes, rows_of.event_time)
+        np.maximum.at(latest, groups.codes, rows_of.event_time)
+        for key, *facts in zip(
+            grouping.keys, *(a.tolist() for a in (errors, warnings, earliest, latest)), strict=True
+        ):
+            assert isinstance(key, SketchKey)
+            found = EventFacts(*facts)
+            if key in self._facts:
+                self._facts[key].add(found)
+            else:
+                self._facts[key] = found
+
+    def drain(self) -> Iterator[tuple[SketchKey, KeySketches, EventFacts]]:
+        """Give everything counted, key by key, and start again from nothing."""
+        facts, contracts = self._facts, self._contracts
+        drained = self._accumulator.drain()
+        self._clear()
+        for key, sketches in drained.items():
+            assert isinstance(key, SketchKey)
+            yield key, settled(sketches, contracts.get(key.shape)), facts[key]
+
+
+class _Rows:
+    """The rows of one model under one contract, told apart by everything that a key holds but the slice."""
+
+    def __init__(self, events: pa.RecordBatch, partitions: Ints, base_seconds: int, shape: str) -> None:
+        self._events, self._partitions, self._shape = events, partitions, shape
+        self._width = Width(base_seconds * SECOND)
+        self.event_time: Ints = events.column("event_time").view(pa.int64()).to_numpy()
+        self._windows = window_start(self.event_time, self._width)
+        failed = pc.not_equal(events.column("status"), "ok")
+        self.failed = failed.to_numpy(zero_copy_only=False).astype(np.float64)
+        self._served = events.column("served").to_numpy(zero_copy_only=False)
+        self._rates = events.column("sampling_rate").to_numpy()
+        groups = same(events.num_rows)
+        for codes, bound in (
+            codes_of_strings(events.column("model_version")),
+            codes_of_strings(events.column("environment")),
+            codes_of_numbers(self._served),
+            codes_of_numbers(self._rates),
+            codes_of_numbers(partitions),
+            codes_of_numbers(self._windows),
+        ):
+            if bound > 1:
+                groups = groups.joined(codes, bound)
+        self.groups = groups
+
+    def grouping(self, groups: Codes, slices: list[str] | None) -> tuple[Grouping, Codes]:
+        """The rows in groups, each under its key."""
+        keys = [
+            self._key(row, WHOLE if slices is None else slices[number])
+            for number, row in enumerate(groups.first_rows.tolist())
+        ]
+        return Grouping(groups.codes, keys), groups
+
+    def _key(self, row: int, name: str) -> SketchKey:
+        start = int(self._windows[row])
+        return SketchKey(
+            int(self._partitions[row]),
+            self._events.column("model")[row].as_py(),
+            self._events.column("model_version")[row].as_py(),
+            self._events.column("environment")[row].as_py(),
+            bool(self._served[row]),
+            float(self._rates[row]),
+            self._shape,
+            name,
+            start,
+            start + self._width.micros,
+        )

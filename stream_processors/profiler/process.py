@@ -1,0 +1,74 @@
+"""The profiler as a process: started by settings, stopped by a signal, never ended by a fault that passes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+
+from producers.errors import BrokerUnavailable, ConfigError, TransientError
+from producers.registry import SchemaRegistry
+from stream_processors.kafka import KafkaException, partition_counts
+from stream_processors.profiler.session import FlushRule, Session
+from stream_processors.settings import ProcessorSettings
+from stream_processors.status import StatusFile
+
+_TOPICS = ("predictions", "contracts", "sketches")
+_FIRST_PAUSE_S = 0.5
+_LONGEST_PAUSE_S = 10.0
+
+
+def run(settings: ProcessorSettings, stop: threading.Event, *, rule: FlushRule | None = None) -> None:
+    """Profile predictions until ``stop`` is set; a fault of the broker is said in the status and tried again with growing pauses.
+
+    Raises:
+        ConfigError: settings that must be mended before this can run.
+    """
+    status = StatusFile("profiler", settings.slot, settings.status_dir)
+    status.beat(force=True)
+    pause = _FIRST_PAUSE_S
+    while not stop.is_set():
+        before = status.heartbeat.events
+        try:
+            _require_topics(settings)
+            registry = (
+                SchemaRegistry(settings.kafka.schema_registry) if settings.kafka.schema_registry else None
+            )
+            with Session(settings, status, stop, rule=rule, registry=registry) as session:
+                session.run()
+        except (TransientError, KafkaException) as fault:
+            status.failed(_text(fault))
+            status.beat(force=True)
+            pause = _FIRST_PAUSE_S if status.heartbeat.events > before else min(2 * pause, _LONGEST_PAUSE_S)
+            _wait(stop, status, pause)
+
+
+def _require_topics(settings: ProcessorSettings) -> None:
+    wanted = {settings.kafka.topic(name) for name in _TOPICS}
+    missing = wanted - set(partition_counts(settings.kafka))
+    if missing:
+        raise BrokerUnavailable(f"topic {min(missing)} does not exist (yet): `hindcast topics` creates it")
+
+
+def _text(fault: Exception) -> str:
+    return f"Kafka: {fault.args[0].name()}" if isinstance(fault, KafkaException) else str(fault)
+
+
+def _wait(stop: threading.Event, status: StatusFile, seconds: float) -> None:
+    while seconds > 0 and not stop.wait(min(seconds, 1.0)):
+        seconds -= 1.0
+        status.beat()
+
+
+def main() -> int:
+    """Run with settings from the environment until SIGTERM or SIGINT; 2 where the settings are at fault."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        run(ProcessorSettings.from_environment(os.environ), stop)
+    except ConfigError as fault:
+        sys.stderr.write(f"profiler: {fault}\n")
+        return 2
+    return 0

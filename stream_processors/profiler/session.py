@@ -1,0 +1,221 @@
+"""One life of a profiler: reads, counts and flushes until its connection or its group fails it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+
+from producers.codec import Registry, encode
+from producers.errors import TransientError
+from stream_processors.admission import admit
+from stream_processors.contracts.follower import ContractFollower
+from stream_processors.decoding import decode_batch
+from stream_processors.kafka import admin, latest_offsets, partition_counts, topic_ids
+from stream_processors.profiler.counting import Counting
+from stream_processors.profiler.messages import delta_records, message_key
+from stream_processors.profiler.progress import Progress
+from stream_processors.profiler.source import Read, Source
+from stream_processors.profiler.transactions import Aborted, Outgoing, Transactions
+from stream_processors.settings import ProcessorSettings
+from stream_processors.status import StatusFile
+
+_READ_S = 0.1
+_IDLE_STRETCH_S = 10.0
+
+
+@dataclass(frozen=True)
+class FlushRule:
+    """When counted events are flushed, whichever comes first: seconds, events, bins and values held."""
+
+    interval: float = 5.0
+    events: int = 200_000
+    entries: int = 2_000_000
+
+    @property
+    def idle_interval(self) -> float:
+        """Seconds between stretches when nothing comes."""
+        return min(_IDLE_STRETCH_S, max(1.0, 2 * self.interval))
+
+
+class Session:
+    """Owns the connections. What was counted and not committed dies with it, and is read again by the next one.
+
+    Raises:
+        BrokerUnavailable: from every method, when a new session is needed.
+    """
+
+    def __init__(
+        self,
+        settings: ProcessorSettings,
+        status: StatusFile,
+        stop: threading.Event,
+        *,
+        rule: FlushRule | None = None,
+        registry: Registry | None = None,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        kafka = settings.kafka
+        self._status, self._stop, self._clock, self._registry = status, stop, clock, registry
+        self._rule = rule or FlushRule(settings.flush_interval)
+        self._profiler_id = f"profiler-{settings.slot}"
+        self._sketches = kafka.topic("sketches")
+        self._n_sketches = partition_counts(kafka).get(self._sketches, 0)
+        self._topic_id = topic_ids(kafka, [kafka.topic("predictions")])[kafka.topic("predictions")]
+        self._admin = admin(kafka)
+        # before the group is joined: what an earlier life left open is ended before committed offsets are asked for
+        self._transactions = Transactions(kafka, self._profiler_id, stop)
+        self._follower = ContractFollower(kafka, registry)
+        self._counting = Counting()
+        self._progress: dict[int, Progress] = {}
+        self._flushed_at = clock()
+        self._source = Source(kafka, settings.slot, self._flush_before_losing)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        # closing revokes: there must be nothing left to flush
+        self._drop()
+        self._source.close()
+        self._follower.close()
+
+    def run(self) -> None:
+        """Work until asked to stop; then flush and return."""
+        while not self._stop.is_set():
+            self.step()
+        if self._progress:
+            self._flush_or_start_over()
+
+    def step(self) -> None:
+        """Read once, count, and flush if it is time."""
+        read = self._source.read(_READ_S)
+        if read is None:
+            self._start_over()
+            return
+        if read.values:
+            self._follower.catch_up()
+            self._count(read)
+            self._status.worked(len(read.values))
+        self._note_positions()
+        if self._is_due():
+            self._flush_or_start_over()
+        topic = self._source.topic
+        positions = {f"{topic}-{partition}": one.next_offset for partition, one in self._progress.items()}
+        self._status.beat(positions, self._source.lag())
+
+    def _count(self, read: Read) -> None:
+        decoded = decode_batch(read.values, self._registry, expected=("prediction",))
+        group = decoded.of("prediction")
+        counted = np.zeros(len(read.values), dtype=np.bool_)
+        event_time = np.zeros(len(read.values), dtype=np.int64)
+        backfilled = np.zeros(len(read.values), dtype=np.bool_)
+        if group is not None:
+            places = group.positions
+            admission = admit(group.batch, read.appended_at[places], self._follower.history)
+            self._counting.count(group.batch, read.partitions[places], admission)
+            counted[places], backfilled[places] = admission.admitted, admission.backfilled
+            event_time[places] = group.batch.column("event_time").view(pa.int64()).to_numpy()
+        for partition in np.unique(read.partitions).tolist():
+            own = read.partitions == partition
+            progress, kept = self._progress[partition], own & counted
+            progress.read(read.offsets[own], read.appended_at[own])
+            progress.counted(event_time[kept], read.appended_at[kept], backfilled[kept])
+            progress.dead_letters += int((own & ~counted).sum())
+
+    def _note_positions(self) -> None:
+        for partition, position in self._source.positions.items():
+            progress = self._progress[partition]
+            progress.next_offset = max(progress.next_offset, position)
+
+    def _is_due(self) -> bool:
+        if not self._progress:
+            return False
+        waited = self._clock() - self._flushed_at
+        if self._counting.events >= self._rule.events or self._counting.entries >= self._rule.entries:
+            return True
+        moved = any(one.next_offset > one.first_offset for one in self._progress.values())
+        return waited >= (self._rule.interval if moved else self._rule.idle_interval)
+
+    def _drop(self) -> None:
+        self._counting = Counting()
+        self._progress = {}
+
+    def _start_over(self) -> None:
+        self._drop()
+        starts = self._source.start_over()
+        self._progress = {partition: Progress.starting(offset) for partition, offset in starts.items()}
+        self._flushed_at = self._clock()
+
+    def _flush_or_start_over(self) -> None:
+        try:
+            self._flush()
+        except Aborted as aborted:
+            self._status.failed(aborted)
+            self._start_over()
+
+    def _flush_before_losing(self) -> None:
+        try:
+            if self._progress:
+                self._flush()
+        except TransientError as failure:
+            # the next owner reads it again
+            self._status.failed(failure)
+        self._drop()
+
+    def _flush(self) -> None:
+        """Commit deltas, stretches and offsets together; the next stretches begin where these end."""
+        ends = latest_offsets(self._admin, self._source.topic, self._progress)
+        messages = [*self._deltas(), *self._stretches(ends)]
+        positions = {
+            (self._source.topic, partition): one.next_offset for partition, one in self._progress.items()
+        }
+        self._transactions.commit(self._sketches, messages, positions, self._source.group_metadata)
+        self._progress = {
+            partition: Progress.starting(one.next_offset) for partition, one in self._progress.items()
+        }
+        self._flushed_at = self._clock()
+        self._status.recovered()
+
+    def _deltas(self) -> list[Outgoing]:
+        found = []
+        for key, sketches, facts in self._counting.drain():
+            stretch = self._progress[key.source_partition]
+            for record in delta_records(
+                key,
+                sketches,
+                facts,
+                topic_id=self._topic_id,
+                first_offset=stretch.first_offset,
+                next_offset=stretch.next_offset,
+            ):
+                value = encode("sketch", record, self._registry)
+                found.append(Outgoing(value, message_key(key.model, key.environment)))
+        return found
+
+    def _stretches(self, ends: dict[int, int]) -> list[Outgoing]:
+        """One per owned partition, into every partition of ``sketches``."""
+        values = [
+            encode(
+                "stretch",
+                one.record(
+                    partition,
+                    topic_id=self._topic_id,
+                    reached_end=one.next_offset >= ends[partition],
+                    profiler_id=self._profiler_id,
+                ),
+                self._registry,
+            )
+            for partition, one in self._progress.items()
+        ]
+        return [
+            Outgoing(value, partition=partition) for partition in range(self._n_sketches) for value in values
+        ]

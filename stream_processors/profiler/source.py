@@ -1,0 +1,189 @@
+"""The profiler's side of ``predictions``: batches of messages from the partitions it owns, in order, without gap or repetition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from producers.errors import BrokerUnavailable
+from producers.settings import KafkaSettings
+from stream_processors.kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+    committed_offsets,
+    consumer,
+)
+
+Ints = npt.NDArray[np.int64]
+
+MAX_BATCH_MESSAGES = 20_000
+MAX_BATCH_BYTES = 16_000_000
+_LEAST_BATCH = 100
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Read:
+    """Messages of owned partitions: values, and per message its partition, offset and append time (microseconds)."""
+
+    values: list[bytes | None]
+    partitions: Ints
+    offsets: Ints
+    appended_at: Ints
+
+
+class Source:
+    """A member of the profiler's group.
+
+    Owned partitions are read from their committed offsets. Whatever `read` returned while the assignment changed is thrown away and read again,
+    because it may belong to the assignment before.
+
+    Args:
+        settings: which Kafka.
+        slot: makes the static member's name, stable over restarts.
+        before_losing: called while revoked partitions are still owned (not when they are lost already): the last chance to commit.
+    """
+
+    def __init__(self, settings: KafkaSettings, slot: str, before_losing: Callable[[], None]) -> None:
+        self.topic = settings.topic("predictions")
+        self._before_losing = before_losing
+        self._owned: set[int] = set()
+        self._changed = False
+        self._next: dict[int, int] = {}
+        self._batch = MAX_BATCH_MESSAGES
+        self._client: Consumer = consumer(
+            settings,
+            group=settings.topic("profiler"),
+            instance=f"profiler-{slot}",
+            enable_partition_eof=True,
+            # a batch that is decoded should find the next one fetched
+            queued_max_messages_kbytes=32_768,
+            fetch_message_max_bytes=4_194_304,
+        )
+        self._client.subscribe(
+            [self.topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
+        )
+
+    @property
+    def positions(self) -> dict[int, int]:
+        """Next offset of each owned partition, control records included."""
+        return dict(self._next)
+
+    @property
+    def group_metadata(self) -> object:
+        """What a transaction needs to commit this member's offsets."""
+        return self._client.consumer_group_metadata()
+
+    def close(self) -> None:
+        """Close the connection; the static member keeps its partitions until its session ends."""
+        self._client.close()
+
+    def _assigned(self, client: Consumer, partitions: list[TopicPartition]) -> None:
+        self._owned = {place.partition for place in partitions}
+        self._changed = True
+
+    def _revoked(self, client: Consumer, partitions: list[TopicPartition]) -> None:
+        self._before_losing()
+        self._lost(client, partitions)
+
+    def _lost(self, client: Consumer, partitions: list[TopicPartition]) -> None:
+        self._owned = set()
+        self._next = {}
+        self._changed = True
+
+    def start_over(self) -> dict[int, int]:
+        """Read every owned partition from its committed offset again; returns these offsets.
+
+        Raises:
+            BrokerUnavailable: they could not be asked for.
+        """
+        self._changed = False
+        committed = committed_offsets(self._client, self.topic, self._owned) if self._owned else {}
+        self._next = {}
+        for partition in self._owned:
+            start = committed.get(partition)
+            self._next[partition] = self._log_start(partition) if start is None else start
+        if self._next:
+            self._client.assign(
+                [TopicPartition(self.topic, partition, start) for partition, start in self._next.items()]
+            )
+        return dict(self._next)
+
+    def _log_start(self, partition: int) -> int:
+        try:
+            place = TopicPartition(self.topic, partition, OFFSET_BEGINNING)
+            return int(self._client.get_watermark_offsets(place, timeout=10)[0])
+        except KafkaException as error:
+            raise BrokerUnavailable(f"no start of {self.topic}-{partition}: {error.args[0].str()}") from None
+
+    def read(self, timeout: float) -> Read | None:
+        """At most 20,000 messages and about 16 MB, whatever came within ``timeout`` seconds (possibly nothing).
+
+        None where the assignment has changed: everything counted and not committed must be dropped, and `start_over` called.
+
+        Raises:
+            BrokerUnavailable: the client cannot go on; a new one can.
+        """
+        messages = self._client.consume(self._batch, timeout)
+        if self._changed:
+            return None
+        kept = [message for message in messages if message.error() is None]
+        read = self._owned_part(kept)
+        if len(kept) < len(messages):
+            for message in messages:
+                if message.error() is not None:
+                    self._take_event(message)
+        return read
+
+    def _owned_part(self, messages: list[Message]) -> Read:
+        n = len(messages)
+        partitions = np.fromiter(map(Message.partition, messages), np.int64, n)
+        offsets = np.fromiter(map(Message.offset, messages), np.int64, n)
+        times = np.fromiter((time for _, time in map(Message.timestamp, messages)), np.int64, n)
+        values = list(map(Message.value, messages))
+        expected = np.zeros(int(partitions.max(initial=-1)) + 1, dtype=np.int64)
+        for partition in range(expected.size):
+            expected[partition] = self._next.get(partition, np.iinfo(np.int64).max)
+        own = offsets >= expected[partitions]
+        if not own.all():
+            places = np.flatnonzero(own)
+            values = [values[place] for place in places.tolist()]
+            partitions, offsets, times = partitions[own], offsets[own], times[own]
+        for partition in np.unique(partitions).tolist():
+            self._next[partition] = int(offsets[partitions == partition].max()) + 1
+        self._adapt(values)
+        return Read(values, partitions, offsets, times * 1000)
+
+    def _adapt(self, values: list[bytes | None]) -> None:
+        """Size the next batch by this one's messages, so that it stays below 16 MB."""
+        if values:
+            mean = sum(len(value or b"") for value in values) / len(values) + 1
+            self._batch = min(MAX_BATCH_MESSAGES, max(_LEAST_BATCH, int(MAX_BATCH_BYTES / mean)))
+
+    def _take_event(self, message: Message) -> None:
+        error = message.error()
+        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - public constant
+            partition = message.partition()
+            if partition in self._next:
+                # control records (of transactions) stand before the end without being messages
+                self._next[partition] = max(self._next[partition], message.offset())
+        elif error.fatal() or error.code() in {
+            KafkaError.UNKNOWN_TOPIC_OR_PART,
+            KafkaError.TOPIC_AUTHORIZATION_FAILED,
+            KafkaError.GROUP_AUTHORIZATION_FAILED,
+        }:
+            raise BrokerUnavailable(f"{self.topic}: {error.str()}")
+
+    def lag(self) -> dict[str, int]:
+        """Messages (and control records) of each owned partition that are not read yet, as far as the client knows."""
+        found = {}
+        for partition, position in self._next.items():
+            _, end = self._client.get_watermark_offsets(TopicPartition(self.topic, partition), cached=True)
+            found[f"{self.topic}-{partition}"] = max(0, end - position)
+        return found

@@ -1,0 +1,101 @@
+"""Messages and the offsets they were made from, committed together or not at all."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from time import monotonic
+
+from producers.errors import BrokerUnavailable, TransientError
+from producers.settings import KafkaSettings
+from stream_processors.kafka import KafkaException, offsets_of, transactional_producer
+
+# Each call is cut short to look whether the process should stop; a call that timed out goes on where it was.
+_SLICE_S = 1.0
+_LIMIT_S = 30.0
+_STOP_LIMIT_S = 1.5
+
+
+class Aborted(TransientError):
+    """The transaction was rolled back: nothing of it counts, and its input must be read again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One message; ``partition`` -1 lets the key choose."""
+
+    value: bytes
+    key: bytes | None = None
+    partition: int = -1
+
+
+class Transactions:
+    """The one transactional producer of a role and slot; a new one fences its predecessor.
+
+    Raises:
+        BrokerUnavailable: from every method, where this producer cannot go on (a new one can).
+    """
+
+    def __init__(self, settings: KafkaSettings, role_and_slot: str, stop: threading.Event) -> None:
+        self._stop = stop
+        self._client = transactional_producer(settings, settings.topic(role_and_slot))
+        self._insist(lambda: self._client.init_transactions(_SLICE_S))
+
+    def commit(
+        self,
+        topic: str,
+        messages: Iterable[Outgoing],
+        positions: Mapping[tuple[str, int], int],
+        group_metadata: object,
+    ) -> None:
+        """Send the messages and commit the positions of a consumer group, all in one transaction.
+
+        Raises:
+            Aborted: it was rolled back.
+        """
+        try:
+            self._client.begin_transaction()
+            for message in messages:
+                self._produce(topic, message)
+            offsets = offsets_of(positions)
+            self._insist(lambda: self._client.send_offsets_to_transaction(offsets, group_metadata, _SLICE_S))
+            self._insist(lambda: self._client.commit_transaction(_SLICE_S))
+        except KafkaException as error:
+            self._give_up(error)
+
+    def _produce(self, topic: str, message: Outgoing) -> None:
+        arguments = {} if message.partition < 0 else {"partition": message.partition}
+        limit = monotonic() + _LIMIT_S
+        while True:
+            try:
+                self._client.produce(topic, message.value, message.key, **arguments)
+            except BufferError:
+                if monotonic() > limit or self._stop.is_set():
+                    raise BrokerUnavailable("Kafka takes no sketches") from None
+                self._client.poll(0.1)
+            else:
+                return
+
+    def _insist(self, call: Callable[[], None]) -> None:
+        """Call until it succeeds, fails for good, or the time is up (less of it when the process should stop)."""
+        started = monotonic()
+        while True:
+            try:
+                return call()
+            except KafkaException as error:
+                limit = _STOP_LIMIT_S if self._stop.is_set() else _LIMIT_S
+                if not error.args[0].retriable() or monotonic() - started > limit:
+                    raise
+
+    def _give_up(self, error: KafkaException) -> None:
+        reason = error.args[0].str()
+        if not error.args[0].txn_requires_abort():
+            raise BrokerUnavailable(f"the transaction failed: {reason}") from None
+        try:
+            self._insist(lambda: self._client.abort_transaction(_SLICE_S))
+        except KafkaException as failure:
+            raise BrokerUnavailable(
+                f"the transaction could not be aborted: {failure.args[0].str()}"
+            ) from None
+        raise Aborted(f"the transaction was aborted: {reason}") from None
