@@ -1,0 +1,131 @@
+"""Asks ClickHouse for what alerts are made of: the last complete verdict on each window, and what was said about alerts before.
+
+A span begins after the last ``ok`` before the earliest window that changed: ``ok`` ends every run and every alert, so what lies before it cannot matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from stream_processors.clickhouse import Store
+from stream_processors.monitor.alert_life import AlertEvent, AlertIdentity, LastVerdict, RecordedAlert
+from stream_processors.monitor.drift_messages import MODEL
+
+METRIC = "drift"
+
+# Figures of a verdict that an alert carries as evidence
+EVIDENCE = (
+    "n", "reference_n", "psi", "psi_expected", "psi_excess", "jensen_shannon", "kolmogorov_smirnov", "wasserstein",
+    "p_adjusted", "null_rate_change", "absent_rate_change",
+)  # fmt: skip
+
+_IDENTITY = "model_version, served, reference, column, slice"
+_OF_MODEL = "model = {model:String} AND environment = {environment:String}"
+# Windows in order: by end, then by start; a pair of microseconds
+_PLACE = "(toUnixTimestamp64Micro(window_end), toUnixTimestamp64Micro(window_start))"
+
+
+@dataclass
+class AlertSpan:
+    """One identity's verdicts after its last ``ok`` before the change, and the alerts that began there."""
+
+    verdicts: list[LastVerdict] = field(default_factory=list)
+    recorded: list[RecordedAlert] = field(default_factory=list)
+
+
+def alert_spans(
+    store: Store, model: str, environment: str, since: tuple[int, int], persistence: dict[str, int]
+) -> dict[AlertIdentity, AlertSpan]:
+    """Every identity of a model that ever drifted, with its span.
+
+    Args:
+        store: where the record is.
+        model: the model's name.
+        environment: where it runs.
+        since: end and start of the earliest window whose verdict may have changed, microseconds.
+        persistence: windows that raise an alert, by the digest of the contract judged under.
+    """
+    parameters = {"model": model, "environment": environment, "end": since[0], "start": since[1]}
+    spans: dict[AlertIdentity, AlertSpan] = {}
+    begins: dict[AlertIdentity, tuple[int, int]] = {}
+    for row in _rows(store.arrow(_VERDICTS, parameters)):
+        identity = _identity(model, environment, row)
+        begins[identity] = row["span_end"], row["span_start"]
+        spans.setdefault(identity, AlertSpan()).verdicts.append(_verdict(row, persistence))
+    said: dict[AlertIdentity, dict[str, list[RecordedAlert]]] = {}
+    for row in _rows(store.arrow(_SAID, parameters)):
+        identity = _identity(model, environment, row)
+        said.setdefault(identity, {}).setdefault(row["alert_id"], []).append(_recorded(row))
+    for identity, alerts in said.items():
+        for events in alerts.values():
+            first = events[0].event.verdict
+            if (first.window_end, first.window_start) > begins.get(identity, (0, 0)):
+                spans.setdefault(identity, AlertSpan()).recorded.extend(events)
+    return spans
+
+
+_VERDICTS = f"""
+    WITH last AS (
+        SELECT {_IDENTITY}, {_PLACE} AS place, max(revision) AS last_revision, argMax(state, revision) AS last_state,
+               argMax(material, revision) AS last_material, argMax(contract, revision) AS last_contract,
+               {", ".join(f"argMax(tuple(toNullable(toFloat64({name}))), revision).1 AS last_{name}" for name in EVIDENCE)}
+        FROM drift
+        WHERE {_OF_MODEL} AND complete AND column != '{MODEL}'
+          AND ({_IDENTITY}) IN (SELECT {_IDENTITY} FROM drift WHERE {_OF_MODEL} AND state = 'drifted')
+        GROUP BY {_IDENTITY}, place
+    ), spans AS (
+        SELECT *, max(if(last_state = 'ok' AND place < ({{end:Int64}}, {{start:Int64}}), place, (toInt64(0), toInt64(0))))
+                  OVER (PARTITION BY {_IDENTITY}) AS span
+        FROM last
+    )
+    SELECT *, place.1 AS window_end, place.2 AS window_start, span.1 AS span_end, span.2 AS span_start
+    FROM spans WHERE place > span AND last_state IN ('ok', 'drifted')
+"""
+
+_SAID = f"""
+    SELECT {_IDENTITY}, alert_id, state, severity, toUnixTimestamp64Micro(started_at) AS started, revision,
+           toUnixTimestamp64Micro(window_end) AS window_end, toUnixTimestamp64Micro(window_start) AS window_start
+    FROM alerts FINAL
+    WHERE {_OF_MODEL} AND metric = '{METRIC}'
+    ORDER BY _appended_at, _offset, _row
+"""
+
+
+def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
+    for batch in table.to_batches():
+        yield from batch.to_pylist()
+
+
+def _identity(model: str, environment: str, row: dict[str, Any]) -> AlertIdentity:
+    return AlertIdentity(
+        model,
+        environment,
+        row["model_version"],
+        row["served"],
+        METRIC,
+        row["reference"],
+        row["column"],
+        row["slice"],
+    )
+
+
+def _verdict(row: dict[str, Any], persistence: dict[str, int]) -> LastVerdict:
+    return LastVerdict(
+        window_start=row["window_start"],
+        window_end=row["window_end"],
+        revision=row["last_revision"],
+        state=row["last_state"],
+        severe=row["last_material"] == "severe",
+        persistence=persistence.get(row["last_contract"], 2),
+        contract=row["last_contract"],
+        evidence={name: row[f"last_{name}"] for name in EVIDENCE if row[f"last_{name}"] is not None},
+    )
+
+
+def _recorded(row: dict[str, Any]) -> RecordedAlert:
+    verdict = LastVerdict(row["window_start"], row["window_end"], row["revision"], state="")
+    return RecordedAlert(AlertEvent(row["started"], row["state"], row["severity"], verdict), row["alert_id"])

@@ -1,0 +1,149 @@
+"""The monitor's main loop: starts Faust and the work, watches both, and says each second how far they are."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from threading import Event
+from time import monotonic
+
+from faust.types import TP
+
+from producers.codec import Registry
+from producers.errors import ContractError, TransientError
+from producers.registry import SchemaRegistry
+from stream_processors.monitor.faust_app import faust_app
+from stream_processors.monitor.headings import Heading, read_heading
+from stream_processors.monitor.read_committed import ReadCommittedApp
+from stream_processors.monitor.rounds import Assigned, Delivered
+from stream_processors.monitor.watchdog import PATIENCE_S, FaustCeased, Watchdog
+from stream_processors.monitor.work import Work
+from stream_processors.settings import ProcessorSettings
+from stream_processors.status import StatusFile
+
+_LOOK_S = 0.2
+_ANSWER_S = 3.0
+_STOP_S = 1.0
+
+log = logging.getLogger(__name__)
+
+
+class FaustCrashed(TransientError):
+    """Faust gave up; a new process goes on where this one stopped."""
+
+
+class Worker:
+    """One monitor process's life. ``run`` returns when ``stop`` is set.
+
+    Raises:
+        ConfigError: from making it, or when a server refuses the credentials.
+        FaustCeased, FaustCrashed: the process should end with an error and be started again.
+    """
+
+    def __init__(
+        self, settings: ProcessorSettings, stop: Event, status: StatusFile, *, patience: float = PATIENCE_S
+    ) -> None:
+        self._settings, self._stop, self._status = settings, stop, status
+        url = settings.kafka.schema_registry
+        self._registry: Registry | None = SchemaRegistry(url) if url else None
+        self._patience = patience
+        self._work = Work(settings, stop, status, self._registry)
+        self._watchdog = Watchdog(patience)
+        self._own: frozenset[int] = frozenset()
+        self._positions: dict[int, int] = {}
+        self._ends: dict[int, int] = {}
+        self._answered_at = monotonic()
+
+    async def run(self) -> None:
+        """Start Faust and the work; end both when asked to, or when one of them has ended."""
+        with tempfile.TemporaryDirectory(prefix="hindcast-monitor-", dir=self._directory()) as data:
+            app = faust_app(self._settings.kafka, self._settings.slot, Path(data), self._take, self._assigned)
+            self._work.start()
+            try:
+                await app.start()
+                while not self._stop.is_set():
+                    self._check(app)
+                    await self._beat(app)
+                    await asyncio.sleep(_LOOK_S)
+            finally:
+                self._stop.set()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(app.stop(), _STOP_S)
+                self._work.join(_STOP_S)
+                self._status.beat(force=True)
+
+    def _directory(self) -> Path | None:
+        directory = self._settings.status_dir
+        if directory:
+            directory.mkdir(parents=True, exist_ok=True)
+        return directory
+
+    def _take(self, partition: int, offset: int, appended_at: int, value: bytes | None) -> None:
+        self._status.worked(1)
+        self._work.inbox.put(Delivered(partition, offset, appended_at, self._heading(value)))
+
+    def _heading(self, value: bytes | None) -> Heading | None:
+        try:
+            return read_heading(value or b"", self._registry)
+        except ContractError as fault:
+            # the recorder keeps it as a dead letter
+            log.warning("a message of sketches announces nothing: %s", fault)
+            return None
+
+    def _assigned(self, partitions: frozenset[int]) -> None:
+        self._own = partitions
+        self._positions, self._ends = {}, {}
+        self._work.inbox.put(Assigned(partitions))
+
+    def _check(self, app: ReadCommittedApp) -> None:
+        if self._work.failure is not None:
+            raise self._work.failure
+        if app.crashed:
+            raise FaustCrashed(f"Faust crashed: {type(app.crash_reason).__name__}")
+
+    async def _beat(self, app: ReadCommittedApp) -> None:
+        name = self._settings.kafka.topic("sketches")
+        lag = {p: max(0, self._ends.get(p, at) - at) for p, at in self._positions.items()}
+        beaten = self._status.beat(
+            {f"{name}-{p}": at for p, at in sorted(self._positions.items())},
+            {f"{name}-{p}": behind for p, behind in sorted(lag.items())},
+        )
+        if not beaten:
+            return
+        await self._ask(app, name)
+        self._watchdog.look(
+            monotonic(),
+            self._positions,
+            self._ends,
+            received=app.monitor.messages_received_total,
+            handled=self._status.heartbeat.events,
+        )
+
+    async def _ask(self, app: ReadCommittedApp, name: str) -> None:
+        """Ask Faust's consumer where it is and the broker where the partitions end."""
+        own = self._own
+        places = {TP(name, partition): partition for partition in own}
+        if not places or app.rebalancing:
+            self._answered_at = monotonic()
+            return
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                positions = {p: await app.consumer.position(place) for place, p in places.items()}
+                ends = await app.consumer.highwaters(*places)
+        except Exception as fault:  # noqa: BLE001 - aiokafka raises many kinds while it reconnects or rebalances
+            log.info("no positions: %r", fault)
+            self._refuse_silence()
+            return
+        if own == self._own:
+            self._answered_at = monotonic()
+            self._positions = {p: at for p, at in positions.items() if at is not None}
+            self._ends = {places[TP(*place)]: end for place, end in ends.items()}
+
+    def _refuse_silence(self) -> None:
+        """A broker that is away silences the work as well; where only Faust is silent, Faust is at fault."""
+        silent = monotonic() - self._answered_at > self._patience
+        if silent and monotonic() - self._work.succeeded_at < self._patience / 2:
+            raise FaustCeased(f"Faust's consumer has not answered for {self._patience:g} s")
