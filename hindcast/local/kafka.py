@@ -22,6 +22,7 @@ from hindcast.local.java import find_java, java_version
 from hindcast.local.kafka_properties import KafkaNode, render_logging, render_properties
 from hindcast.local.ports import free_port, is_free, require_free
 from hindcast.local.program import Program
+from hindcast.local.shared_classes import shared_class_options
 from producers.errors import ConfigError
 
 HEAP_MIB = 512
@@ -42,7 +43,8 @@ def prepare_kafka(
     """
     directory = prepare_directory(directory, free_mib=NEEDED_MIB)
     java = find_java(environment, bundled=bundled_java)
-    jars = kafka_jars(cache_directory(environment))
+    cache = cache_directory(environment)
+    jars = kafka_jars(cache)
     node = _recorded_node(directory, port) or _new_node(directory, port)
     try:
         node.properties_file.write_text(render_properties(node))
@@ -53,7 +55,8 @@ def prepare_kafka(
     command = _java_command(java, jars, node)
     if not (node.data / "meta.properties").is_file():
         _format(command, node)
-    run = [*command, "kafka.Kafka", str(node.properties_file)]
+    sharing = shared_class_options(java, cache, directory)
+    run = [command[0], *sharing, *command[1:], "kafka.Kafka", str(node.properties_file)]
     return node, Program(name="kafka", command=tuple(run), log=directory / "kafka.log")
 
 

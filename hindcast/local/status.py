@@ -59,6 +59,7 @@ def process_status(
             "lag_total": sum(lag.values()),
             "lag": lag,
             "positions": beat.get("positions") or {},
+            "waiting": beat.get("waiting", 0),
             "paused": beat.get("paused") or [],
         }
     return status
