@@ -12,11 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_processors.sketches import BUCKETS, CategoricalSketch, align, bucket
-from stream_processors.sketches.bins import Ints
+from stream_processors.sketches.bins import Floats, Ints
 from stream_processors.statistics.chi_squared import LEAST_EXPECTED, merged_neighbours
 from stream_processors.statistics.comparison_bins import MAX_BINS, ComparedBins
 
 Mask = npt.NDArray[np.bool_]
+Positions = npt.NDArray[np.intp]
 
 # Of the 20 bins, those that stand by name where not all values can.
 _NAMED_BINS = 15
@@ -45,41 +46,43 @@ def category_bins(cells: Cells, window: CategoricalSketch, reference: Categorica
 
     Values of which the window would expect 5 stand by name, all of them or the 15 most frequent; the rest is pooled by hash.
     """
+    expected: Floats = np.asarray(cells.reference * (window.n / reference.n), dtype=np.float64)
+    named, rest = _named_and_rest(cells, expected)
+    groups = (
+        min(max(1, int(expected[rest].sum() / LEAST_EXPECTED)), MAX_BINS - _NAMED_BINS) if rest.size else 0
+    )
+    place = cells.buckets[rest] % max(groups, 1)
+    unseen = int(cells.window[cells.reference == 0].sum())
+
+    def binned(counts: Ints, *missing: int) -> Ints:
+        return np.concatenate((counts[named], _pooled(counts[rest], place, groups), missing))
+
+    return ComparedBins.occupied(
+        [
+            *(_label(cells.names[i]) for i in named.tolist()),
+            *(f"@hash {i}/{groups}" for i in range(groups)),
+            "@null",
+            "@absent",
+            "@unseen",
+        ],
+        binned(cells.window, window.nulls, window.absent, unseen),
+        binned(cells.reference, reference.nulls, reference.absent, 0),
+    )
+
+
+def _named_and_rest(cells: Cells, expected: Floats) -> tuple[Positions, Positions]:
+    """Cells the reference has seen: those that stand by name, most frequent first, and the others."""
     known = np.flatnonzero(cells.reference)
-    expected = cells.reference * (window.n / reference.n)
     by_size = known[np.argsort(-cells.reference[known], kind="stable")]
     named = by_size[(by_size < len(cells.names)) & (expected[by_size] >= LEAST_EXPECTED)]
     if named.size < known.size or named.size > MAX_BINS:
         named = named[:_NAMED_BINS]
-    rest = np.setdiff1d(known, named)
-    groups = (
-        min(max(1, int(expected[rest].sum() / LEAST_EXPECTED)), MAX_BINS - _NAMED_BINS) if rest.size else 0
-    )
-    labels = [_label(cells.names[i]) for i in named.tolist()] + [f"@hash {i}/{groups}" for i in range(groups)]
-    place = cells.buckets[rest] % max(groups, 1)
-    unseen = int(cells.window[cells.reference == 0].sum())
-    return ComparedBins.occupied(
-        [*labels, "@null", "@absent", "@unseen"],
-        np.concatenate(
-            (
-                cells.window[named],
-                _pooled(cells.window[rest], place, groups),
-                (window.nulls, window.absent, unseen),
-            )
-        ),
-        np.concatenate(
-            (
-                cells.reference[named],
-                _pooled(cells.reference[rest], place, groups),
-                (reference.nulls, reference.absent, 0),
-            )
-        ),
-    )
+    return named, np.setdiff1d(known, named)
 
 
 def _label(value: str) -> str:
     """A value as a label; what begins with ``@`` is ours, so a value that does is percent-encoded as in a slice's name."""
-    return f"%40{value[1:]}" if value.startswith("@") else value
+    return f"%{ord(value[0]):02X}{value[1:]}" if value[:1] in ("@", "%") else value
 
 
 def _pooled(counts: Ints, groups: Ints, n_groups: int) -> Ints:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sketch_inputs import DOUBLES, WORDS, categorical_counts, numeric_counts
 
-from stream_processors.sketches import Accumulator, CategoricalSketch, Grouping, NumericSketch
+from stream_processors.sketches import Accumulator, CategoricalSketch, Grouping, KeySketches, NumericSketch
 from stream_processors.sketches.entries import Entries
 
 Row = tuple[int, bool, bool, float, str | None]
@@ -50,28 +50,34 @@ def test_batches_under_groupings_equal_the_rows(
     drained = accumulator.drain()
     assert set(drained) == {key for key in ("all", *KEYS) if rows_of(key, batches)}
     for key, sketches in drained.items():
-        rows = rows_of(key, batches)
-        carrying = [row for row in rows if row[1]]
-        absent = len(rows) - len(carrying)
-        assert sketches.events == len(rows)
-        numbers = np.array([row[3] for row in carrying], dtype=np.float64)
-        valid = np.array([row[2] for row in carrying], dtype=np.bool_)
-        x, y = sketches.numeric["x"], sketches.numeric["y"]
-        assert numeric_counts(x) == numeric_counts(NumericSketch.of(numbers, precision, valid, absent))
-        whole = NumericSketch.of(np.array([row[3] for row in rows]), precision)
-        assert numeric_counts(y) == numeric_counts(whole)
-        if abs(whole.minimum or 0) < 1e150 and abs(whole.maximum or 0) < 1e150:
-            assert y.sum == pytest.approx(whole.sum, rel=1e-9, abs=1e-9 * (whole.sum_of_squares**0.5 + 1))
-            assert y.sum_of_squares == pytest.approx(whole.sum_of_squares, rel=1e-9)
-        assert categorical_counts(sketches.categorical["word"]) == categorical_counts(
-            CategoricalSketch.of([row[4] for row in carrying], listed, absent)
-        )
-        assert categorical_counts(sketches.categorical["all_words"]) == categorical_counts(
-            CategoricalSketch.of([row[4] for row in rows], listed)
-        )
+        assert_counts(sketches, rows_of(key, batches), precision, listed)
 
 
-@settings(max_examples=10, deadline=None)
+def assert_counts(
+    sketches: KeySketches, rows: list[Row], precision: int, listed: tuple[str, ...] | None
+) -> None:
+    """A key's sketches equal those of its rows taken one by one."""
+    carrying = [row for row in rows if row[1]]
+    absent = len(rows) - len(carrying)
+    assert sketches.events == len(rows)
+    numbers = np.array([row[3] for row in carrying], dtype=np.float64)
+    valid = np.array([row[2] for row in carrying], dtype=np.bool_)
+    x, y = sketches.numeric["x"], sketches.numeric["y"]
+    assert numeric_counts(x) == numeric_counts(NumericSketch.of(numbers, precision, valid, absent))
+    whole = NumericSketch.of(np.array([row[3] for row in rows]), precision)
+    assert numeric_counts(y) == numeric_counts(whole)
+    if abs(whole.minimum or 0) < 1e150 and abs(whole.maximum or 0) < 1e150:
+        assert y.sum == pytest.approx(whole.sum, rel=1e-9, abs=1e-9 * (whole.sum_of_squares**0.5 + 1))
+        assert y.sum_of_squares == pytest.approx(whole.sum_of_squares, rel=1e-9)
+    words, all_words = sketches.categorical["word"], sketches.categorical["all_words"]
+    expected = CategoricalSketch.of([row[4] for row in carrying], listed, absent)
+    assert categorical_counts(words) == categorical_counts(expected)
+    assert categorical_counts(all_words) == categorical_counts(
+        CategoricalSketch.of([row[4] for row in rows], listed)
+    )
+
+
+@settings(max_examples=10)
 @given(seed=st.integers(0, 2**32))
 def test_large_batches_take_the_same_road(seed: int) -> None:
     """Sparse tables, hashed bins, near-unique words, pruning and summing up change nothing."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -118,7 +120,7 @@ def test_merged_neighbours_expect_enough(expected: list[float]) -> None:
     assert masses.min() >= 5 - 1e-9 or masses.size == 1
 
 
-def cells_of(window: list[str | None], reference: list[str | None]) -> tuple[Cells, ComparedBins]:
+def cells_of(window: Sequence[str | None], reference: Sequence[str | None]) -> tuple[Cells, ComparedBins]:
     """Cells and bins of two categorical columns."""
     ours, theirs = CategoricalSketch.of(window), CategoricalSketch.of(reference)
     cells = Cells.of(ours, theirs)
@@ -153,6 +155,8 @@ def test_a_value_that_looks_like_a_special_bin_does_not_collide() -> None:
     """A category named like one of our bins is percent-encoded."""
     _, bins = cells_of(["@null"] * 50 + [None] * 50, ["@null"] * 500 + [None] * 500)
     assert bins.labels == ("%40null", "@null")
+    _, bins = cells_of(["%40null"] * 50 + ["@null"] * 50, ["%40null"] * 600 + ["@null"] * 500)
+    assert bins.labels == ("%2540null", "%40null")
 
 
 @given(
