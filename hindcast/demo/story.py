@@ -47,7 +47,7 @@ class Story:
         predictions: one row per event in order of event time, without resends: ``prediction_id``, ``event_time``,
             ``model_version``, ``served``, ``score``, ``decision``, ``tailnum`` and the features.
         resent: positions in ``predictions`` of the events that are sent a second time.
-        labels: one row per fact in order of ``reported_at``: ``label_id``, ``prediction_id``, ``kind``, ``truth``,
+        labels: one row per fact in order of ``reported_at``: ``prediction_id``, ``kind``, ``truth``,
             ``true_at``, ``reported_at``, ``predicted_at``.
         training: January's departures, the reference.
     """
@@ -78,7 +78,7 @@ def tell(departures: pd.DataFrame, seed: int, *, until: datetime = END) -> Story
     ).sort_values(["event_time", "prediction_id", "model_version"], ignore_index=True)
     random = np.random.default_rng(seed)
     resent = np.flatnonzero(random.random(len(predictions)) < RESENT)
-    return Story(predictions, resent, _labels(live, random, seed), departures[flown < SERVING_FROM])
+    return Story(predictions, resent, _labels(live, random), departures[flown < SERVING_FROM])
 
 
 def flown_in(rows: pd.DataFrame, start: datetime, end: datetime) -> pd.Series:
@@ -120,7 +120,7 @@ def _answers(rows: pd.DataFrame, pipeline: Any, *, version: str, served: bool) -
     return kept.reset_index(drop=True)
 
 
-def _labels(live: pd.DataFrame, random: np.random.Generator, seed: int) -> pd.DataFrame:
+def _labels(live: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
     told = live[live["late"].notna()].reset_index(drop=True)
     delay = np.minimum(random.lognormal(np.log(MEDIAN_DELAY_S), SIGMA, len(told)), LONGEST_DELAY_S)
     mistaken = random.random(len(told)) < CORRECTED
@@ -140,9 +140,4 @@ def _labels(live: pd.DataFrame, random: np.random.Generator, seed: int) -> pd.Da
         truth=np.where(late[mistaken], "late", "on_time"),
         reported_at=facts["reported_at"][mistaken] + pd.Timedelta(days=1),
     )
-    labels = pd.concat([facts, mended]).sort_values(["reported_at", "prediction_id"], ignore_index=True)
-    stamps = (labels["reported_at"].astype("int64") // 1000).tolist()
-    facts_of = zip(stamps, labels["prediction_id"], labels["kind"], strict=True)
-    return labels.assign(
-        label_id=[_uuid7(stamp, f"{seed}|{about}|{kind}") for stamp, about, kind in facts_of]
-    )
+    return pd.concat([facts, mended]).sort_values(["reported_at", "prediction_id"], ignore_index=True)

@@ -1,0 +1,68 @@
+"""How far the processors are with what the demo sent, asked of the record and of their heartbeats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hindcast.demo.scenes import Sent
+from hindcast.demo.story import Story
+from stream_processors.clickhouse import Store
+
+
+@dataclass(frozen=True)
+class Goal:
+    """One stage that has an end: a question whose answer rises to ``target``."""
+
+    name: str
+    question: str
+    target: int
+
+
+def goals(story: Story, sent: Sent) -> list[Goal]:
+    """Every stage's end, worked out from the story alone."""
+    labelled = story.predictions["prediction_id"].isin(story.labels["prediction_id"]).sum()
+    scored = story.predictions["prediction_id"].value_counts()
+    pairs = story.labels["prediction_id"].map(scored).fillna(0).sum()
+    return [
+        Goal(
+            "recorded",
+            "SELECT (SELECT count() FROM intake FINAL) + (SELECT count() FROM labels FINAL) AS done",
+            sent.predictions + sent.garbage + sent.labels,
+        ),
+        Goal("joined with the truth", "SELECT count() AS done FROM outcomes FINAL", int(pairs)),
+        Goal(
+            "quality worked out",
+            "SELECT toInt64(sum(labelled)) AS done FROM quality_v WHERE slice = ''",
+            int(labelled),
+        ),
+        Goal(
+            "judged for drift",
+            "SELECT toInt64(sum(n)) AS done FROM drift_v WHERE `column` = '@model' AND complete",
+            sent.predictions,
+        ),
+    ]
+
+
+def reached(store: Store, goal: Goal) -> int:
+    """How far a stage is."""
+    return int(store.rows(goal.question)[0]["done"] or 0)
+
+
+def idle(status: Mapping[str, Any]) -> bool:
+    """Whether every processor runs, has read everything and has nothing left to do."""
+    processors = [process for process in status["processes"] if process.get("lag") is not None]
+    return bool(processors) and not any(
+        sum(process["lag"].values()) or process.get("waiting") for process in processors
+    )
+
+
+def complaint(status: Mapping[str, Any]) -> str:
+    """The last error that a processor reports, for a person."""
+    said = [
+        f"{process['name']}: {process['last_error']}"
+        for process in status["processes"]
+        if process.get("last_error")
+    ]
+    return "; ".join(said) or "no processor reports an error"
