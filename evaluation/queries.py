@@ -185,7 +185,11 @@ def _parameter(query: str, line: str) -> Parameter:
     default = found["default"]
     choices = tuple(choice.strip() for choice in found["choices"].split(",")) if found["choices"] else ()
     return Parameter(
-        found["name"], found["type"], None if default is None else default.strip().strip("'"), choices, found["meaning"]
+        found["name"],
+        found["type"],
+        None if default is None else default.strip().strip("'"),
+        choices,
+        found["meaning"],
     )
 
 
@@ -198,7 +202,9 @@ def _matched(query: str, pattern: re.Pattern[str], line: str) -> dict[str, str]:
 
 def shipped_queries() -> dict[str, NamedQuery]:
     """Every shipped query by its name, in the order of names."""
-    return {path.stem: parse_query(path.stem, path.read_text(encoding="utf-8")) for path in sql_files("queries")}
+    return {
+        path.stem: parse_query(path.stem, path.read_text(encoding="utf-8")) for path in sql_files("queries")
+    }
 
 
 def find_query(name: str) -> NamedQuery:

@@ -8,7 +8,8 @@ from producers.errors import ConfigError
 
 # Everything within which a semicolon or a word means nothing (ClickHouse's lexer: a backslash or a second quote escapes)
 _OPAQUE = re.compile(
-    r"'(?:\\.|''|[^'\\])*'|\"(?:\\.|\"\"|[^\"\\])*\"|`(?:\\.|``|[^`\\])*`|--[^\n]*|#[ !][^\n]*|/\*.*?\*/", re.DOTALL
+    r"'(?:\\.|''|[^'\\])*'|\"(?:\\.|\"\"|[^\"\\])*\"|`(?:\\.|``|[^`\\])*`|--[^\n]*|#[ !][^\n]*|/\*.*?\*/",
+    re.DOTALL,
 )
 _READS = ("select", "with", "show", "describe", "desc", "exists", "explain")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,9 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError,
 
 from producers.errors import ConfigError, HindcastError, StoreUnavailable
 from stream_processors.settings import ClickHouseSettings
+
+# Its faults are raised to us; without a handler Python would print them on stderr as well, beside our one line
+logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
 
 # Faults that pass (ClickHouse's ErrorCodes.cpp): timeouts, memory, too many parts or queries, network, read-only replicas
 _PASSING = {159, 160, 202, 209, 210, 236, 241, 242, 243, 252, 319, 394, 425, 439, 735, 999}

@@ -1,0 +1,159 @@
+"""`hindcast query` and `hindcast sql`: ask what was recorded."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+
+import click
+import pyarrow as pa
+
+from evaluation.history import History
+from evaluation.queries import NamedQuery, find_query, shipped_queries
+from hindcast.cli.answers import FORMATS, write_answer
+from hindcast.local.layout import DEFAULT_DIRECTORY
+from producers.errors import ConfigError
+from stream_processors.clickhouse import QueryRefused
+from stream_processors.settings import ClickHouseSettings
+
+_param = click.option(
+    "--param",
+    "-p",
+    "pairs",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A parameter; may be given several times.",
+)
+_format = click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default="table",
+    show_default=True,
+    help="Form of the answer.",
+)
+_json = click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+
+
+@click.command(add_help_option=False)
+@click.argument("name", required=False)
+@_param
+@_format
+@_json
+@click.option(
+    "--help", "-h", "wants_help", is_flag=True, help="Describe the command, or the query if one is named."
+)
+@click.pass_context
+def query(
+    context: click.Context,
+    name: str | None,
+    pairs: Sequence[str],
+    form: str,
+    *,
+    as_json: bool,
+    wants_help: bool,
+) -> None:
+    """Answer one of the named questions; without a NAME list them.
+
+    `hindcast query NAME --help` tells a query's parameters and columns. Times are UTC, like 2024-05-31 or 2024-05-31T12:00.
+    """
+    if wants_help:
+        click.echo(describe(find_query(name)) if name else context.get_help())
+    elif name is None:
+        questions = [{"name": one.name, "question": one.question} for one in shipped_queries().values()]
+        _show(pa.Table.from_pylist(questions), form, as_json=as_json)
+    else:
+        asked, parameters = find_query(name).name, parsed(pairs)
+        with History(settings()) as history, _Refusals():
+            answer = history.query(asked, **parameters)
+        _show(answer, form, as_json=as_json)
+
+
+@click.command()
+@click.argument("statement", required=False)
+@_param
+@_format
+@_json
+def sql(statement: str | None, pairs: Sequence[str], form: str, *, as_json: bool) -> None:
+    """Answer one STATEMENT that reads, from the argument or the standard input.
+
+    {name:Type} in it is bound to --param name=value. It runs read-only, within limits of time, memory and rows.
+    """
+    if statement in (None, "-"):
+        statement = "" if sys.stdin.isatty() else sys.stdin.read()
+    assert statement is not None
+    with History(settings()) as history, _Refusals():
+        answer = history.sql(statement, parsed(pairs))
+    _show(answer, form, as_json=as_json)
+
+
+def parsed(pairs: Sequence[str]) -> dict[str, str]:
+    """Parameters from NAME=VALUE pairs; a value may hold anything.
+
+    Raises:
+        ConfigError: a pair without a name or equals sign, or a name given twice.
+    """
+    found: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name.isidentifier():
+            raise ConfigError(f"--param wants NAME=VALUE, not {pair!r}")
+        if name in found:
+            raise ConfigError(f"--param {name} is given twice")
+        found[name] = value
+    return found
+
+
+def settings(environment: Mapping[str, str] | None = None) -> ClickHouseSettings:
+    """Where to ask: what the environment says, else the stack that runs in this directory, else the defaults."""
+    given = os.environ if environment is None else environment
+    if "HINDCAST_CLICKHOUSE" not in given and DEFAULT_DIRECTORY.is_dir():
+        # of the extra that starts stacks: an analyst's machine need not have it
+        from hindcast.local.stack import LocalStack
+
+        stack = LocalStack(DEFAULT_DIRECTORY)
+        if stack.running():
+            given = {**stack.environment(), **given}
+    return ClickHouseSettings.from_environment(given)
+
+
+def describe(named: NamedQuery) -> str:
+    """What a query asks, its parameters and columns, and an example."""
+    lines = [named.question, *([named.explanation] if named.explanation else []), "", "Parameters:"]
+    for one in named.parameters:
+        default = "required" if one.default is None else f"default {one.default or 'empty'}"
+        choices = f"; one of {', '.join(filter(None, one.choices))}" if one.choices else ""
+        lines.append(f"  {one.name} ({one.type}; {default}{choices}): {one.meaning}")
+    lines += ["", "Columns:", *(f"  {one.name}: {one.meaning}" for one in named.columns)]
+    example = "".join(f" --param {name}={value}" for name, value in named.example.items())
+    return "\n".join([*lines, "", f"Example: hindcast query {named.name}{example}"])
+
+
+def _show(answer: pa.Table, form: str, *, as_json: bool) -> None:
+    write_answer(answer, "json" if as_json else form, sys.stdout)
+
+
+class _Refusals:
+    """Shortens ClickHouse's refusal to its reason."""
+
+    def __enter__(self) -> None:
+        """Nothing to prepare."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, QueryRefused):
+            raise QueryRefused(error.code, reason(str(error))) from None
+
+
+def reason(message: str) -> str:
+    """ClickHouse's own words, without what client, server and address add around them.
+
+    >>> reason("Received ClickHouse exception, code: 60, server response: Code: 60. DB::Exception: No table x. (UNKNOWN_TABLE) (version 26)")
+    'No table x. (UNKNOWN_TABLE)'
+    """
+    told = message.rsplit("DB::Exception: ", 1)[-1]
+    told = re.sub(r"\s*\((?:version|for url) .*", "", told, flags=re.DOTALL)
+    name = re.search(r" \([A-Z_]+\)", told)
+    told = re.split(r"\. In scope |: In scope |: While |\. While ", told)[0]
+    return " ".join(told.split())[:400] + (name[0] if name and name[0] not in told else "")

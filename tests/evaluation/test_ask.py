@@ -1,0 +1,234 @@
+"""The commands `hindcast query` and `hindcast sql`, as a shell runs them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from known_history import MODEL, KnownHistory
+from recorded_rows import Recorder
+
+from evaluation.queries import shipped_queries
+from hindcast.cli.answers import json_value, write_answer
+from hindcast.cli.ask import reason, settings
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def run(recorded: Recorder) -> Run:
+    """Runs a command line of `hindcast` against the known history."""
+    environment = {
+        **os.environ,
+        "HINDCAST_CLICKHOUSE": recorded.store.settings.url,
+        "HINDCAST_DATABASE": recorded.store.database,
+    }
+
+    def command(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "hindcast", *arguments],
+            env=environment,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return command
+
+
+def refused(done: subprocess.CompletedProcess[str], said: str, code: int) -> None:
+    """One line on stderr, nothing on stdout, this exit code."""
+    assert (done.returncode, done.stdout) == (code, "")
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_without_a_name_the_questions_are_listed(run: Run) -> None:
+    """Every query and what it asks, also for programs."""
+    listed = run("query")
+    assert all(
+        name in listed.stdout and one.question in listed.stdout for name, one in shipped_queries().items()
+    )
+    assert [row["name"] for row in json.loads(run("query", "--json").stdout)] == list(shipped_queries())
+
+
+def test_a_query_describes_itself(run: Run) -> None:
+    """`query NAME --help` tells question, parameters, columns and an example; `query --help` the command."""
+    told = run("query", "quality_as_known", "--help").stdout
+    for part in (
+        "as it was known at a moment?",
+        "t (DateTime64(6, 'UTC'); required)",
+        "roc_auc: area",
+        "Example: hindcast query",
+    ):
+        assert part in told
+    assert "traffic (String; default served; one of served, shadow, all)" in told
+    assert "--format" in run("query", "--help").stdout
+
+
+def test_one_answer_in_four_forms(run: Run, known: KnownHistory) -> None:
+    """Table, CSV, JSON and JSON lines hold the same rows."""
+    asked = ("query", "volume", "--param", f"model={MODEL}", "--param", "every=month")
+    rows = json.loads(run(*asked, "--json").stdout)
+    assert sum(row["predictions"] for row in rows) == known.predictions.served.sum()
+    assert rows[0]["window"] == "2013-02-01T00:00:00Z"
+    assert [json.loads(line) for line in run(*asked, "--format", "jsonl").stdout.splitlines()] == rows
+    table = list(csv.DictReader(io.StringIO(run(*asked, "--format", "csv").stdout)))
+    assert [(row["window"], row["role"], row["predictions"], row["served"]) for row in table] == [
+        (row["window"], row["role"], str(row["predictions"]), "true") for row in rows
+    ]
+    lines = run(*asked).stdout.splitlines()
+    assert len(lines) == len(rows) + 1
+    assert lines[0].split()[:3] == ["window", "model_version", "role"]
+    assert lines[1].split()[:3] == ["2013-02-01", "1", "champion"]
+
+
+def test_own_sql_from_argument_and_stdin(run: Run) -> None:
+    """A statement comes as an argument or on the standard input, with bound parameters."""
+    statement = "SELECT {x:String} AS a, count() AS n FROM predictions_v WHERE model = {model:String}"
+    given = ("--param", 'x=it\'s = "so"', "--param", f"model={MODEL}", "--format", "jsonl")
+    first = json.loads(run("sql", statement, *given).stdout)
+    assert first["a"] == 'it\'s = "so"'
+    assert first["n"] > 100
+    assert json.loads(run("sql", *given, stdin=statement + ";\n").stdout) == first
+
+
+def test_wrong_use_is_one_line(run: Run) -> None:
+    """Whatever is wrong with a question is said in one line, with exit code 2, or 1 where ClickHouse refuses."""
+    refused(run("query", "volumes"), "no query 'volumes'; there are", 2)
+    refused(run("query", "volume"), "needs --param model=…; it has model, environment", 2)
+    refused(run("query", "volume", "-p", "model=m", "-p", "evry=day"), "no parameter evry; it has", 2)
+    refused(run("query", "volume", "-p", "model"), "NAME=VALUE", 2)
+    refused(run("query", "volume", "-p", "model=a", "-p", "model=b"), "twice", 2)
+    refused(run("sql", "DROP TABLE predictions"), "only statements that read", 2)
+    refused(run("sql"), "no statement", 2)
+    refused(run("sql", "SELECT nothing FROM predictions_v"), "nothing", 1)
+    refused(run("sql", "SELECT 1 SETTINGS readonly = 0"), "readonly", 1)
+
+
+def test_nobody_there_is_one_line() -> None:
+    """An address at which nothing answers: one line, exit code 3."""
+    environment = {**os.environ, "HINDCAST_CLICKHOUSE": "http://127.0.0.1:1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "hindcast", "query", "volume", "-p", "model=m"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    refused(done, "ClickHouse does not answer at 127.0.0.1:1", 3)
+
+
+def test_a_reader_that_goes_is_no_complaint(recorded: Recorder) -> None:
+    """`hindcast sql … | head -1` prints its line and nothing on stderr."""
+    environment = {
+        **os.environ,
+        "HINDCAST_CLICKHOUSE": recorded.store.settings.url,
+        "HINDCAST_DATABASE": recorded.store.database,
+    }
+    line = f"{sys.executable} -m hindcast sql 'SELECT number FROM numbers(200000)' --format csv | head -1"
+    done = subprocess.run(
+        line, shell=True, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.stdout, done.stderr) == ("number\n", "")
+
+
+def test_values_are_written_for_programs() -> None:
+    """Times are ISO 8601 with Z, maps are objects, what JSON has no number for is null."""
+    moment = datetime(2024, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
+    assert json_value(moment) == "2024-01-02T03:04:05.000006Z"
+    assert json_value({"a": [("k", float("nan"))], "b": [1, None], "c": []}) == {
+        "a": {"k": None},
+        "b": [1, None],
+        "c": [],
+    }
+
+
+def drawn(rows: list[dict[str, Any]]) -> str:
+    """The plain table of some rows."""
+    out = io.StringIO()
+    write_answer(pa.Table.from_pylist(rows), "table", out)
+    return out.getvalue()
+
+
+def test_numbers_and_times_are_readable() -> None:
+    """Four digits, whole numbers whole, midnights as dates, nothing as a dash, and no control characters."""
+    text = drawn(
+        [
+            {
+                "share": 0.123456,
+                "n": 302213,
+                "big": 1234567.8,
+                "whole": 2.0,
+                "day": datetime(2024, 1, 2, tzinfo=UTC),
+                "word": "a\n\x1b[1m",
+            },
+            {
+                "share": None,
+                "n": 1,
+                "big": 2e20,
+                "whole": 3.0,
+                "day": datetime(2024, 1, 3, tzinfo=UTC),
+                "word": "[red]b",
+            },
+        ]
+    )
+    assert [line.split() for line in text.splitlines()] == [
+        ["share", "n", "big", "whole", "day", "word"],
+        ["0.1235", "302213", "1234567.8", "2", "2024-01-02", "a\\n\\x1b[1m"],
+        ["-", "1", "2e+20", "3", "2024-01-03", "[red]b"],
+    ]
+
+
+class Terminal(io.StringIO):
+    """A place to write that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        """It is."""
+        return True
+
+
+def test_a_terminal_gets_a_drawn_table() -> None:
+    """On a terminal a table is drawn, with the number of rows below; markup in values stays text."""
+    out = Terminal()
+    write_answer(pa.Table.from_pylist([{"word": "[red]b[/red]"}]), "table", out)
+    assert "[red]b[/red]" in out.getvalue()
+    assert "1 row" in out.getvalue()
+
+
+def test_an_empty_answer_has_its_columns() -> None:
+    """No rows are an empty list, or a head without rows."""
+    empty = pa.table({"n": pa.array([], pa.int64())})
+    forms = {}
+    for form in ("table", "csv", "json", "jsonl"):
+        out = io.StringIO()
+        write_answer(empty, form, out)
+        forms[form] = out.getvalue()
+    assert forms == {"table": "n\n", "csv": "n\n", "json": "[]\n", "jsonl": ""}
+
+
+def test_reason_of_a_refusal() -> None:
+    """ClickHouse's words alone, in one line."""
+    message = (
+        "Received ClickHouse exception, code: 47, server response: Code: 47. DB::Exception: Unknown expression identifier `x`"
+        " in scope SELECT\n1. In scope WITH long AS (SELECT 1) SELECT x. (UNKNOWN_IDENTIFIER) (version 26.9) (for url http://h:1)"
+    )
+    assert reason(message) == "Unknown expression identifier `x` in scope SELECT 1 (UNKNOWN_IDENTIFIER)"
+
+
+def test_the_environment_says_where_to_ask() -> None:
+    """HINDCAST_CLICKHOUSE and HINDCAST_DATABASE are taken as they are."""
+    found = settings({"HINDCAST_CLICKHOUSE": "http://h:1", "HINDCAST_DATABASE": "d"})
+    assert (found.url, found.database) == ("http://h:1", "d")
