@@ -56,24 +56,12 @@ class DemoOptions:
     keep: bool = False
 
 
-def tell_and_send(
-    environment: Mapping[str, str], options: DemoOptions, bars: Bars
-) -> tuple[story.Story, scenes.Sent]:
-    """Everything up to the last event's delivery, against any running Hindcast."""
-    with bars.stage("training the models"):
-        told = story.tell(flights.departures(), options.seed, until=options.until)
-    with bars.stage("publishing the contract"):
-        contract = Contract.from_yaml(CONTRACT.read_text(encoding="utf-8"), CONTRACT.name)
-        sketches = baseline(contract, reference_table(told), time_column="departed_at")
-        kafka, lead = KafkaSettings.from_environment(environment), _lead(environment)
-        publish(kafka, contract, baseline=sketches, lead=lead, actor="hindcast demo")
-    with bars.counted("sending flights and labels", scenes.total(told)) as moved:
-        sent = scenes.send(told, KafkaSettings.from_environment(environment), moved)
-    return told, sent
-
-
-def _lead(environment: Mapping[str, str]) -> float:
-    return ProcessorSettings.from_environment(environment).contract_lead
+def publish_contract(environment: Mapping[str, str], told: story.Story) -> None:
+    """Make the reference of January's departures, publish it and the contract, and wait until they are in effect."""
+    contract = Contract.from_yaml(CONTRACT.read_text(encoding="utf-8"), CONTRACT.name)
+    sketches = baseline(contract, reference_table(told), time_column="departed_at")
+    settings = ProcessorSettings.from_environment(environment)
+    publish(settings.kafka, contract, baseline=sketches, lead=settings.contract_lead, actor="hindcast demo")
 
 
 def reference_table(told: story.Story) -> pa.Table:
@@ -117,10 +105,16 @@ def run_demo(options: DemoOptions, console: Console) -> Figures:
         try:
             with bars.stage("starting Kafka, ClickHouse and the processors") as said:
                 stack.up(StackOptions(settings=HASTE), said=said, detach=options.keep)
-            told, sent = tell_and_send(stack.environment(), options, bars)
+            environment = stack.environment()
+            with bars.stage("training the models"):
+                told = story.tell(flights.departures(), options.seed, until=options.until)
+            with bars.stage("publishing the contract"):
+                publish_contract(environment, told)
+            with bars.counted("sending flights and labels", scenes.total(told)) as moved:
+                sent = scenes.send(told, KafkaSettings.from_environment(environment), moved)
             wait_for_answers(stack, told, sent, bars)
             with bars.stage("reading the record back"):
-                settings = ClickHouseSettings.from_environment(stack.environment())
+                settings = ClickHouseSettings.from_environment(environment)
                 figures = collect(
                     settings, story.MODEL, seed=options.seed, known_month=KNOWN_MONTH, known_at=KNOWN_AT
                 )

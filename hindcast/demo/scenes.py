@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pandas as pd
 
@@ -53,8 +53,8 @@ def deployments(log: PredictionLogger) -> None:
         )
 
 
-def send(story: Story, kafka: KafkaSettings, moved: Callable[[int], None]) -> Sent:
-    """Send the whole story; ``moved`` hears of every chunk's size.
+def send(story: Story, kafka: KafkaSettings, moved: Callable[[int], None], *, step: str = "7D") -> Sent:
+    """Send the whole story in order, ``step`` of its time at once; ``moved`` hears of every chunk's size.
 
     Raises:
         BrokerUnavailable: not everything was delivered within two minutes of the last chunk.
@@ -64,7 +64,7 @@ def send(story: Story, kafka: KafkaSettings, moved: Callable[[int], None]) -> Se
         model=MODEL, kafka=kafka, categorical=("carrier", "origin", "dest", "weekday")
     ) as log:
         deployments(log)
-        for predictions, resent, labels in _months(story):
+        for predictions, resent, labels in _chunks(story, step):
             for rows in (predictions, resent):
                 sent_predictions += len(rows)
                 _predict(log, rows)
@@ -82,13 +82,13 @@ def total(story: Story) -> int:
     return len(story.predictions) + len(story.resent) + len(story.labels)
 
 
-def _months(story: Story) -> Iterator[tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]]:
-    """Chunks in the order of the story: what was predicted in a month, what of it was sent again, what was told."""
+def _chunks(story: Story, step: str) -> Iterator[tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]]:
+    """In the order of the story: what was predicted in a step of time, what of it was sent again, what was told."""
     resent = story.predictions.iloc[story.resent]
-    ends = pd.date_range(
-        SERVING_FROM, story.labels["reported_at"].max() + pd.Timedelta(days=31), freq="MS", tz=UTC
-    )
-    for start, end in itertools.pairwise(ends):
+    first = story.predictions["event_time"].min().floor("D")
+    last = max(story.predictions["event_time"].max(), story.labels["reported_at"].max())
+    starts = pd.date_range(first, last, freq=step)
+    for start, end in itertools.pairwise([*starts, last + pd.Timedelta(days=1)]):
         yield (
             _between(story.predictions, "event_time", start, end),
             _between(resent, "event_time", start, end),

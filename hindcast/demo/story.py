@@ -58,15 +58,17 @@ class Story:
     training: pd.DataFrame
 
 
-def tell(departures: pd.DataFrame, seed: int, *, until: datetime = END) -> Story:
-    """The story of these departures up to ``until``.
+def tell(
+    departures: pd.DataFrame, seed: int, *, since: datetime = SERVING_FROM, until: datetime = END
+) -> Story:
+    """The story of the departures in [``since``, ``until``).
 
-    Labels of flights that departed before ``until`` are all told, however late they were reported.
+    Labels of these flights are all told, however late they were reported.
     """
     first = train(departures[departures["departed_at"] < SERVING_FROM])
     second = train(departures[departures["departed_at"] < SHADOW_FROM])
     flown = departures["departed_at"]
-    live = departures[(flown >= SERVING_FROM) & (flown < until)].reset_index(drop=True)
+    live = departures[(flown >= since) & (flown < until)].reset_index(drop=True)
     live["prediction_id"] = flight_ids(live, seed)
     seen = in_kilometres(live)
     predictions = pd.concat(
