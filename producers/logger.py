@@ -10,14 +10,14 @@ from datetime import datetime
 from typing import Any, Self
 
 from producers.channel import Channel
-from producers.codec import Registry
+from producers.codec import Registry, encode
 from producers.errors import ConfigError, InvalidEvent
 from producers.events import LABEL_KINDS, ROLES, Record, deployment_record, label_record, prediction_record
 from producers.ids import new_id, prediction_id_at
 from producers.intake import Stats
 from producers.settings import KafkaSettings
 from producers.sink import Sink
-from producers.values import identifier, micros, optional_micros
+from producers.values import identifier, micros, optional_micros, text
 
 QUEUE_LIMIT = 50_000
 TABLE_WAIT_S = 30.0
@@ -63,8 +63,8 @@ class PredictionLogger:
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self.model = identifier("model", model)
-        self.model_version = model_version
-        self.environment = environment
+        self.model_version = text("model_version", model_version)
+        self.environment = text("environment", environment)
         self._categorical = frozenset(categorical)
         self._strict = strict
         self._clock = clock
@@ -115,12 +115,14 @@ class PredictionLogger:
         fields = {
             "prediction_id": its_id,
             "model": self.model,
-            "model_version": self.model_version if model_version is None else model_version,
-            "environment": self.environment if environment is None else environment,
+            "model_version": self.model_version
+            if model_version is None
+            else text("model_version", model_version),
+            "environment": self.environment if environment is None else text("environment", environment),
             "event_time": at,
             "features": _copied("features", features),
             "categorical": self._categorical,
-            "output": output,
+            "output": output if output == "" else text("output", output),
             "request_id": request_id,
             "item_index": item_index,
             "rank": rank,
@@ -177,10 +179,10 @@ class PredictionLogger:
             "truth": truth,
             "truth_value": truth_value,
             "true_at": optional_micros("true_at", true_at),
-            "output": output,
+            "output": text("output", output),
             "predicted_at": optional_micros("predicted_at", predicted_at),
-            "model_version": model_version,
-            "environment": environment,
+            "model_version": None if model_version is None else text("model_version", model_version),
+            "environment": None if environment is None else text("environment", environment),
             "source": source,
             "known_at": optional_micros("known_at", known_at),
         }
@@ -204,8 +206,10 @@ class PredictionLogger:
         fields = {
             **facts,
             "model": self.model,
-            "model_version": self.model_version if model_version is None else model_version,
-            "environment": self.environment if environment is None else environment,
+            "model_version": self.model_version
+            if model_version is None
+            else text("model_version", model_version),
+            "environment": self.environment if environment is None else text("environment", environment),
             "role": role,
             "valid_from": at,
             "known_at": optional_micros("known_at", known_at),
@@ -332,7 +336,7 @@ class PredictionLogger:
 
     def _say(self, stream: str, build: Callable[..., Record], fields: dict[str, Any], at: int) -> None:
         if self._strict:
-            build(**fields)
+            encode(stream.removesuffix("s"), build(**fields))
         self._channel.intake().say(stream, build, fields, at)
 
 

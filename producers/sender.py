@@ -64,19 +64,24 @@ class Sender:
 
     def flush(self, timeout: float) -> None:
         """Wait until what was queued so far is settled and the ledger sent, at most ``timeout`` seconds."""
-        marker = Marker(time.monotonic() + timeout)
-        self._intake.mark(marker)
-        marker.reached.wait(timeout + RETRY_S)
+        self._wait_for(Marker(time.monotonic() + timeout), timeout)
 
     def close(self, timeout: float) -> None:
         """Flush, give up what still waits, send the last ledger and end the thread; at most ``timeout`` + 1 s."""
         end = time.monotonic() + timeout
-        self.flush(max(0.0, timeout - min(LAST_WORDS_S, timeout / 4)))
+        patience = max(0.0, timeout - min(LAST_WORDS_S, timeout / 4))
+        self._wait_for(
+            Marker(time.monotonic() + patience, ledger_sent=True), patience
+        )  # the last ledger says it all
         self._intake.closed = True
         self._deadline = end
         self._stopping.set()
         self._thread.join(max(0.0, end - time.monotonic()) + LAST_WORDS_S)
         self._intake.give_up_rest()
+
+    def _wait_for(self, marker: Marker, timeout: float) -> None:
+        self._intake.mark(marker)
+        marker.reached.wait(timeout + RETRY_S)
 
     def _run(self) -> None:
         if self._open():

@@ -112,6 +112,20 @@ def identifier(field: str, value: object) -> str:
     return text
 
 
+def text(field: str, value: object) -> str:
+    """A name as text, which may be empty; see `category`.
+
+    Raises:
+        InvalidEvent: None, or no category.
+    """
+    if type(value) is str:
+        return value
+    found = category(field, value)
+    if found is None:
+        raise InvalidEvent(field, "is null")
+    return found
+
+
 def split_features(
     features: Mapping[str, object], categorical: Collection[str] = ()
 ) -> tuple[dict[str, float | None], dict[str, str | None]]:

@@ -1,0 +1,158 @@
+"""The contract of sinks, kept by Kafka and by its double in memory alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from waiting import eventually
+
+from producers.errors import ConfigError
+from producers.kafka_sink import KafkaSink
+from producers.settings import KafkaSettings
+from producers.sink import PURGED, PURGED_IN_FLIGHT, Refusal, Sink, SinkFull, SinkRefused
+from producers.testing import MemorySink
+
+Away = Callable[[], Sink]
+
+
+@pytest.fixture(params=["memory", "kafka"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Which sink."""
+    return str(request.param)
+
+
+@pytest.fixture
+def sink(kind: str, request: pytest.FixtureRequest) -> Sink:
+    """An open sink whose log answers."""
+    made: Sink = MemorySink() if kind == "memory" else KafkaSink(request.getfixturevalue("settings"))
+    made.open()
+    return made
+
+
+@pytest.fixture
+def away(kind: str) -> Sink:
+    """An open sink whose log does not answer, with room for ten messages."""
+    made: Sink
+    if kind == "memory":
+        made = memory = MemorySink(capacity=10)
+        memory.away = True
+    else:
+        made = KafkaSink(KafkaSettings("127.0.0.1:1", properties={"queue.buffering.max.messages": "10"}))
+    made.open()
+    return made
+
+
+class Reports:
+    """Names of what was reported; an acknowledgement is ``ok``."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def __call__(self, refusal: Refusal | None, _message: object) -> None:
+        """Be a report."""
+        self.names.append("ok" if refusal is None else refusal.name())
+
+
+def polled(sink: Sink, reports: Reports, count: int) -> list[str]:
+    """The reports, once there are so many."""
+
+    def check() -> bool:
+        sink.poll(0.05)
+        return len(reports.names) >= count
+
+    eventually(check, within=15, saying=f"{count} reports of {reports.names}")
+    return reports.names
+
+
+def test_each_message_is_reported_once(sink: Sink) -> None:
+    """A message waits until it is acknowledged, and its report is called once, by poll."""
+    reports = Reports()
+    for place in range(3):
+        sink.send("predictions", b"%d" % place, b"value", reports)
+    assert sink.waiting() == 3
+    assert reports.names == []
+    assert polled(sink, reports, 3) == ["ok", "ok", "ok"]
+    assert sink.waiting() == 0
+    sink.poll(0)
+    assert len(reports.names) == 3
+
+
+def test_a_message_too_large_is_refused_at_once(sink: Sink) -> None:
+    """Ten megabytes are refused by name, without a report, and the next message goes on."""
+    reports = Reports()
+    with pytest.raises(SinkRefused) as refused:
+        sink.send("predictions", b"k", b"x" * 10_000_000, reports)
+    assert refused.value.name() == "MSG_SIZE_TOO_LARGE"
+    assert sink.waiting() == 0
+    sink.send("predictions", b"k", b"x", reports)
+    assert polled(sink, reports, 1) == ["ok"]
+
+
+def test_an_unknown_topic_is_reported(sink: Sink) -> None:
+    """A topic that does not exist is not created: its messages are refused, by report."""
+    reports = Reports()
+    sink.send("nosuch", b"k", b"x", reports)
+    assert polled(sink, reports, 1) == ["UNKNOWN_TOPIC_OR_PART"]
+
+
+def test_a_full_sink_says_so(away: Sink) -> None:
+    """Where the log does not answer, messages wait up to the limit, and then the sink is full."""
+    reports = Reports()
+    for _ in range(10):
+        away.send("predictions", b"k", b"x", reports)
+    with pytest.raises(SinkFull):
+        away.send("predictions", b"k", b"x", reports)
+    away.poll(0)
+    assert (away.waiting(), reports.names) == (10, [])
+
+
+def test_what_is_purged_is_reported(away: Sink) -> None:
+    """What is given up is reported as purged, and nothing waits any more."""
+    reports = Reports()
+    for _ in range(4):
+        away.send("predictions", b"k", b"x", reports)
+    away.purge()
+    assert set(polled(away, reports, 4)) <= {PURGED, PURGED_IN_FLIGHT}
+    assert away.waiting() == 0
+
+
+def test_a_child_gets_a_sink_of_its_own(sink: Sink) -> None:
+    """The sink for a child is another one, unopened, that works once it is opened."""
+    child, reports = sink.for_child(), Reports()
+    assert child is not sink
+    child.open()
+    child.send("predictions", b"k", b"x", reports)
+    assert polled(child, reports, 1) == ["ok"]
+    child.close()
+
+
+def test_a_log_that_is_away_is_complained_of() -> None:
+    """A broker that does not answer is named with its address."""
+    sink = KafkaSink(KafkaSettings("127.0.0.1:1"))
+    sink.open()
+
+    def check() -> list[str]:
+        sink.poll(0.05)
+        return sink.complaints()
+
+    assert "Kafka at 127.0.0.1:1" in eventually(check, saying="a complaint")[0]
+
+
+@pytest.mark.parametrize(
+    "properties", [{"no.such.setting": "1"}, {"linger.ms": "soon"}, {"ssl.ca.location": "/nowhere"}]
+)
+def test_settings_that_no_retry_mends(properties: dict[str, str], tmp_path: Path) -> None:
+    """A property that librdkafka refuses is a ConfigError in one line."""
+    extra = {"security.protocol": "ssl"} if "ssl.ca.location" in properties else {}
+    with pytest.raises(ConfigError, match="Kafka settings are refused: ") as refusal:
+        KafkaSink(KafkaSettings("127.0.0.1:1", properties=properties | extra)).open()
+    assert "\n" not in str(refusal.value)
+
+
+def test_the_partitioner_is_not_the_users() -> None:
+    """Another partitioner would put one key in two partitions, so the property is not taken."""
+    sink = KafkaSink(KafkaSettings("127.0.0.1:1", properties={"partitioner": "nonsense"}))
+    sink.open()
+    sink.close()
