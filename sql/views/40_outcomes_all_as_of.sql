@@ -2,8 +2,9 @@
 -- unlabelled predictions included. outcomes_as_of(t) holds the served ones, outcomes_v what is known now.
 --
 -- A fact belongs to the predictions of its model, prediction_id and output (and version and environment, where it names one). Of
--- several of one version it belongs to the latest before its true_at (its reported_at where it has none), or to the earliest if none is before;
--- candidates are those appended no later than the fact, or if there are none the first one appended after it.
+-- several of one version it belongs to one: of those appended no later than the fact, and of these within an hour of its predicted_at (or of
+-- the time in a UUIDv7 id) if there are any, to the latest before its true_at (its reported_at where it has none), or to the earliest if none is
+-- before. If none was appended so early, to the first one appended after it.
 -- Of the facts that belong to a prediction the last by (reported_at, kind, label_id) counts.
 -- parameter: t DateTime64(6, 'UTC'), the moment of knowledge
 -- columns: as predictions_all_v without role, trace_id, producer_id, sequence and warnings, with error_class for error, and
@@ -25,10 +26,21 @@ facts AS
         prediction_id AS fact_prediction_id,
         output AS fact_output,
         groupArray(CAST(
-            (reported_at, kind, label_id, model_version, environment, truth, truth_value, true_at, known_at, _appended_at),
+            (
+                reported_at, kind, label_id, model_version, environment, truth, truth_value, true_at, known_at, _appended_at,
+                -- the time in a UUIDv7 (RFC 9562, 5.7) is its first 48 bits, milliseconds
+                coalesce(predicted_at, if(
+                    substring(prediction_id, 15, 1) = '7' AND toUUIDOrNull(prediction_id) IS NOT NULL,
+                    fromUnixTimestamp64Milli(
+                        reinterpretAsInt64(reverse(unhex(concat(substring(prediction_id, 1, 8), substring(prediction_id, 10, 4))))), 'UTC'
+                    ),
+                    NULL
+                ))
+            ),
             'Tuple(reported_at DateTime64(6, \'UTC\'), kind Int8, label_id String, model_version Nullable(String),
                 environment Nullable(String), truth Nullable(String), truth_value Nullable(Float64),
-                true_at Nullable(DateTime64(6, \'UTC\')), known_at DateTime64(6, \'UTC\'), appended_at DateTime64(6, \'UTC\'))'
+                true_at Nullable(DateTime64(6, \'UTC\')), known_at DateTime64(6, \'UTC\'), appended_at DateTime64(6, \'UTC\'),
+                hint Nullable(DateTime64(6, \'UTC\')))'
         )) AS facts
     FROM labels FINAL
     WHERE known_at <= {t:DateTime64(6, 'UTC')}
@@ -44,8 +56,8 @@ reused AS
         prediction_id AS reused_id,
         output AS reused_output,
         groupArray(CAST(
-            (event_time, _appended_at, _partition, _offset),
-            'Tuple(event_time DateTime64(6, \'UTC\'), appended_at DateTime64(6, \'UTC\'), partition UInt32, offset UInt64)'
+            (event_time, _appended_at, _offset),
+            'Tuple(event_time DateTime64(6, \'UTC\'), appended_at DateTime64(6, \'UTC\'), offset UInt64)'
         )) AS rivals
     FROM predictions FINAL
     WHERE known_at <= {t:DateTime64(6, 'UTC')}
@@ -69,23 +81,22 @@ matched AS
             arrayFilter(
                 fact -> ifNull(fact.model_version = p.model_version, true)
                     AND ifNull(fact.environment = p.environment, true)
-                    AND (empty(r.rivals) OR p.event_time = multiIf(
-                        NOT arrayExists(rival -> rival.appended_at <= fact.appended_at, r.rivals),
-                        (arraySort(rival -> (rival.appended_at, rival.partition, rival.offset), r.rivals)[1]).event_time,
-                        arrayExists(
-                            rival -> rival.appended_at <= fact.appended_at
-                                AND rival.event_time < ifNull(fact.true_at, fact.reported_at),
-                            r.rivals
+                    -- the first of the rivals by the rule
+                    AND (empty(r.rivals) OR p.event_time = (arraySort(
+                        rival -> (
+                            rival.appended_at > fact.appended_at,
+                            rival.appended_at <= fact.appended_at
+                                AND ifNull(abs(dateDiff('microsecond', rival.event_time, fact.hint)) > 3600000000, true),
+                            rival.appended_at <= fact.appended_at AND rival.event_time >= ifNull(fact.true_at, fact.reported_at),
+                            multiIf(
+                                rival.appended_at > fact.appended_at, toUnixTimestamp64Micro(rival.appended_at),
+                                rival.event_time >= ifNull(fact.true_at, fact.reported_at), toUnixTimestamp64Micro(rival.event_time),
+                                -toUnixTimestamp64Micro(rival.event_time)
+                            ),
+                            rival.offset
                         ),
-                        (arrayReverseSort(rival -> rival.event_time, arrayFilter(
-                            rival -> rival.appended_at <= fact.appended_at
-                                AND rival.event_time < ifNull(fact.true_at, fact.reported_at),
-                            r.rivals
-                        ))[1]).event_time,
-                        (arraySort(rival -> rival.event_time, arrayFilter(
-                            rival -> rival.appended_at <= fact.appended_at, r.rivals
-                        ))[1]).event_time
-                    )),
+                        r.rivals
+                    )[1]).event_time),
                 f.facts
             )
         ) AS facts_of_it,

@@ -156,6 +156,27 @@ def test_match_does_not_depend_on_when_one_looks(record: Recorder) -> None:
     assert [truth for _, truth in truths(record)] == ["a", None, None, "b"]
 
 
+def test_a_hint_chooses_among_reused_ids(record: Recorder) -> None:
+    """Where the fact says when it was predicted, or a UUIDv7 does, predictions within an hour of that go first."""
+    uuid = "018e0000-0000-7000-8000-000000000000"
+    made = utc("2024-03-02T16:29:43.808")
+    for name, first in (("a", NOON), (uuid, made)):
+        record.insert("predictions", [prediction(name, first), prediction(name, first + DAY)])
+    appended = NOON + 9 * DAY
+    record.insert(
+        "labels", [label("a", appended, predicted_at=NOON + timedelta(minutes=59)), label(uuid, appended)]
+    )
+    assert [state for state, _ in truths(record)] == ["labelled", "unlabelled"] * 2
+    record.insert(
+        "labels",
+        [
+            label("a", appended + DAY, "no hint"),
+            label("a", appended + DAY, label_id="far", predicted_at=NOON - DAY),
+        ],
+    )
+    assert [row["facts"] for row in outcomes(record)] == [1, 0, 1, 2]
+
+
 def test_single_candidate_matches_whatever_the_clocks_say(record: Recorder) -> None:
     """One prediction takes its fact, although it was true, reported and appended before the prediction."""
     record.insert("predictions", [prediction("a", NOON)])
