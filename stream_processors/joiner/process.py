@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from time import monotonic
 
 from producers.errors import ConfigError, HindcastError
+from producers.registry import SchemaRegistry
 from stream_processors.clickhouse import Store
 from stream_processors.contracts.follower import ContractFollower
 from stream_processors.joiner.joining import Joining, by_name, lags
@@ -89,9 +90,10 @@ class _Joiner:
         self._status = status
         self._marks = Marks(kafka)
         store = Store(settings.clickhouse)
-        contracts = ContractFollower(kafka)
+        registry = SchemaRegistry(kafka.schema_registry) if kafka.schema_registry else None
+        contracts = ContractFollower(kafka, registry)
         contracts.catch_up()
-        publisher = Publisher(kafka, stopping=stop.is_set)
+        publisher = Publisher(kafka, registry, stopping=stop.is_set)
         self._joining = Joining(store, self._marks, contracts, publisher)
         self._measuring = Measuring(
             store,
