@@ -33,7 +33,7 @@ def read_all(settings: KafkaSettings) -> ReadAll:
             client.assign([TopicPartition(topic, partition, 0) for partition in left])
             found: list[Message] = []
             while left:
-                for message in client.consume(1000, timeout=10):
+                for message in client.consume(1000, timeout=0.2):
                     if message.error() is None:
                         found.append(message)
                         if message.offset() + 1 >= left[message.partition()]:
