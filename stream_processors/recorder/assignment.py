@@ -7,7 +7,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from producers.errors import ConfigError, TransientError
 from producers.settings import KafkaSettings
 from producers.topics import topics
-from stream_processors.kafka import Consumer, KafkaError, KafkaException, TopicPartition, consumer
+from stream_processors.kafka import (
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+    consumer,
+)
 from stream_processors.recorder.gathering import fatal_text
 from stream_processors.recorder.groups import recorder_group
 from stream_processors.recorder.holdings import Holding, known_end, place, take_hold, to_commit, watermarks
@@ -27,6 +34,7 @@ class Assignment:
         client: the consumer.
         epoch: rises with every change of what is held; what was consumed under an earlier one is void.
         holdings: by full topic name and partition.
+        is_new: the holdings were taken since this was last set to False.
     """
 
     def __init__(
@@ -35,6 +43,7 @@ class Assignment:
         self._settings, self._letting_go, self._failed = settings, letting_go, failed
         self.epoch = 0
         self.holdings: dict[FullPartition, Holding] = {}
+        self.is_new = False
         self._fresh: list[FullPartition] = []
         self._resumptions = Resumptions(settings)
         self.client: Consumer = consumer(
@@ -57,11 +66,15 @@ class Assignment:
             self._failed(f"no Kafka answers at {self._settings.bootstrap}")
 
     def _assigned(self, client: Consumer, places: Sequence[TopicPartition]) -> None:
-        client.assign(list(places))
-        # nothing flows before it is known where each stands
-        client.pause(list(places))
         self.epoch += 1
         self.holdings, self._fresh = {}, [(one.topic, one.partition) for one in places]
+        known = self.take_hold()
+        client.assign(list(places))
+        # nothing flows before it is known where it stands, or while it waits for a person
+        waiting = [
+            one for one in places if not known or self.holdings[one.topic, one.partition].pause is not None
+        ]
+        client.pause(waiting)
 
     def _revoked(self, client: Consumer, places: Sequence[TopicPartition]) -> None:
         self._letting_go()
@@ -72,8 +85,8 @@ class Assignment:
         self.holdings, self._fresh = {}, []
 
     @property
-    def is_fresh(self) -> bool:
-        """Whether there are partitions of which it is not known yet where they stand; `take_hold` asks."""
+    def is_unknown(self) -> bool:
+        """Whether Kafka has not said yet where our partitions stand; `take_hold` asks, and none flows before."""
         return bool(self._fresh)
 
     def take_hold(self) -> bool:
@@ -83,8 +96,14 @@ class Assignment:
         except TransientError as fault:
             self._failed(fault)
             return False
-        self._fresh = []
+        self._fresh, self.is_new = [], True
         return True
+
+    def put_back(self, messages: Iterable[Message]) -> None:
+        """Consume these again, as far as they are ours."""
+        keys = {(message.topic(), message.partition()) for message in messages}
+        for key in keys & set(self.holdings):
+            self.client.seek(TopicPartition(*key, self.holdings[key].submitted))
 
     def advanced(self) -> dict[FullPartition, int]:
         """Partitions of which the position has moved, with or without messages (control records have offsets too)."""

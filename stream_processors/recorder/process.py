@@ -8,6 +8,7 @@ import sys
 import threading
 
 from producers.errors import BrokerUnavailable, ConfigError, TransientError
+from producers.registry import SchemaRegistry
 from producers.topics import topics
 from stream_processors.clickhouse import Store
 from stream_processors.kafka import KafkaException, partition_counts
@@ -31,7 +32,9 @@ def run(settings: ProcessorSettings, stop: threading.Event, *, limits: Limits | 
     _wait_for_topics(settings, status, stop)
     if stop.is_set():
         return
-    recorder = Recorder(settings, stop, status, limits=limits)
+    address = settings.kafka.schema_registry
+    registry = SchemaRegistry(address) if address else None
+    recorder = Recorder(settings, stop, status, limits=limits, registry=registry)
     try:
         while not stop.is_set():
             try:

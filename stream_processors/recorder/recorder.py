@@ -14,7 +14,6 @@ import numpy as np
 from producers.codec import Registry
 from producers.errors import TransientError
 from stream_processors.clickhouse import Store
-from stream_processors.contracts.effect import ContractHistory
 from stream_processors.contracts.follower import ContractFollower
 from stream_processors.kafka import Message
 from stream_processors.recorder.assignment import Assignment, names
@@ -37,6 +36,7 @@ _LETTING_GO_S = 5.0
 _STOPPING_S = 1.2
 _LOOK_FOR_RESUMPTIONS_S = 2.0
 _BEAT_S = 1.0
+_AGAIN_S = 0.5
 
 _WHY = f"more than {LIMIT:,} of the last {WINDOW:,} messages are dead letters"
 
@@ -85,10 +85,14 @@ class Recorder:
             ConfigError: Kafka refuses this recorder for good.
         """
         self._finish_written()
-        if self._ours.is_fresh:
-            if not self._take_hold():
+        if self._ours.is_unknown:
+            if self._ours.take_hold():
+                self._ours.flow()
+            else:
                 self._serve(1.0)
             return
+        if self._ours.is_new:
+            self._begin()
         if len(self._in_flight) >= _IN_FLIGHT:
             self._wait_for_writer()
             return
@@ -96,8 +100,10 @@ class Recorder:
         found = gather(
             self._ours.client, self._limits, self._stop, failed=self._status.failed, clock=self._clock
         )
-        # a change of partitions meanwhile makes what was consumed void: it will come again, to whoever holds it
-        if found and epoch == self._ours.epoch:
+        if epoch != self._ours.epoch:
+            # the partitions changed meanwhile: what was consumed comes again, to whoever holds it now
+            self._ours.put_back(found)
+        elif found:
             self._hand_over(found)
         elif not self._in_flight:
             self._submit((), self._ours.advanced())
@@ -112,47 +118,47 @@ class Recorder:
         self._ours.close()
         self._contracts.close()
 
-    def _take_hold(self) -> bool:
-        if not self._ours.take_hold():
-            return False
+    def _begin(self) -> None:
+        """Say and record what the log lost, and commit where fresh partitions begin."""
+        self._ours.is_new = False
         holdings = self._ours.holdings
         lost = [
             SortedMessages(Messages.of(one.topic, one.topic_id, []), (), (one.lost,))
             for one in holdings.values()
             if one.lost
         ]
-        for one in holdings.values():
-            if one.lost:
-                self._status.failed(f"{one.name}: {one.lost.facts.detail}")
+        for part in lost:
+            self._status.failed(f"{part.messages.topic}: {part.dead[0].facts.detail}")
         self._submit(lost, {key: one.submitted for key, one in holdings.items()})
-        self._ours.flow()
-        return True
 
     # --- from messages to a batch --------------------------------------------------------------------------------
 
     def _hand_over(self, found: Sequence[Message]) -> None:
         grouped = by_topic(found)
-        history = self._history(needed=f"{self._prefix}predictions" in grouped)
-        if history is not None:
-            parts = [self._part(topic, raw, history) for topic, raw in grouped.items()]
-            self._submit(parts, self._ours.advanced())
+        parts = self._sorted(grouped)
+        if parts is not None:
+            braked = [self._braked(topic, part) for topic, part in zip(grouped, parts, strict=True)]
+            self._submit(braked, self._ours.advanced())
 
-    def _history(self, *, needed: bool) -> ContractHistory | None:
-        """Every contract that may apply to messages already consumed; waits for Kafka; None where the process stops."""
-        while needed and not self._stop.is_set():
+    def _sorted(self, grouped: Mapping[str, Sequence[Message]]) -> list[SortedMessages] | None:
+        """What becomes of the messages; waits for contracts and schema registry; None where the process stops."""
+        while not self._stop.is_set():
             try:
-                self._contracts.catch_up(timeout=2.0)
-                break
+                if f"{self._prefix}predictions" in grouped:
+                    self._contracts.catch_up(timeout=2.0)
+                return [self._part(topic, raw) for topic, raw in grouped.items()]
             except TransientError as fault:
                 self._status.failed(fault)
                 self._beat()
-        return None if needed and self._stop.is_set() else self._contracts.history
+                self._stop.wait(_AGAIN_S)
+        return None
 
-    def _part(self, topic: str, raw: Sequence[Message], history: ContractHistory) -> SortedMessages:
+    def _part(self, topic: str, raw: Sequence[Message]) -> SortedMessages:
         topic_id = next(one.topic_id for key, one in self._ours.holdings.items() if key[0] == topic)
         messages = Messages.of(topic.removeprefix(self._prefix), topic_id, raw)
-        part = sort_messages(messages, history, recorded_at=self._now(), registry=self._registry)
-        return part if messages.topic == "dead-letters" else self._braked(topic, part)
+        return sort_messages(
+            messages, self._contracts.history, recorded_at=self._now(), registry=self._registry
+        )
 
     def _braked(self, topic: str, part: SortedMessages) -> SortedMessages:
         """The part up to where its dead letters pass the limit; a partition that passed it waits there."""
