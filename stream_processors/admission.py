@@ -15,7 +15,7 @@ import pyarrow as pa
 from stream_processors.contracts.effect import ContractHistory, PublishedContract
 from stream_processors.contracts.model import Contract
 from stream_processors.contracts.violations import MAX_FEATURES, TOO_MANY_FEATURES, violations
-from stream_processors.map_columns import widths
+from stream_processors.map_columns import is_constant, widths
 from stream_processors.windows import DAY
 
 Ints = npt.NDArray[np.int64]
@@ -192,12 +192,14 @@ def _applying(
 
 def _rows_by_model(batch: pa.RecordBatch, known: set[str]) -> list[tuple[str, str, Ints]]:
     """(model, environment, rows) of the models that have contracts."""
-    models = batch.column("model").dictionary_encode()
-    names = models.dictionary.to_pylist()
-    if known.isdisjoint(names):
+    if not known or not batch.num_rows:
         return []
-    environments = batch.column("environment").dictionary_encode()
-    places = environments.dictionary.to_pylist()
+    model_column, environment_column = batch.column("model"), batch.column("environment")
+    if is_constant(model_column) and is_constant(environment_column):
+        model, environment = model_column[0].as_py(), environment_column[0].as_py()
+        return [(model, environment, np.arange(batch.num_rows))] if model in known else []
+    models, environments = model_column.dictionary_encode(), environment_column.dictionary_encode()
+    names, places = models.dictionary.to_pylist(), environments.dictionary.to_pylist()
     joint = models.indices.to_numpy().astype(np.int64) * len(places) + environments.indices.to_numpy()
     found = []
     for code in np.unique(joint).tolist():

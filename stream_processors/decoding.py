@@ -13,6 +13,8 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from operator import itemgetter
+from typing import cast
 
 import fastavro
 import numpy as np
@@ -21,7 +23,7 @@ import pyarrow as pa
 import pyarrow.types as pat
 import pyruhvro
 
-from producers.codec import CONFLUENT, SINGLE_OBJECT_HEADER, Registry, read_frame
+from producers.codec import CONFLUENT, CONFLUENT_HEADER, SINGLE_OBJECT_HEADER, Registry, read_frame
 from producers.errors import Undecodable, UnknownSchema
 from producers.schema_files import Schema, newest
 from stream_processors.map_columns import repeated_key_rows
@@ -35,6 +37,21 @@ UNKNOWN_SCHEMA = "unknown_schema"
 _SENTINEL = b"\x9chindend"
 _SENTINEL_BITS = struct.unpack("<q", _SENTINEL)[0]
 _SENTINEL_FIELD = {"name": "hindcast_end", "type": "double"}
+# A frame that is known byte for byte is decoded as fields of its size and forgotten, which is cheaper than cutting it off each message:
+# C3 01 is an int of two bytes, a fingerprint a double; 00 is a boolean, a registry's id a float.
+_FRAME_FIELDS = {
+    0: [],
+    SINGLE_OBJECT_HEADER: [
+        {"name": "hindcast_mark", "type": "int"},
+        {"name": "hindcast_print", "type": "double"},
+    ],
+    CONFLUENT_HEADER: [
+        {"name": "hindcast_mark", "type": "boolean"},
+        {"name": "hindcast_id", "type": "float"},
+    ],
+}
+
+_head = itemgetter(slice(SINGLE_OBJECT_HEADER))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +102,8 @@ def decode_batch(
             detail = f"{writer.label} does not belong on this topic"
             undecoded += [_undecodable(values, p, detail) for p in positions.tolist()]
             continue
-        bodies = [(values[p] or b"")[start:] for p in positions.tolist()]
-        good, batch, bad = _decode(writer, bodies)
+        framed = values if positions.size == len(values) else [values[p] for p in positions.tolist()]
+        good, batch, bad = _decode(writer, cast("Sequence[bytes]", framed), start)
         undecoded += [_undecodable(values, int(positions[p]), detail) for p, detail in bad]
         if good.size:
             groups.setdefault(writer.name, []).append((positions[good], batch))
@@ -108,15 +125,19 @@ def _by_frame(
     values: Sequence[bytes | None], registry: Registry | None, undecoded: list[UndecodedMessage]
 ) -> list[tuple[Schema, int, Positions]]:
     """(writer's schema, where bodies begin, positions) for each frame; nearly always there is one."""
-    heads = [value[:SINGLE_OBJECT_HEADER] if value else b"" for value in values]
-    places: dict[bytes, list[int]] = {}
-    distinct = set(heads)
+    places: dict[bytes, Sequence[int]] = {}
+    try:
+        distinct = set(map(_head, cast("Sequence[bytes]", values)))
+    except TypeError:  # a tombstone
+        distinct = set()
     if len(distinct) == 1:
-        places[heads[0]] = list(range(len(values)))
+        places[distinct.pop()] = range(len(values))
     else:
-        for position, head in enumerate(heads):
-            key = head[:5] if head[:1] == CONFLUENT else head
-            places.setdefault(key, []).append(position)
+        by_head: dict[bytes, list[int]] = {}
+        for position, value in enumerate(values):
+            head = (value or b"")[:SINGLE_OBJECT_HEADER]
+            by_head.setdefault(head[:5] if head[:1] == CONFLUENT else head, []).append(position)
+        places.update(by_head)
     found: dict[tuple[str, int], tuple[Schema, int, list[int]]] = {}
     for head, positions in places.items():
         try:
@@ -135,14 +156,17 @@ def _by_frame(
 _Bad = list[tuple[int, str]]
 
 
-def _decode(writer: Schema, bodies: list[bytes]) -> tuple[Positions, pa.RecordBatch | None, _Bad]:
-    """Rows that decode, their batch (None without any), and what is wrong with the others."""
+def _decode(
+    writer: Schema, framed: Sequence[bytes], start: int
+) -> tuple[Positions, pa.RecordBatch | None, _Bad]:
+    """Rows that decode, their batch (None without any), and what is wrong with the others; bodies begin at ``start``."""
     bad: _Bad = []
-    places: Sequence[int] = range(len(bodies))
+    places: Sequence[int] = range(len(framed))
     if writer.version != newest(writer.name).version:
-        bodies, places = _resolved(writer, bodies, bad)
+        framed, places = _resolved(writer, [value[start:] for value in framed], bad)
+        start = 0
     good: list[tuple[Positions, pa.RecordBatch]] = []
-    _bisect(newest(writer.name), bodies, np.array(places, dtype=np.int64), good, bad)
+    _bisect(_Framed(newest(writer.name), start), framed, np.array(places, dtype=np.int64), good, bad)
     if not good:
         return np.empty(0, dtype=np.int64), None, bad
     positions, batch = _joined(good)
@@ -173,9 +197,17 @@ def _resolved(writer: Schema, bodies: list[bytes], bad: _Bad) -> tuple[list[byte
     return written, places
 
 
+@dataclass(frozen=True, slots=True)
+class _Framed:
+    """A schema, and the size of the frame before each body of it."""
+
+    schema: Schema
+    frame: int
+
+
 def _bisect(
-    schema: Schema,
-    bodies: list[bytes],
+    framed: _Framed,
+    bodies: Sequence[bytes],
     places: Positions,
     good: list[tuple[Positions, pa.RecordBatch]],
     bad: _Bad,
@@ -184,7 +216,7 @@ def _bisect(
     pieces = [(0, len(bodies))] if bodies else []
     while pieces:
         start, end = pieces.pop()
-        batch, problem = _try(schema, bodies[start:end])
+        batch, problem = _try(framed, bodies[start:end])
         if batch is not None:
             good.append((places[start:end], batch))
         elif end - start == 1:
@@ -194,18 +226,20 @@ def _bisect(
             pieces += [(middle, end), (start, middle)]
 
 
-def _try(schema: Schema, bodies: list[bytes]) -> tuple[pa.RecordBatch | None, str]:
+def _try(framed: _Framed, bodies: Sequence[bytes]) -> tuple[pa.RecordBatch | None, str]:
     """The bodies' batch, or None and what is wrong with at least one of them."""
+    label = framed.schema.label
+    text = _text_with_frame(label, framed.schema.text, framed.frame)
     try:
-        batch = pyruhvro.deserialize_array([body + _SENTINEL for body in bodies], _with_sentinel(schema))
+        batch = pyruhvro.deserialize_array([body + _SENTINEL for body in bodies], text)
     except ValueError:
-        return None, f"the body does not fit {schema.label}"
+        return None, f"the body does not fit {label}"
     last = batch.column(batch.num_columns - 1)
     if not (last.to_numpy().view(np.int64) == _SENTINEL_BITS).all():
-        return None, f"bytes are left over after {schema.label}"
-    batch = batch.select(list(range(batch.num_columns - 1)))
+        return None, f"bytes are left over after {label}"
+    batch = batch.select(list(range(len(_FRAME_FIELDS[framed.frame]), batch.num_columns - 1)))
     if not _is_utf8(batch):
-        return None, f"text in {schema.label} is not UTF-8"
+        return None, f"text in {label} is not UTF-8"
     return batch, ""
 
 
@@ -237,13 +271,9 @@ def _text_buffers(column: pa.Array) -> list[pa.Buffer]:
 
 
 @cache
-def _text_with_sentinel(label: str, text: str) -> str:
+def _text_with_frame(label: str, text: str, frame: int) -> str:
     raw = json.loads(text)
-    return json.dumps({**raw, "fields": [*raw["fields"], _SENTINEL_FIELD]})
-
-
-def _with_sentinel(schema: Schema) -> str:
-    return _text_with_sentinel(schema.label, schema.text)
+    return json.dumps({**raw, "fields": [*_FRAME_FIELDS[frame], *raw["fields"], _SENTINEL_FIELD]})
 
 
 def _joined(parts: list[tuple[Positions, pa.RecordBatch]]) -> tuple[Positions, pa.RecordBatch]:

@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from stream_processors.map_columns import is_constant
+
 Ints = npt.NDArray[np.int64]
 
 # A table of all possible codes is used up to this many cells per row; beyond, codes are sorted.
@@ -63,5 +65,7 @@ def codes_of_numbers(numbers: npt.NDArray[np.generic]) -> tuple[Ints, int]:
 
 def codes_of_strings(strings: pa.Array) -> tuple[Ints, int]:
     """Codes of an Arrow string column without nulls, and their bound."""
+    if len(strings) == 0 or is_constant(strings):
+        return np.zeros(len(strings), dtype=np.int64), 1
     encoded = strings.dictionary_encode()
     return encoded.indices.to_numpy().astype(np.int64), len(encoded.dictionary)

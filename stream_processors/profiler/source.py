@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,8 @@ Ints = npt.NDArray[np.int64]
 MAX_BATCH_MESSAGES = 20_000
 MAX_BATCH_BYTES = 16_000_000
 _LEAST_BATCH = 100
+
+_time = itemgetter(1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,19 +136,19 @@ class Source:
         messages = self._client.consume(self._batch, timeout)
         if self._changed:
             return None
-        kept = [message for message in messages if message.error() is None]
-        read = self._owned_part(kept)
-        if len(kept) < len(messages):
-            for message in messages:
-                if message.error() is not None:
-                    self._take_event(message)
+        if list(map(Message.error, messages)).count(None) == len(messages):
+            return self._owned_part(messages)
+        read = self._owned_part([message for message in messages if message.error() is None])
+        for message in messages:
+            if message.error() is not None:
+                self._take_event(message)
         return read
 
     def _owned_part(self, messages: list[Message]) -> Read:
         n = len(messages)
         partitions = np.fromiter(map(Message.partition, messages), np.int64, n)
         offsets = np.fromiter(map(Message.offset, messages), np.int64, n)
-        times = np.fromiter((time for _, time in map(Message.timestamp, messages)), np.int64, n)
+        times = np.fromiter(map(_time, map(Message.timestamp, messages)), np.int64, n)
         values = list(map(Message.value, messages))
         expected = np.zeros(int(partitions.max(initial=-1)) + 1, dtype=np.int64)
         for partition in range(expected.size):
@@ -162,8 +165,9 @@ class Source:
 
     def _adapt(self, values: list[bytes | None]) -> None:
         """Size the next batch by this one's messages, so that it stays below 16 MB."""
-        if values:
-            mean = sum(len(value or b"") for value in values) / len(values) + 1
+        sample = values[::16]
+        if sample:
+            mean = sum(len(value or b"") for value in sample) / len(sample) + 1
             self._batch = min(MAX_BATCH_MESSAGES, max(_LEAST_BATCH, int(MAX_BATCH_BYTES / mean)))
 
     def _take_event(self, message: Message) -> None:
