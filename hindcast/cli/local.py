@@ -18,7 +18,6 @@ from hindcast.local.layout import DEFAULT_DIRECTORY
 from hindcast.local.stack import LocalStack
 from hindcast.local.startup import StackOptions
 from hindcast.local.status_view import render_status
-from producers.errors import HindcastError
 
 _REFRESH_S = 1.0
 _PORT = click.IntRange(1, 65535)
@@ -61,9 +60,8 @@ def up(
         if detach:
             console.print(render_status(stack.status()))
             return
+        console.print("everything runs; Ctrl-C stops it")
         _watch(stack, console)
-    except HindcastError as problem:
-        raise click.ClickException(str(problem)) from None
     except KeyboardInterrupt:
         # `up` itself has already stopped what it had started.
         raise click.ClickException("interrupted while starting; nothing is left running") from None
@@ -73,10 +71,7 @@ def up(
 @_directory
 def down(directory: Path) -> None:
     """Stop everything that `hindcast up` started in this directory; the data stay."""
-    try:
-        stopped = LocalStack(directory).down()
-    except HindcastError as problem:
-        raise click.ClickException(str(problem)) from None
+    stopped = LocalStack(directory).down()
     click.echo("stopped" if stopped else f"nothing runs in {directory}")
 
 
@@ -87,17 +82,14 @@ def down(directory: Path) -> None:
 def status(directory: Path, *, as_json: bool, as_env: bool) -> None:
     """Show what runs, lag per processor and partition, events per second, and the last error."""
     stack = LocalStack(directory)
-    try:
-        seen = stack.status()
-        if as_env:
-            for name, value in stack.environment().items():
-                click.echo(f"export {name}={shlex.quote(value)}")
-        elif as_json:
-            click.echo(json.dumps(seen, indent=1))
-        else:
-            Console().print(render_status(seen))
-    except HindcastError as problem:
-        raise click.ClickException(str(problem)) from None
+    seen = stack.status()
+    if as_env:
+        for name, value in stack.environment().items():
+            click.echo(f"export {name}={shlex.quote(value)}")
+    elif as_json:
+        click.echo(json.dumps(seen, indent=1))
+    else:
+        Console().print(render_status(seen))
     if not seen["running"]:
         # As `systemctl status` does for what does not run.
         sys.exit(3)

@@ -24,17 +24,16 @@ NOBODY = 65534
 
 def up(directory: Path, *options: str, environment: Mapping[str, str] | None = None) -> str:
     """Run `hindcast up` that must fail; returns its one line."""
-    command = [sys.executable, "-c", "from hindcast.cli.local import up; up()"]
     done = subprocess.run(
-        [*command, "--directory", str(directory), "--detach", *options],
+        [sys.executable, "-m", "hindcast", "up", "--directory", str(directory), "--detach", *options],
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
         env={**os.environ, **(environment or {})},
     )
-    assert done.returncode == 1, done.stdout
-    assert done.stderr.startswith("Error: ")
+    assert done.returncode == 2, done.stdout
+    assert done.stderr.startswith("hindcast: ")
     assert len(done.stderr.splitlines()) == 1, done.stderr
     assert not processes_of(directory)
     assert not LocalStack(directory).running() if directory.is_dir() else True
@@ -89,17 +88,17 @@ def test_a_full_disk_is_named(tmp_path: Path) -> None:
     namespace = ["unshare", "--user", "--map-root-user", "--mount"]
     if subprocess.run([*namespace, "true"], capture_output=True, check=False).returncode != 0:
         pytest.skip("this system lets nobody mount a small file system; the next test meets the same error")
-    command = f"mount -t tmpfs -o size=2m tmpfs {tmp_path} && exec {sys.executable} -c "
-    program = f"from hindcast.cli.local import up; up(['--directory', '{tmp_path}/s', '--detach'])"
+    command = f"mount -t tmpfs -o size=2m tmpfs {tmp_path} && exec {sys.executable} -m "
+    program = f"hindcast up --directory {tmp_path}/s --detach"
     done = subprocess.run(
-        [*namespace, "sh", "-c", f'{command}"{program}"'],
+        [*namespace, "sh", "-c", command + program],
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
-    assert done.returncode == 1
-    assert done.stderr.startswith("Error: disk full: "), done.stderr
+    assert done.returncode == 2
+    assert done.stderr.startswith("hindcast: disk full: "), done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not processes_of(tmp_path)
 
