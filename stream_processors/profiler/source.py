@@ -136,7 +136,7 @@ class Source:
         messages = self._client.consume(self._batch, timeout)
         if self._changed:
             return None
-        if list(map(Message.error, messages)).count(None) == len(messages):
+        if not any(map(Message.error, messages)):
             return self._owned_part(messages)
         read = self._owned_part([message for message in messages if message.error() is None])
         for message in messages:
