@@ -30,7 +30,7 @@ def to_arrow(table: Any) -> pa.Table:
         return pa.Table.from_batches([table]) if isinstance(table, pa.RecordBatch) else pa.table(table)
     except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError) as error:
         raise InvalidEvent("table", f"Arrow cannot take it: {type(error).__name__}") from None
-    except TypeError:
+    except (TypeError, ValueError):
         raise ConfigError(
             f"a table of Arrow, pandas or polars is wanted, not {type(table).__name__}"
         ) from None
