@@ -53,7 +53,7 @@ def process_status(
     if beat.get("pid") == process.pid:
         lag = beat.get("lag") or {}
         status |= {
-            "heartbeat_age_s": _age(beat.get("at", ""), now),
+            "heartbeat_age_s": heartbeat_age(beat.get("at", ""), now),
             "events": beat.get("events", 0),
             "events_per_s": beat.get("events_per_s", 0.0),
             "lag_total": sum(lag.values()),
@@ -78,7 +78,8 @@ def health(status: Mapping[str, Any], *, beats: bool) -> str:
     return f"{status['name']}'s last heartbeat is {age:.0f} s old" if age > STALE_S else ""
 
 
-def _age(at: str, now: datetime) -> float | None:
+def heartbeat_age(at: str, now: datetime) -> float | None:
+    """Seconds since a heartbeat's time; None when it has none."""
     try:
         then = datetime.fromisoformat(at)
     except ValueError:
