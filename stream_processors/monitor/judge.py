@@ -12,6 +12,7 @@ from stream_processors.monitor.window_facts import SliceSketches, WindowFacts
 from stream_processors.sketches import WHOLE, CategoricalSketch, NumericSketch
 from stream_processors.statistics.verdict import (
     ColumnVerdict,
+    Reference,
     Sketch,
     Thresholds,
     adjust,
@@ -70,30 +71,48 @@ def _compared(facts: WindowFacts, contract: Contract, reference: ReferenceSeries
             continue  # judged in its smaller windows
         for column, feature in contract.features.items():
             if feature.drift.enabled:
-                window = _sketch(counted, column, feature)
-                verdict = judge_column(reference.of(name, column), window, _thresholds(contract, feature))
-                yield JudgedColumn(column, name, verdict)
+                yield JudgedColumn(column, name, _feature(name, counted, column, contract, reference))
         yield from _prediction(name, counted, contract, reference)
+
+
+def _feature(
+    name: str, counted: SliceSketches, column: str, contract: Contract, reference: ReferenceSeries
+) -> ColumnVerdict:
+    feature = contract.features[column]
+    if feature.kind == "numeric":
+        empty: Sketch = NumericSketch.empty(feature.precision)
+    else:
+        empty = CategoricalSketch.empty(feature.values)
+    limits = _thresholds(contract, feature)
+    return _verdict(counted, column, empty, reference.of(name, column), limits)
 
 
 def _prediction(
     name: str, counted: SliceSketches, contract: Contract, reference: ReferenceSeries
 ) -> Iterator[JudgedColumn]:
+    limits = _thresholds(contract, None)
     for column in PREDICTION_COLUMNS:
-        window, known = counted.columns.get(column), reference.of(name, column)
-        if window is not None and (known is not None or name == WHOLE):
-            yield JudgedColumn(column, name, judge_column(known, window, _thresholds(contract, None)))
+        if series := reference.series.get((name, column)):
+            first = series[0]
+            empty: Sketch = CategoricalSketch.empty()
+            if isinstance(first, NumericSketch):
+                empty = NumericSketch.empty(first.precision)
+            verdict = _verdict(counted, column, empty, reference.of(name, column), limits)
+            yield JudgedColumn(column, name, verdict)
+        elif name == WHOLE and column in counted.columns:
+            yield JudgedColumn(column, name, judge_column(None, counted.columns[column], limits))
 
 
-def _sketch(counted: SliceSketches, column: str, feature: Feature) -> Sketch:
-    """The window's sketch of a feature in the kind that the contract gives it; all absent where no event carried it so."""
-    kind = NumericSketch if feature.kind == "numeric" else CategoricalSketch
+def _verdict(
+    counted: SliceSketches, column: str, empty: Sketch, known: Reference | None, limits: Thresholds
+) -> ColumnVerdict:
+    """The verdict on a column in its reference's kind; all absent where no event carried it so."""
+    if known is not None and counted.events < limits.minimum_sample:
+        # most slices are small: said without their sketches, which may not even have been built
+        return ColumnVerdict("insufficient", "none", n=counted.events, reference_n=known.n)
     found = counted.columns.get(column)
-    if isinstance(found, kind):
-        return found
-    if feature.kind == "numeric":
-        return NumericSketch.empty(feature.precision).of_events(counted.events)
-    return CategoricalSketch.empty(feature.values).of_events(counted.events)
+    window = found if isinstance(found, type(empty)) else empty.of_events(counted.events)
+    return judge_column(known, window, limits)
 
 
 def _thresholds(contract: Contract, feature: Feature | None) -> Thresholds:

@@ -55,7 +55,9 @@ class Judging:
         """
         of, width = windows[0].of, width_of(windows[0].window)
         columns = self._columns(of.model, of.environment)
-        for facts in window_facts(self._store, as_of, width, windows, columns):
+        published = self._history.published(of.model, of.environment)
+        least = min((one.contract.drift.minimum_sample for one in published), default=0)
+        for facts in window_facts(self._store, as_of, width, windows, columns, least=least):
             contract = self._history.applying(of.model, of.environment, facts.revised_at)
             reference = self._reference(contract, width)
             if reference is not None and contract is not None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from stream_processors.clickhouse import Store
-from stream_processors.monitor.sketch_rows import RULE, SUMS, merged, sketches_of
+from stream_processors.monitor.sketch_rows import RULE, SUMS, merged, sketch_reader
 from stream_processors.statistics.verdict import Reference, Sketch, reference_of
 from stream_processors.windows import Width, window_start
 
@@ -60,9 +60,10 @@ def training_reference(store: Store, model: str, digest: str, width: Width) -> R
     slices, columns = table.column("slice").to_pylist(), table.column("column").to_pylist()
     events = _events(slices, columns, starts, table.column("events").to_pylist())
     parts: dict[tuple[str, str, int], list[Sketch]] = {}
-    for key, sketch in zip(zip(slices, columns, starts, strict=True), sketches_of(table), strict=True):
+    sketch = sketch_reader(table)
+    for row, key in enumerate(zip(slices, columns, starts, strict=True)):
         if key[1] != _EVENTS:
-            parts.setdefault(key, []).append(sketch)
+            parts.setdefault(key, []).append(sketch(row))
     found = ReferenceSeries("training", digest)
     for (slice_name, column, start), sketches in parts.items():
         whole = merged(sketches, events.get((slice_name, start), 0))

@@ -11,9 +11,9 @@ import pyarrow as pa
 from stream_processors.clickhouse import Store
 from stream_processors.monitor.headings import ModelVersion, Source
 from stream_processors.monitor.progress import JudgedWindow
-from stream_processors.monitor.sketch_rows import RULE, SUMS, merged, sketches_of
+from stream_processors.monitor.sketch_rows import RULE, SUMS, merged, sketch_reader
 from stream_processors.monitor.window_facts import SliceSketches, WindowFacts
-from stream_processors.statistics.verdict import Sketch
+from stream_processors.sketches import WHOLE
 from stream_processors.windows import DAY, WEEK, Width, Window
 
 EVENTS = "@events"
@@ -67,7 +67,13 @@ def _judged_start(width: Width) -> str:
 
 
 def window_facts(
-    store: Store, as_of: AsOf, width: Width, windows: Sequence[JudgedWindow], columns: Sequence[str]
+    store: Store,
+    as_of: AsOf,
+    width: Width,
+    windows: Sequence[JudgedWindow],
+    columns: Sequence[str],
+    *,
+    least: int = 0,
 ) -> list[WindowFacts]:
     """Facts on windows of one model, environment and width; a window without a delta up to there is left out.
 
@@ -77,6 +83,7 @@ def window_facts(
         width: of all the windows.
         windows: at least one.
         columns: the columns wanted beside ``@events``; without any, only the whole is asked for, with its ``@latency_ms``.
+        least: slices of fewer events get no sketches, except the whole.
     """
     parameters = {**as_of.parameters(), **_bounds(windows), "columns": [EVENTS, *columns]}
     facts = _revised(store, width, windows, parameters)
@@ -84,7 +91,7 @@ def window_facts(
         table = _columns(store, width, parameters, whole_only=not columns)
         counted = pa.compute.equal(table.column("column"), EVENTS)
         _take_events(facts, windows[0].of, table.filter(counted))
-        _take_sketches(facts, windows[0].of, table.filter(pa.compute.invert(counted)))
+        _take_sketches(facts, windows[0].of, table.filter(pa.compute.invert(counted)), least)
     return list(facts.values())
 
 
@@ -101,15 +108,17 @@ def _take_events(facts: _Facts, model: ModelVersion, table: pa.Table) -> None:
             one.warnings += row["warnings"]
 
 
-def _take_sketches(facts: _Facts, model: ModelVersion, table: pa.Table) -> None:
-    parts: dict[tuple[ModelVersion, int, str, str], list[Sketch]] = {}
-    for row, sketch in zip(table.select(_KEYS).to_pylist(), sketches_of(table), strict=True):
+def _take_sketches(facts: _Facts, model: ModelVersion, table: pa.Table, least: int) -> None:
+    parts: dict[tuple[ModelVersion, int, str, str], list[int]] = {}
+    for number, row in enumerate(table.select(_KEYS).to_pylist()):
         key = _version(model, row), row["judged_start"], row["slice"], row["column"]
-        parts.setdefault(key, []).append(sketch)
-    for (version, start, name, column), sketches in parts.items():
+        parts.setdefault(key, []).append(number)
+    sketch = sketch_reader(table)
+    for (version, start, name, column), numbers in parts.items():
         place = facts.get((version, start))
-        if place and name in place.slices:
-            place.slices[name].columns[column] = merged(sketches, place.slices[name].events)
+        counted = place.slices.get(name) if place else None
+        if counted and (name == WHOLE or counted.events >= least):
+            counted.columns[column] = merged([sketch(number) for number in numbers], counted.events)
 
 
 _KEYS = ["model_version", "served", "judged_start", "slice", "column"]

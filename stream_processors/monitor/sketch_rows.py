@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -25,26 +25,27 @@ SUMS = """
 # Rows of one key are added up only where these agree; the rest is merged by the sketches themselves.
 RULE = "column_kind, shape, precision, listed"
 
+_PLAIN = (
+    "is_numeric", "precision", "listed", "nulls", "nans", "plus_inf", "minus_inf", "absent",
+    "total", "total_of_squares", "least", "greatest", "degraded",
+)  # fmt: skip
 
-def sketches_of(table: pa.Table) -> Iterator[Sketch]:
-    """A sketch per row, in order."""
+
+def sketch_reader(table: pa.Table) -> Callable[[int], Sketch]:
+    """A function from a row's number to its sketch: only those asked for are built."""
     table = table.combine_chunks()
-    plain = {
-        name: table.column(name).to_pylist()
-        for name in (
-            "is_numeric", "precision", "listed", "nulls", "nans", "plus_inf", "minus_inf", "absent",
-            "total", "total_of_squares", "least", "greatest", "degraded",
-        )
-    }  # fmt: skip
+    plain = {name: table.column(name).to_pylist() for name in _PLAIN}
     bins, bin_counts = _pairs(table.column("by_bin"))
     values, value_counts = _pairs(table.column("by_value"))
     buckets = _slices(table.column("buckets"))
-    for row in range(table.num_rows):
+
+    def read(row: int) -> Sketch:
         fields = {name: column[row] for name, column in plain.items()}
         if fields["is_numeric"]:
-            yield _numeric(fields, bins(row), bin_counts(row))
-        else:
-            yield _categorical(fields, values(row), value_counts(row), buckets(row))
+            return _numeric(fields, bins(row), bin_counts(row))
+        return _categorical(fields, values(row), value_counts(row), buckets(row))
+
+    return read
 
 
 def merged(sketches: list[Sketch], events: int) -> Sketch:

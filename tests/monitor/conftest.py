@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,7 +49,39 @@ class Road:
         """Rows of ``alerts`` in the order they were said."""
         return self.rows("alerts", "_appended_at, _offset", where)
 
+    def eventually_verdicts(self, count: int, within: float = 40, **where: Any) -> list[dict[str, Any]]:
+        """Wait until the record holds so many verdicts that fit, and return them."""
+
+        def there() -> list[dict[str, Any]]:
+            found = self.verdicts(**where)
+            seen = [(row["column"], row["slice"], row["window_start"], row["state"]) for row in found]
+            assert len(found) == count, (self.heartbeat(), seen[:20])
+            return found
+
+        return eventually(there, within=within, saying=f"{count} verdicts with {where}")
+
+    def standing_alerts(self) -> dict[str, dict[str, Any]]:
+        """How each alert stands, by its id: the last word on it; withdrawn ones never were."""
+        last = {row["alert_id"]: row for row in self.alerts()}
+        return {mark: row for mark, row in last.items() if row["state"] != "withdrawn"}
+
+    def heartbeat(self, slot: str = "0") -> dict[str, Any]:
+        """What a monitor last said of itself; empty before."""
+        assert self.settings.status_dir is not None
+        path = self.settings.status_dir / f"monitor-{slot}.json"
+        found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+        return found
+
+    def done(self) -> None:
+        """Assert that the monitor has read, judged and said all there is."""
+        heart = self.heartbeat()
+        assert heart, "no heartbeat"
+        name, ends = self.settings.kafka.topic("sketches"), self.flushes.ends()
+        assert heart["positions"] == {f"{name}-{p}": end for p, end in ends.items()}, heart
+        assert (sum(heart["lag"].values()), heart["waiting"], heart["last_error"]) == (0, 0, ""), heart
+
     def rows(self, table: str, order: str, where: dict[str, Any]) -> list[dict[str, Any]]:
+        """Rows of a table with these values, repeats collapsed."""
         found = self.store.rows(f"SELECT * FROM {table} FINAL ORDER BY {order}")
         return [row for row in found if all(row[name] == value for name, value in where.items())]
 
@@ -52,24 +89,39 @@ class Road:
 @pytest.fixture
 def road(kafka: str, clickhouse: str, topic_prefix: str, database: str, tmp_path: Path) -> Iterator[Road]:
     """A road with a recorder that runs in a thread; partitions: 2 of each topic."""
+    with _road(kafka, clickhouse, topic_prefix, database, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def twin(kafka: str, clickhouse: str, topic_prefix: str, database: str, tmp_path: Path) -> Iterator[Road]:
+    """Another road, beside `road`, for runs that are to end alike."""
+    with _road(kafka, clickhouse, f"{topic_prefix}twin", f"{database}_twin", tmp_path / "twin") as made:
+        yield made
+        made.store.command(f"DROP DATABASE {database}_twin SYNC")
+
+
+@contextmanager
+def _road(kafka: str, clickhouse: str, prefix: str, database: str, directory: Path) -> Iterator[Road]:
     settings = ProcessorSettings(
-        kafka=KafkaSettings(bootstrap=kafka, topic_prefix=topic_prefix),
+        kafka=KafkaSettings(bootstrap=kafka, topic_prefix=prefix),
         clickhouse=ClickHouseSettings(url=clickhouse, database=database),
-        status_dir=tmp_path / "status",
+        status_dir=directory / "status",
         allowed_lateness=1.0,
     )
     store = Store(settings.clickhouse)
     migrate(store)
-    flushes = Flushes(settings.kafka, contract())
     with in_thread(recorder_process.run, settings):
-        yield Road(settings, flushes, store)
+        yield Road(settings, Flushes(settings.kafka, contract()), store)
     store.close()
 
 
 class in_thread:  # noqa: N801 - reads like a function in a with statement
     """Runs a processor's ``run(settings, stop)`` in a thread for as long as the block lasts."""
 
-    def __init__(self, run: Callable[[ProcessorSettings, threading.Event], None], settings: ProcessorSettings) -> None:
+    def __init__(
+        self, run: Callable[[ProcessorSettings, threading.Event], None], settings: ProcessorSettings
+    ) -> None:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=run, args=(settings, self._stop), daemon=True)
 
@@ -82,16 +134,37 @@ class in_thread:  # noqa: N801 - reads like a function in a with statement
         assert not self._thread.is_alive(), "the processor did not stop within 10 s"
 
 
-@pytest.fixture
-def eventually_verdicts(road: Road) -> Callable[..., list[dict[str, Any]]]:
-    """Wait until the record holds verdicts that fit, and return them."""
+class MonitorProcess:
+    """``python -m stream_processors.monitor`` on a road; ends with the block, if it was not ended before."""
 
-    def wait(count: int, within: float = 30, **where: Any) -> list[dict[str, Any]]:
-        def there() -> list[dict[str, Any]]:
-            found = road.verdicts(**where)
-            assert len(found) == count, [(r["column"], r["slice"], r["window_start"], r["state"]) for r in found][:20]
-            return found
+    def __init__(self, road: Road, **environment: str) -> None:
+        settings = road.settings
+        self._environment = {
+            **os.environ,
+            "HINDCAST_KAFKA": settings.kafka.bootstrap,
+            "HINDCAST_TOPIC_PREFIX": settings.kafka.topic_prefix,
+            "HINDCAST_CLICKHOUSE": settings.clickhouse.url,
+            "HINDCAST_DATABASE": settings.clickhouse.database,
+            "HINDCAST_STATUS_DIR": str(settings.status_dir),
+            "HINDCAST_ALLOWED_LATENESS": "1",
+            **environment,
+        }
+        self.start()
 
-        return eventually(there, within=within, saying=f"{count} verdicts with {where}")
+    def start(self) -> None:
+        """Start it (again)."""
+        command = [sys.executable, "-m", "stream_processors.monitor"]
+        self.process = subprocess.Popen(command, env=self._environment, stderr=subprocess.PIPE, text=True)
 
-    return wait
+    def kill(self) -> None:
+        """End it as a power cut would, and start it again."""
+        self.process.kill()
+        self.process.communicate(timeout=10)
+        self.start()
+
+    def __enter__(self) -> MonitorProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.communicate(timeout=10)

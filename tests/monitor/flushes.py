@@ -15,7 +15,14 @@ from producers.codec import encode
 from producers.settings import KafkaSettings
 from producers.topics import topics
 from stream_processors.contracts.model import Contract, Feature, Slice, Windows
-from stream_processors.kafka import create_topics, partition_counts, topic_ids, transactional_producer
+from stream_processors.kafka import (
+    admin,
+    create_topics,
+    latest_offsets,
+    partition_counts,
+    topic_ids,
+    transactional_producer,
+)
 from stream_processors.sketches import CategoricalSketch, NumericSketch, categorical_record, numeric_record
 
 DAY = timedelta(days=1)
@@ -40,6 +47,7 @@ class Events:
 
     @property
     def count(self) -> int:
+        """How many events."""
         return max(len(values) for values in self.columns.values())
 
     def record(self, contract: Contract, **more: Any) -> dict[str, Any]:
@@ -190,6 +198,11 @@ class Flushes:
         """Stretches without messages, at the log's end."""
         for _ in range(times):
             self.flush()
+
+    def ends(self) -> dict[int, int]:
+        """Where each partition of sketches ends."""
+        topic = self.kafka.topic("sketches")
+        return latest_offsets(admin(self.kafka), topic, range(self.partitions))
 
     def _produce(self, value: bytes, **more: Any) -> None:
         self._producer.produce(self.kafka.topic("sketches"), value, **more)

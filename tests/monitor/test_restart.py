@@ -1,0 +1,87 @@
+"""A monitor that is killed says in the end what one says that was left alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from conftest import MonitorProcess, Road
+from flushes import DAY, FIRST_DAY, Events, ordinary
+from waiting import eventually
+
+from stream_processors.contracts.model import Drift
+
+DAYS = [FIRST_DAY + (40 + place) * DAY for place in range(8)]
+# per flush: (day, events, shift in standard deviations, source); days come late, twice and out of order
+STORY = [
+    [(0, 600, 0.0, 0), (1, 600, 0.5, 0)],
+    [(2, 600, 0.5, 1)],
+    [(3, 400, 1.5, 0)],
+    [(1, 300, 0.5, 1)],
+    [(4, 600, 0.0, 0), (5, 80, 0.0, 0)],
+    [(3, 9000, 0.0, 1)],
+    [(6, 600, 2.0, 0)],
+    [(7, 600, 0.0, 1), (0, 50, 0.0, 1)],
+]
+_LEFT_OUT = {"revision"}
+
+
+def _tell(road: Road, disturb: Callable[[int], None]) -> None:
+    """The story, with something done to the monitor after each flush."""
+    road.publish(drift=Drift(severe=0.9))
+    rng = np.random.default_rng(11)
+    for step, flush in enumerate(STORY):
+        source = flush[0][3]
+        events: list[Events] = [ordinary(rng, DAYS[day], n, shift=shift) for day, n, shift, _ in flush]
+        road.flushes.flush(events, source=source)
+        disturb(step)
+        road.flushes.idle(2)
+    road.flushes.idle(2)
+    eventually(road.done, within=60)
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    """Without what may differ: positions, clocks, revisions; floats to nine digits."""
+
+    def value(one: Any) -> Any:
+        if isinstance(one, float):
+            return round(one, 9) if math.isfinite(one) and abs(one) > 1e-9 else 0.0
+        return [value(part) for part in one] if isinstance(one, list | tuple) else one
+
+    return {
+        name: value(one) for name, one in row.items() if not name.startswith("_") and name not in _LEFT_OUT
+    }
+
+
+def _last_verdicts(road: Road) -> dict[tuple[Any, ...], dict[str, Any]]:
+    identity = ("model_version", "served", "reference", "column", "slice", "window_start", "window_end")
+    rows = sorted(road.verdicts(), key=lambda row: row["revision"])
+    return {tuple(row[name] for name in identity): _plain(row) for row in rows}
+
+
+def _alerts(road: Road) -> dict[str, dict[str, Any]]:
+    return {mark: _plain(row) for mark, row in road.standing_alerts().items()}
+
+
+def test_the_last_word_is_the_same_whenever_the_monitor_is_killed(road: Road, twin: Road) -> None:
+    """Killed at every other flush, at once and after its first words, the monitor ends with the verdicts and alerts of one left alone."""
+
+    def kill(step: int) -> None:
+        if step % 2:
+            return
+        if step % 4:
+            said = len(road.verdicts())
+            road.flushes.idle(2)
+            eventually(lambda: len(road.verdicts()) > said, within=30)
+        monitor.kill()
+
+    with MonitorProcess(twin):
+        _tell(twin, lambda step: None)
+    with MonitorProcess(road) as monitor:
+        _tell(road, kill)
+    assert len(_last_verdicts(twin)) == 8 * 3
+    assert _last_verdicts(road) == _last_verdicts(twin)
+    assert {row["state"] for row in _alerts(twin).values()} == {"resolved"}
+    assert _alerts(road) == _alerts(twin)
