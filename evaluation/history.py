@@ -9,8 +9,9 @@ from typing import Any, Self
 
 import pyarrow as pa
 
-from evaluation.queries import NamedQuery, find_query, shipped_queries
+from evaluation.queries import NamedQuery, clickhouse_time, find_query, shipped_queries
 from evaluation.statements import read_only
+from producers.errors import ConfigError
 from stream_processors.clickhouse import Store
 from stream_processors.settings import ClickHouseSettings
 
@@ -29,7 +30,7 @@ class History:
     Safe to use from one thread at a time.
 
     Raises:
-        ConfigError: a query or parameter that does not exist, or a statement that does not read.
+        ConfigError: a query or parameter that does not exist, a moment that has not come, or a statement that does not read.
         QueryRefused: ClickHouse refuses the statement.
         StoreUnavailable: ClickHouse does not answer, or the limits of `READ_LIMITS` are exceeded.
     """
@@ -57,9 +58,15 @@ class History:
         return shipped_queries()
 
     def query(self, name: str, /, **parameters: object) -> pa.Table:
-        """The answer to a named question; parameters as its header says, times as datetime or ISO text."""
-        asked = find_query(name)
-        return self._store.arrow(asked.text, asked.bind(parameters, self._clock()), READ_LIMITS)
+        """The answer to a named question; parameters as its header says, times as datetime or ISO text.
+
+        A moment of knowledge (parameter ``t``) that has not come yet is refused: the same question would be answered otherwise later.
+        """
+        asked, now = find_query(name), self._clock()
+        bound = asked.bind(parameters, now)
+        if bound.get("t", "") > clickhouse_time(now):
+            raise ConfigError(f"t={bound['t']} has not come yet (it is {clickhouse_time(now)} UTC)")
+        return self._store.arrow(asked.text, bound, READ_LIMITS)
 
     def sql(self, statement: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
         """The answer to one statement that reads; ``{name:Type}`` in it is bound to ``parameters``."""

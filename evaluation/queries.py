@@ -36,6 +36,12 @@ _COLUMN = re.compile(r"(?P<name>\w+): (?P<meaning>.+)")
 _TRUE, _FALSE = {"true", "1", "yes"}, {"false", "0", "no"}
 
 
+def clickhouse_time(moment: datetime) -> str:
+    """A moment as ClickHouse reads it, in UTC with microseconds; without an offset it is taken as UTC. Texts sort as their moments do."""
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return moment.isoformat(" ", "microseconds")[:26]
+
+
 @dataclass(frozen=True)
 class Parameter:
     """One parameter of a query.
@@ -69,9 +75,7 @@ class Parameter:
 
     def _bound(self, text: str, now: datetime) -> str:
         if self.type.startswith("DateTime64"):
-            moment = now if text == NOW else datetime.fromisoformat(text)
-            moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-            return moment.strftime("%Y-%m-%d %H:%M:%S.%f")
+            return clickhouse_time(now if text == NOW else datetime.fromisoformat(text))
         if "Int" in self.type:
             if int(text) < 0 and self.type.startswith("U"):
                 raise ValueError

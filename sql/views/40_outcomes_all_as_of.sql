@@ -46,7 +46,8 @@ facts AS
     WHERE known_at <= {t:DateTime64(6, 'UTC')}
     GROUP BY model, prediction_id, output
 ),
--- ids that one version used more than once; hashes first, because nearly every id is used once
+-- ids that one version used more than once; hashes first, because nearly every id is used once (resends and collisions among
+-- them leave a single rival, which takes every fact)
 reused AS
 (
     SELECT
@@ -64,7 +65,7 @@ reused AS
         AND cityHash64(model, environment, model_version, prediction_id, output) IN
         (
             SELECT cityHash64(model, environment, model_version, prediction_id, output) AS id
-            FROM predictions FINAL
+            FROM predictions
             WHERE known_at <= {t:DateTime64(6, 'UTC')}
             GROUP BY id
             HAVING count() > 1

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
-from recorded_rows import Recorder
+from known_history import MODEL
+from recorded_rows import Recorder, utc
 
 from evaluation.history import READ_LIMITS, History
 from evaluation.statements import read_only
@@ -83,6 +86,15 @@ def test_parameters_are_bound(history: History) -> None:
     """Values of an analyst's own statement are bound, never pasted."""
     text = "' OR 1=1 -- {x:String}"
     assert history.sql("SELECT {name:String} AS name", {"name": text}).to_pylist() == [{"name": text}]
+
+
+def test_what_will_be_known_is_not_known(recorded: Recorder) -> None:
+    """A moment of knowledge that has not come is refused; this very moment is answered."""
+    now = utc("2013-04-01")
+    with History(recorded.store.settings, clock=lambda: now) as door:
+        assert door.query("quality_as_known", model=MODEL, t=now).num_rows > 0
+        with pytest.raises(ConfigError, match=r"t=2013-04-01 00:00:00\.000001 has not come yet"):
+            door.query("quality_as_known", model=MODEL, t=now + timedelta(microseconds=1))
 
 
 def test_a_bad_statement_is_refused_by_name(history: History) -> None:
