@@ -94,7 +94,8 @@ SELECT
         y, number,
         1 - number
     ) AS p_true,
-    -log(least(greatest(p_true, 1e-15), 1 - 1e-15)) AS log_loss,
+    -- least and greatest pass over NULL
+    if(p_true IS NULL, NULL, -log(least(greatest(p_true, 1e-15), 1 - 1e-15))) AS log_loss,
     multiIf(
         p_true IS NULL, NULL,
         kind = {MULTICLASS}, arraySum(p -> p * p, mapValues(probabilities)) - 2 * p_true + 1,
