@@ -28,7 +28,8 @@ def hostile_doubles() -> np.ndarray[Any, np.dtype[np.float64]]:
         [0.0, -0.0, 5e-324, -5e-324, top, -top, 3.14159, -3.14159, 2021.0, 288.37, 1.0, -1.0, 2.0**-1022]
     )
     every = np.concatenate([patterns, subnormal, -subnormal, named])
-    return every[np.isfinite(every)]
+    finite: np.ndarray[Any, np.dtype[np.float64]] = every[np.isfinite(every)]
+    return finite
 
 
 @pytest.fixture(scope="module")
