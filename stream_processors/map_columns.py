@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +34,20 @@ def _repeats_every(strings: pa.Array, width: int) -> bool:
         return True
     letters = np.frombuffer(text, dtype=np.uint8)[ends[0] : ends[-1]].reshape(lengths.shape[0], -1)
     return bool((letters == letters[0]).all())
+
+
+class KeyedColumns(Protocol):
+    """Columns by name, each carried by some of the rows: a map column taken apart, or a table."""
+
+    names: tuple[str, ...]
+
+    def __contains__(self, name: str) -> bool: ...
+
+    def rows(self, name: str) -> Ints | None:
+        """Rows that carry the column, rising; None where all do."""
+
+    def values(self, name: str) -> pa.Array:
+        """The column's values in the rows that carry it, nulls kept."""
 
 
 class MapColumns:

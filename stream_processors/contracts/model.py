@@ -35,6 +35,12 @@ def seconds(value: object) -> int:
     return int(found[1]) * _UNITS[found[2]]
 
 
+def duration(value: int) -> str:
+    """Seconds in the largest unit that fits: ``86400`` is ``1d``."""
+    unit = next(unit for unit in ("d", "h", "min", "s") if value % _UNITS[unit] == 0)
+    return f"{value // _UNITS[unit]}{unit}"
+
+
 Seconds = Annotated[int, BeforeValidator(seconds)]
 
 
@@ -115,6 +121,8 @@ class Slice(_Part):
     def _fits(self) -> Slice:
         if not 1 <= len(self.by) <= 2:
             raise ValueError("a slice is by one name or by a pair")
+        if len(set(self.by)) < len(self.by):
+            raise ValueError("a pair is of two names")
         if any(len(row) != len(self.by) for row in self.values):
             raise ValueError("each value needs as many parts as `by` has names")
         return self
@@ -188,6 +196,8 @@ class Contract(_Part):
             )
         if len(self.features) > 1000:
             raise ValueError("more than 1,000 features")
+        if len({one.by for one in self.slices}) < len(self.slices):
+            raise ValueError("two slices by the same names: list all values in one")
         return self
 
     def canonical(self) -> str:
@@ -234,9 +244,13 @@ class Contract(_Part):
             raise ConfigError(f"{source}: {where or 'contract'}: {first['msg']}") from None
 
     def to_yaml(self) -> str:
-        """YAML with defaults left out."""
+        """YAML with defaults left out: a line per feature, durations as people write them."""
         body = self.model_dump(mode="json", exclude_defaults=True)
-        return yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=110)
+        for part, field in (("windows", "base"), ("label", "horizon")):
+            if field in body.get(part, {}):
+                body[part][field] = duration(body[part][field])
+        # None: innermost maps and lists on one line
+        return yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None)
 
 
 def _canonical(value: Any) -> str:

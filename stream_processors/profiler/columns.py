@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
 
 from stream_processors.contracts.model import Contract
-from stream_processors.map_columns import MapColumns
+from stream_processors.map_columns import KeyedColumns
 from stream_processors.sketches import DEFAULT_PRECISION, Batch, CategoricalSketch, KeySketches, NumericSketch
 
 SCORE, DECISION, LATENCY = "@score", "@decision", "@latency_ms"
@@ -21,7 +22,7 @@ def column_name(feature: str) -> str:
 
 
 def add_columns(
-    counting: Batch, events: pa.RecordBatch, features: dict[str, MapColumns], contract: Contract | None
+    counting: Batch, events: pa.RecordBatch, features: Mapping[str, KeyedColumns], contract: Contract | None
 ) -> None:
     """Count every column of the events, which are all of one model under one contract.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stream_processors.admission import Admission
-from stream_processors.contracts.model import Contract
-from stream_processors.map_columns import MapColumns
+from stream_processors.contracts.model import Contract, Windows
+from stream_processors.map_columns import KeyedColumns, MapColumns
 from stream_processors.profiler.codes import Codes, codes_of_numbers, codes_of_strings, same
 from stream_processors.profiler.columns import add_columns, settled
 from stream_processors.profiler.slicing import Slicing
@@ -22,6 +22,7 @@ from stream_processors.windows import SECOND, Width, window_start
 
 Ints = npt.NDArray[np.int64]
 
+_DEFAULT_BASE = Windows().base
 _MAPS = ("numeric_features", "categorical_features", "probabilities", "segments")
 
 
@@ -92,20 +93,41 @@ class Counting:
         self, events: pa.RecordBatch, partitions: Ints, admission: Admission, rows: Ints | None
     ) -> None:
         """Count rows of one model under one contract (None: all rows of the batch)."""
-        warned, base, contracts = admission.warned, admission.base_seconds, admission.contract
+        warned, contracts = admission.warned, admission.contract
         if rows is not None:
             events, partitions = events.take(pa.array(rows)), partitions[rows]
-            warned, base, contracts = warned[rows], base[rows], contracts[rows]
-        if not events.num_rows:
-            return
-        place = int(contracts[0])
-        contract = admission.contracts[place].contract if place >= 0 else None
-        shape = admission.contracts[place].shape if place >= 0 else ""
+            warned, contracts = warned[rows], contracts[rows]
+        if events.num_rows:
+            place = int(contracts[0])
+            one = admission.contracts[place] if place >= 0 else None
+            maps = {name: MapColumns(events.column(name)) for name in _MAPS}
+            contract, shape = (one.contract, one.shape) if one else (None, "")
+            self.count_rows(events, maps, partitions, warned, contract, shape)
+
+    def count_rows(
+        self,
+        events: pa.RecordBatch,
+        maps: Mapping[str, KeyedColumns],
+        partitions: Ints,
+        warned: npt.NDArray[np.bool_],
+        contract: Contract | None,
+        shape: str,
+    ) -> None:
+        """Count events of one model, all admitted under one contract of this shape.
+
+        Args:
+            events: columns of prediction.v1 that are not maps.
+            maps: ``numeric_features``, ``categorical_features``, ``probabilities`` and ``segments`` by key.
+            partitions: the source partition of each.
+            warned: which broke the contract.
+            contract: None for none; then ``shape`` is empty.
+            shape: digest of the contract's shape.
+        """
         if contract is not None and shape not in self._contracts:
             self._contracts[shape] = contract
             self._slicings[shape] = [Slicing(one) for one in contract.slices]
-        maps = {name: MapColumns(events.column(name)) for name in _MAPS}
-        rows_of = _Rows(events, partitions, int(base[0]), shape)
+        base = contract.windows.base if contract else _DEFAULT_BASE
+        rows_of = _Rows(events, partitions, base, shape)
         groupings = [rows_of.grouping(rows_of.groups, None)]
         for slicing in self._slicings.get(shape, ()):
             places = slicing.of_rows(maps["categorical_features"], maps["segments"], events.num_rows)

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stream_processors.contracts.model import Slice
-from stream_processors.map_columns import MapColumns
+from stream_processors.map_columns import KeyedColumns
 from stream_processors.sketches import REST, slice_name
 
 Ints = npt.NDArray[np.int64]
@@ -39,7 +39,7 @@ class Slicing:
             table[where] = place
         return table
 
-    def of_rows(self, features: MapColumns, segments: MapColumns, n_rows: int) -> Ints:
+    def of_rows(self, features: KeyedColumns, segments: KeyedColumns, n_rows: int) -> Ints:
         """Position in ``names`` of each row's slice."""
         single = [
             _codes(name, values, features, segments, n_rows)
@@ -48,7 +48,7 @@ class Slicing:
         return np.asarray(self._table[tuple(single)])
 
 
-def _codes(name: str, values: list[str], features: MapColumns, segments: MapColumns, n_rows: int) -> Ints:
+def _codes(name: str, values: list[str], features: KeyedColumns, segments: KeyedColumns, n_rows: int) -> Ints:
     """Position of each row's value in ``values``; ``len(values)`` for any other and for none."""
     listed = pa.array(values, pa.string())
     found = np.full(n_rows, -1, dtype=np.int64)

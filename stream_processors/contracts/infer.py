@@ -1,0 +1,225 @@
+"""A first contract from training data, and the reference sketches of these data. Pure.
+
+    contract, sketches = infer(table, model="churn", time_column="scored_at", slice_by=[("plan",)])
+
+The sketches are made by the profiler's own code, so a reference and a stream of the same rows are bin for bin the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from producers.errors import ConfigError
+from stream_processors.contracts.model import Contract, seconds
+from stream_processors.contracts.training_data import Roles, TableColumns, TrainingData
+from stream_processors.profiler.counting import Counting
+from stream_processors.profiler.messages import reference_records
+from stream_processors.sketches import MAX_NAME_LENGTH, MAX_NAMES, MAX_PRECISION, histogram_bins
+
+Floats = npt.NDArray[np.float64]
+Records = list[dict[str, Any]]
+
+LISTED = 100
+_FEW_VALUES = 256
+_LARGEST_SHARE = 1 / 64
+_CLASSES = 100
+_ROLLUPS = ("1h", "1d")
+
+
+def infer(
+    table: pa.Table,
+    *,
+    model: str,
+    environment: str | None = None,
+    time_column: str | None = None,
+    score_column: str | None = None,
+    decision_column: str | None = None,
+    exclude: Collection[str] = (),
+    slice_by: Sequence[Sequence[str]] = (),
+    base: int | str = 60,
+) -> tuple[Contract, Records]:
+    """A contract that fits the table, for a person to edit, and its baseline (see `baseline`).
+
+    Features are all columns but those named here: numbers are numeric, text and booleans categorical, other types are left out. A column
+    without nulls is required. Categories are listed (the 100 most frequent) only where there are more than 1,000.
+
+    Args:
+        table: training data, a row per prediction.
+        model: name of the model.
+        environment: None: all.
+        time_column: when each prediction was or would have been made; a time without zone is UTC. None: no times, one window.
+        score_column: the model's number.
+        decision_column: what was decided.
+        exclude: columns to leave out: labels, identifiers.
+        slice_by: names, or pairs of names, of categorical columns to slice by; the 100 most frequent values get a slice each.
+        base: base window, seconds or like ``1d``.
+
+    Raises:
+        ConfigError: a column that is not there or of the wrong type; a base window that does not divide a day.
+    """
+    data = TrainingData(table, Roles(time_column, score_column, decision_column, exclude))
+    base_seconds = seconds(base)
+    contract = _valid(
+        {
+            "model": model,
+            "environment": environment,
+            "prediction": _prediction(data),
+            "features": _features(data, table.column_names),
+            "slices": [{"by": list(names), "values": _slice_values(data, names)} for names in slice_by],
+            "windows": {"base": base_seconds, "rollups": [r for r in _ROLLUPS if seconds(r) > base_seconds]},
+        }
+    )
+    return contract, _baseline(contract, data)
+
+
+def baseline(
+    contract: Contract,
+    table: pa.Table,
+    *,
+    time_column: str | None = None,
+    score_column: str | None = None,
+    decision_column: str | None = None,
+) -> Records:
+    """Reference sketches of the table under a contract: one per slice and base window, as records of sketch.v1 of kind ``reference``.
+
+    Made again whenever the contract's shape (features, precisions, lists, slices, base window) was edited. Columns that the contract does not
+    name are left out. Without a time column there is one window, from 1970-01-01.
+
+    Raises:
+        ConfigError: a feature or slice of the contract that the table does not have, or of another kind.
+    """
+    roles = [name for name in (time_column, score_column, decision_column) if name]
+    wanted = {*contract.features, *(name for one in contract.slices for name in one.by), *roles}
+    missing = sorted(wanted - set(table.column_names))
+    if missing:
+        raise ConfigError(f"the data have no column {missing[0]}, which the contract names")
+    data = TrainingData(
+        table.select([name for name in table.column_names if name in wanted]),
+        Roles(time_column, score_column, decision_column),
+        kinds={name: feature.kind for name, feature in contract.features.items()},
+    )
+    for name, feature in contract.features.items():
+        found = data.numeric if feature.kind == "numeric" else data.categorical
+        if name not in found:
+            raise ConfigError(
+                f"column {name} is of type {table.column(name).type}, the contract says {feature.kind}"
+            )
+    return _baseline(contract, data)
+
+
+def _valid(fields: dict[str, Any]) -> Contract:
+    try:
+        return Contract.model_validate(fields)
+    except ValueError as error:
+        raise ConfigError(f"no contract fits: {error}") from None
+
+
+def _baseline(contract: Contract, data: TrainingData) -> Records:
+    n = data.rows
+    events = pa.record_batch(
+        {
+            "model": pa.repeat(contract.model, n),
+            "model_version": pa.repeat("", n),
+            "environment": pa.repeat(contract.environment or "production", n),
+            "served": pa.repeat(True, n),  # noqa: FBT003 - a column of it
+            "event_time": pa.array(data.event_time).view(pa.timestamp("us")),
+            "sampling_rate": pa.repeat(1.0, n),
+            "status": pa.repeat("ok", n),
+            "score": data.score,
+            "decision": data.decision,
+            "latency_ms": pa.nulls(n, pa.float64()),
+        }
+    )
+    features = contract.features
+    segments = {name for one in contract.slices for name in one.by} - set(features)
+    maps = {
+        "numeric_features": TableColumns({k: v for k, v in data.numeric.items() if k in features}),
+        "categorical_features": TableColumns({k: v for k, v in data.categorical.items() if k in features}),
+        "segments": TableColumns({k: v for k, v in data.categorical.items() if k in segments}),
+        "probabilities": TableColumns({}),
+    }
+    counting = Counting()
+    nowhere, fine = np.full(n, -1, dtype=np.int64), np.zeros(n, dtype=np.bool_)
+    counting.count_rows(events, maps, nowhere, fine, contract, contract.shape())
+    drained = sorted(counting.drain(), key=lambda one: (one[0].window_start, one[0].slice))
+    return [record for one in drained for record in reference_records(*one)]
+
+
+def _features(data: TrainingData, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    features: dict[str, dict[str, Any]] = {}
+    for name in names:
+        if name in data.numeric:
+            values = data.numeric[name]
+            features[name] = {"kind": "numeric", "precision": precision_of(values.drop_null().to_numpy())}
+        elif name in data.categorical:
+            values = data.categorical[name]
+            features[name] = {"kind": "categorical", "values": _listed(values)}
+        else:
+            continue
+        features[name]["required"] = not values.null_count
+    return features
+
+
+def precision_of(values: Floats) -> int:
+    """The smallest precision at which no bin between the 1st and 99th percentile holds more than 1/64 of the finite values.
+
+    A bin of one repeated value does not count, however heavy. Columns of at most 256 distinct values get 20: in effect exact.
+    """
+    finite = values[np.isfinite(values)]
+    distinct, counts = np.unique(finite, return_counts=True)
+    if distinct.size <= _FEW_VALUES:
+        return MAX_PRECISION
+    low, high = np.quantile(finite, [0.01, 0.99])
+    for precision in range(MAX_PRECISION):
+        bins = histogram_bins(distinct, precision)
+        first = np.flatnonzero(np.concatenate(([True], bins[1:] != bins[:-1])))
+        share = np.add.reduceat(counts, first) / finite.size
+        several = np.diff(np.append(first, distinct.size)) > 1
+        edges = histogram_bins(np.array([low, high]), precision)
+        inside = (bins[first] >= edges[0]) & (bins[first] <= edges[1])
+        if not (inside & several & (share > _LARGEST_SHARE)).any():
+            return precision
+    return MAX_PRECISION
+
+
+def _frequent(values: pa.Array) -> list[str]:
+    """Distinct values of at most 64 characters, the most frequent first."""
+    counted = pc.value_counts(values.drop_null()).to_pylist()
+    counted.sort(key=lambda one: (-one["counts"], one["values"]))
+    return [one["values"] for one in counted if len(one["values"]) <= MAX_NAME_LENGTH]
+
+
+def _listed(values: pa.Array) -> list[str] | None:
+    if pc.count_distinct(values.drop_null()).as_py() <= MAX_NAMES:
+        return None
+    return sorted(_frequent(values)[:LISTED])
+
+
+def _slice_values(data: TrainingData, names: Sequence[str]) -> list[list[str]]:
+    columns = []
+    for name in names:
+        if name not in data.categorical:
+            raise ConfigError(f"no slices by {name}: it is not a categorical column of the data")
+        columns.append(data.categorical[name])
+    table = pa.table(columns, names=[str(i) for i in range(len(columns))]).drop_null()
+    counted = table.group_by(table.column_names).aggregate([([], "count_all")]).to_pylist()
+    rows = sorted((-one["count_all"], [one[str(i)] for i in range(len(columns))]) for one in counted)
+    return sorted(values for _, values in rows[:LISTED])
+
+
+def _prediction(data: TrainingData) -> dict[str, Any]:
+    scores = data.score.drop_null().to_numpy()
+    classes = _frequent(data.decision)
+    probability = not scores.size or (scores.min() >= 0 and scores.max() <= 1)
+    if classes and len(classes) <= _CLASSES:
+        kind = "binary" if len(classes) <= 2 else "multiclass"
+        return {"kind": kind, "classes": sorted(classes)}
+    if probability:
+        return {}
+    return {"kind": "regression", "score_precision": precision_of(scores)}

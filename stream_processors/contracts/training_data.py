@@ -1,0 +1,150 @@
+"""A table of training data as events: which columns are features, and of which kind. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as pat
+
+from producers.errors import ConfigError
+
+Ints = npt.NDArray[np.int64]
+Kind = Literal["numeric", "categorical"]
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Columns of a table that are not features.
+
+    Attributes:
+        time: when each row's prediction was or would have been made; a time without zone is taken as UTC. None: rows have no times.
+        score, decision: what the model answered; None: not in the table.
+        exclude: columns to leave out: labels, identifiers.
+    """
+
+    time: str | None = None
+    score: str | None = None
+    decision: str | None = None
+    exclude: Collection[str] = ()
+
+    def taken(self) -> set[str]:
+        """All columns that are no features."""
+        return {*self.exclude, *(name for name in (self.time, self.score, self.decision) if name)}
+
+
+class TrainingData:
+    """The table's feature columns as events carry them: numbers as doubles, booleans as ``true`` and ``false``.
+
+    Integers and decimals become doubles; columns of other types (times, lists, structs) are no features and are listed in ``left_out``.
+
+    Args:
+        table: a row per prediction.
+        roles: columns that are no features.
+        kinds: kinds that are decided already; an integer may be either.
+
+    Raises:
+        ConfigError: a role names a column that the table does not have, or one of the wrong type; no rows.
+    """
+
+    def __init__(self, table: pa.Table, roles: Roles, kinds: Mapping[str, Kind] | None = None) -> None:
+        self.rows = table.num_rows
+        if not self.rows:
+            raise ConfigError("the data have no rows")
+        missing = sorted(roles.taken() - set(table.column_names))
+        if missing:
+            there = ", ".join(table.column_names)
+            raise ConfigError(f"the data have no column {missing[0]}; there are: {there}")
+        self.numeric: dict[str, pa.Array] = {}
+        self.categorical: dict[str, pa.Array] = {}
+        self.left_out: list[str] = []
+        for name in table.column_names:
+            if name not in roles.taken():
+                self._take(name, _one_chunk(table.column(name)), (kinds or {}).get(name))
+        self.event_time = _times(table, roles.time)
+        self.score = _score(table, roles.score)
+        decision = None if roles.decision is None else as_categories(_one_chunk(table.column(roles.decision)))
+        self.decision = pa.nulls(self.rows, pa.string()) if decision is None else decision
+
+    def _take(self, name: str, column: pa.Array, kind: Kind | None) -> None:
+        numbers = None if kind == "categorical" else as_numbers(column)
+        if numbers is not None:
+            self.numeric[name] = numbers
+            return
+        categories = as_categories(column)
+        if categories is not None:
+            self.categorical[name] = categories
+        else:
+            self.left_out.append(name)
+
+
+class TableColumns:
+    """Columns of a table in the form of a map column taken apart: every row carries every column."""
+
+    def __init__(self, columns: dict[str, pa.Array]) -> None:
+        self._columns = columns
+        self.names = tuple(columns)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._columns
+
+    def rows(self, name: str) -> Ints | None:
+        """All of them."""
+        return None
+
+    def values(self, name: str) -> pa.Array:
+        """The column."""
+        return self._columns[name]
+
+
+def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
+    whole = column.combine_chunks()
+    return pa.concat_arrays(whole.chunks) if isinstance(whole, pa.ChunkedArray) else whole
+
+
+def as_numbers(column: pa.Array) -> pa.Array | None:
+    """The column as doubles; None where it holds no numbers."""
+    kind = column.type
+    if pat.is_integer(kind) or pat.is_floating(kind) or pat.is_decimal(kind):
+        # beyond 2^53 integers round, as they do in every double
+        return column.cast(pa.float64(), safe=False)
+    return None
+
+
+def as_categories(column: pa.Array) -> pa.Array | None:
+    """The column as strings; None where it holds neither text, booleans nor integers."""
+    kind = column.type
+    if pat.is_dictionary(kind):
+        return as_categories(column.dictionary_decode())
+    if pat.is_boolean(kind):
+        return pc.if_else(column, "true", "false")
+    if pat.is_string(kind) or pat.is_large_string(kind) or pat.is_string_view(kind) or pat.is_integer(kind):
+        return column.cast(pa.string())
+    return None
+
+
+def _times(table: pa.Table, name: str | None) -> Ints:
+    """Microseconds since the epoch; 0 throughout without a time column."""
+    if name is None:
+        return np.zeros(table.num_rows, dtype=np.int64)
+    column = _one_chunk(table.column(name))
+    if not (pat.is_timestamp(column.type) or pat.is_date(column.type)):
+        raise ConfigError(f"column {name} is of type {column.type}: a timestamp is wanted")
+    if column.null_count:
+        raise ConfigError(f"column {name} has {column.null_count} rows without a time")
+    micros = column.cast(pa.timestamp("us"), safe=False).view(pa.int64())
+    return np.asarray(micros.to_numpy(zero_copy_only=False), dtype=np.int64)
+
+
+def _score(table: pa.Table, name: str | None) -> pa.Array:
+    if name is None:
+        return pa.nulls(table.num_rows, pa.float64())
+    numbers = as_numbers(_one_chunk(table.column(name)))
+    if numbers is None:
+        raise ConfigError(f"column {name} is of type {table.column(name).type}: a number is wanted")
+    return numbers

@@ -1,0 +1,107 @@
+"""`hindcast contract` from a file of training data to a contract in effect."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner, Result
+
+from hindcast.cli.contracts import contract
+from producers.settings import KafkaSettings
+from producers.topics import topics
+from stream_processors.contracts.baseline_file import read_baseline
+from stream_processors.kafka import create_topics
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Training data of two days."""
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    table = pa.table(
+        {
+            "at": [start + timedelta(hours=n % 48) for n in range(500)],
+            "amount": [float(n) for n in range(500)],
+            "city": [f"c{n % 3}" for n in range(500)],
+        }
+    )
+    pq.write_table(table, tmp_path / "data.parquet")
+    return tmp_path / "data.parquet"
+
+
+def run(*arguments: object, **environment: str) -> Result:
+    """Run the command."""
+    return CliRunner().invoke(contract, [str(one) for one in arguments], env=environment)
+
+
+def inferred(data: Path) -> Path:
+    """A contract file made from the data."""
+    output = data.with_name("shop.yaml")
+    roles = ("--time-column", "at", "--slice-by", "city", "--base-window", "1d")
+    done = run("infer", data, "--model", "shop", *roles, "--output", output)
+    assert done.exit_code == 0, done.output
+    return output
+
+
+def test_infer_edit_baseline_validate(data: Path) -> None:
+    """An edited shape makes the baseline stale, which `validate` says and `baseline` mends."""
+    output = inferred(data)
+    assert len(read_baseline(data.with_name("shop.baseline.avro"))) == 2 * 4
+    assert run("validate", output).exit_code == 0
+    output.write_text(output.read_text().replace("base: 1d", "base: 1h"))
+    stale = run("validate", output)
+    assert stale.exit_code == 1
+    assert "hindcast contract baseline" in stale.output
+    assert run("baseline", output, data, "--time-column", "at").exit_code == 0
+    assert run("validate", output).exit_code == 0
+
+
+def test_infer_replaces_nothing_unasked(data: Path) -> None:
+    """A contract that is there, edited perhaps, is not replaced without --force."""
+    output = inferred(data)
+    output.write_text("mine")
+    refused = run("infer", data, "--model", "shop", "--output", output)
+    assert (refused.exit_code, output.read_text()) == (1, "mine")
+    assert run("infer", data, "--model", "shop", "--output", output, "--force").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("validate", "nowhere.yaml"), "cannot read nowhere.yaml"),
+        (
+            ("infer", "nowhere.parquet", "--model", "m", "--output", "/tmp/never.yaml"),
+            "cannot read nowhere.parquet",
+        ),
+        (("infer", "data.xlsx", "--model", "m", "--output", "/tmp/never.yaml"), "a file ending in"),
+    ],
+)
+def test_mistakes(arguments: tuple[str, ...], says: str) -> None:
+    """What people get wrong is one line without a traceback."""
+    done = run(*arguments)
+    assert done.exit_code == 1
+    assert says in done.output
+    assert len(done.output.strip().splitlines()) == 1
+
+
+def test_publish_and_show(data: Path, kafka: str, topic_prefix: str) -> None:
+    """What is published is shown as in effect, with the baseline's digest in it, and stands in the history."""
+    create_topics(KafkaSettings(kafka, topic_prefix), [topics()["contracts"]])
+    environment = {
+        "HINDCAST_KAFKA": kafka,
+        "HINDCAST_TOPIC_PREFIX": topic_prefix,
+        "HINDCAST_CONTRACT_LEAD": "0.1",
+    }
+    none = run("show", "shop", **environment)
+    assert (none.exit_code, "has no contract in effect" in none.output) == (1, True)
+    done = run("publish", inferred(data), "--reason", "first", **environment)
+    assert (done.exit_code, "in effect" in done.output) == (0, True), done.output
+    shown = json.loads(run("show", "shop", "--json", **environment).output)
+    assert len(shown["references"]["training"]) == 64
+    (row,) = json.loads(run("history", "--json", **environment).output)
+    assert (row["model"], row["environment"]) == ("shop", "all")
+    assert "shop" in run("history", **environment).output
