@@ -10,7 +10,7 @@ from producers.errors import ConfigError
 from stream_processors.clickhouse import Store
 from stream_processors.contracts.model import Contract
 from stream_processors.monitor.record_reference import ReferenceSeries, training_reference
-from stream_processors.monitor.sketch_rows import RULE, SUMS, merged, sketches_of
+from stream_processors.monitor.sketch_rows import RULE, SUMS, merged, sketch_reader
 from stream_processors.statistics import Sketch, Thresholds, adjust, judge_column
 from stream_processors.windows import Width
 
@@ -57,11 +57,12 @@ def drift_by_month(store: Store, model: str, environment: str = "production") ->
     parameters = {"model": model, "environment": environment}
     events = {row["month"]: int(row["events"]) for row in store.rows(_EVENTS, parameters)}
     table = store.arrow(_MONTHS, parameters)
+    sketch_of = sketch_reader(table)
     keys = zip(table.column("column").to_pylist(), table.column("month").to_pylist(), strict=True)
     parts: dict[tuple[str, str], list[Sketch]] = {}
-    for key, sketch in zip(keys, sketches_of(table), strict=True):
+    for row, key in enumerate(keys):
         if key[0] in contract.features:
-            parts.setdefault(key, []).append(sketch)
+            parts.setdefault(key, []).append(sketch_of(row))
     limits = Thresholds(contract.drift.warn, contract.drift.severe, contract.drift.minimum_sample)
     verdicts = [
         judge_column(reference.of("", column), merged(sketches, events[month]), limits)
