@@ -45,9 +45,12 @@ def _sum_of_base(base: Width, least: Width) -> Width:
 
 
 def judged_windows(contract: Contract | None, start: int, end: int) -> list[Window]:
-    """The judged windows that a base window ``[start, end)`` (microseconds) is part of, smallest first."""
+    """The judged windows that a base window ``[start, end)`` (microseconds) is part of, smallest first.
+
+    A base window that none holds, because it was made under another contract, is judged as it is.
+    """
     holding = [window_of(start, width) for width in judged_widths(contract)]
-    return [window for window in holding if end <= window.end]
+    return [window for window in holding if end <= window.end] or [Window(start, end)]
 
 
 def width_of(window: Window) -> Width:

@@ -65,3 +65,8 @@ def test_a_base_window_belongs_to_one_window_of_each_width() -> None:
     assert found == [Window(7 * DAY, 8 * DAY), Window(4 * DAY, 11 * DAY), Window(0, 31 * DAY)]
     assert [width_of(window) for window in found][2] == MONTH
     assert width_of(found[1]).micros == WEEK
+
+
+def test_a_base_window_too_long_for_every_judged_one_is_judged_as_it_is() -> None:
+    """A contract may have changed between the profiler's flush and now: no event goes unjudged for it."""
+    assert judged_windows(None, 7 * DAY, 8 * DAY) == [Window(7 * DAY, 8 * DAY)]

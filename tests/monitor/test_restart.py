@@ -78,7 +78,7 @@ def test_the_last_word_is_the_same_whenever_the_monitor_is_killed(road: Road, tw
         monitor.kill()
 
     with MonitorProcess(twin):
-        _tell(twin, lambda step: None)
+        _tell(twin, lambda _: None)
     with MonitorProcess(road) as monitor:
         _tell(road, kill)
     assert len(_last_verdicts(twin)) == 8 * 3

@@ -12,8 +12,8 @@ from waiting import eventually
 from stream_processors.monitor import process
 
 MONDAY = FIRST_DAY + 40 * DAY
-# of two partitions, murmur2 puts one of these on each
-MODELS = ("delays", "diverts", "cancels", "returns")
+# of two partitions, murmur2 puts two of these on each
+MODELS = ("delays", "queues", "cancels", "bags")
 
 
 def _partitions(road: Road, slot: str) -> set[str]:
