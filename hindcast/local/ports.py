@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import errno
+import secrets
 import socket
 
 from producers.errors import ConfigError
 
 LOOPBACK = "127.0.0.1"
+# Linux gives 32768 to 60999 to outgoing connections, other systems 49152 to 65535 (RFC 6335).
+_FIRST_PORT, _LAST_PORT = 20_000, 32_767
+_ATTEMPTS = 200
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+    """A loopback port that nobody listens on at this moment, and that no system gives to outgoing connections.
+
+    A port of that range could be taken while its server restarts, even by a client that connects to itself in trying
+    to reach the server (TCP's simultaneous open).
+
+    Raises:
+        ConfigError: none was found.
+    """
+    for _ in range(_ATTEMPTS):
+        port = _FIRST_PORT + secrets.randbelow(_LAST_PORT - _FIRST_PORT)
+        if is_free(port):
+            return port
+    raise ConfigError(f"no free port between {_FIRST_PORT} and {_LAST_PORT}")
 
 
 def is_free(port: int) -> bool:
