@@ -19,7 +19,8 @@ from producers.settings import KafkaSettings
 from producers.sink import Sink
 from producers.values import identifier, micros, optional_micros, text
 
-QUEUE_LIMIT = 50_000
+# about 3 kB each with twenty features; Kafka's client has a queue of its own behind this one
+QUEUE_LIMIT = 10_000
 TABLE_WAIT_S = 30.0
 
 
