@@ -19,6 +19,8 @@ def test_a_taken_port_is_seen() -> None:
     """While somebody listens it is not free; afterwards it is again, though connections linger."""
     port = free_port()
     with socket.socket() as server:
+        # As servers do, so that they can come back while old connections linger.
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         server.bind(("127.0.0.1", port))
         server.listen()
         with socket.create_connection(("127.0.0.1", port)):
