@@ -18,6 +18,7 @@ class Topic:
         key: what its messages are keyed by; composite keys are JSON arrays.
         values: labels of the schemas its values have.
         retention_days: None for ever.
+        max_message_bytes: None for the broker's limit.
     """
 
     name: str
@@ -26,15 +27,18 @@ class Topic:
     retention_days: int | None
     written_by: tuple[str, ...]
     read_by: tuple[str, ...]
+    max_message_bytes: int | None = None
 
     def configuration(self) -> dict[str, str]:
         """The topic's Kafka settings. Append time is the broker's, because known_at rests on it."""
         kept = -1 if self.retention_days is None else self.retention_days * 86_400_000
+        limit = {"max.message.bytes": str(self.max_message_bytes)} if self.max_message_bytes else {}
         return {
             "cleanup.policy": "delete",
             "message.timestamp.type": "LogAppendTime",
             "retention.ms": str(kept),
             "retention.bytes": "-1",
+            **limit,
         }
 
 
@@ -63,6 +67,7 @@ def topics() -> dict[str, Topic]:
             row["retention_days"],
             tuple(row["written_by"]),
             tuple(row["read_by"]),
+            row.get("max_message_bytes"),
         )
         for row in rows
     }
