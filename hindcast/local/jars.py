@@ -1,14 +1,19 @@
-"""Apache Kafka's published jars, resolved by jgo from Maven Central once and then kept."""
+"""Apache Kafka's published jars, resolved by jgo from Maven Central once and then kept.
+
+`python -m hindcast.local.jars` fetches them ahead of the first start.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import json
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hindcast.local.directories import explain, prepare_directory
+from hindcast.local.directories import cache_directory, explain, prepare_directory
 from producers.errors import ConfigError
 
 KAFKA_VERSION = "4.3.1"
@@ -91,3 +96,17 @@ def _one_at_a_time(lock: Path) -> Iterator[None]:
     with lock.open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         yield
+
+
+def main() -> int:
+    """Fetch the jars into the cache that the environment names; an error is one line and exit code 1."""
+    try:
+        kafka_jars(cache_directory(os.environ))
+    except ConfigError as problem:
+        sys.stderr.write(f"error: {problem}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
