@@ -76,6 +76,8 @@ class Record:
             "HINDCAST_TOPIC_PREFIX": self.topic_prefix,
             "HINDCAST_DATABASE": self.database,
             "HINDCAST_STATUS_DIR": str(layout.status),
+            # whoever publishes a contract to this stack waits a second, not a minute
+            "HINDCAST_CONTRACT_LEAD": "1",
         }
 
 

@@ -120,7 +120,6 @@ def variables_of(layout: Layout, record: Record, options: StackOptions) -> dict[
         "HINDCAST_SCHEMA_REGISTRY": "",
         "HINDCAST_CLICKHOUSE_CLUSTER": "",
         # Nobody else is attached: a new contract may take effect at once.
-        "HINDCAST_CONTRACT_LEAD": "1",
         **options.settings,
     }
 

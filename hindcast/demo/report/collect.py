@@ -24,9 +24,9 @@ WHERE model = {model:String}
 ORDER BY event_time, prediction_id, model_version
 """
 _AS_KNOWN = """
-SELECT sum(predictions) AS predictions, sum(labelled) AS labelled,
-    sum(accuracy * labelled) / sum(labelled) AS accuracy, any(roc_auc) AS auc
+SELECT sum(q.predictions) AS all_predictions, sum(q.labelled) AS all_labelled, any(q.accuracy) AS accuracy, any(q.roc_auc) AS auc
 FROM quality_as_of(t = {t:DateTime64(6, 'UTC')})
+AS q
 WHERE model = {model:String} AND served AND month = {month:Date}
 """
 _ACCOUNTING = """
@@ -130,9 +130,9 @@ def _as_known(history: History, model: str, month: str, at: datetime) -> AsKnown
     row: dict[str, Any] = history.sql(
         _AS_KNOWN, {"model": model, "t": at, "month": first.date()}
     ).to_pylist()[0]
-    labelled = int(row["labelled"] or 0)
+    labelled = int(row["all_labelled"] or 0)
     return AsKnown(
-        at, int(row["predictions"] or 0), labelled, row["accuracy"] if labelled else None, row["auc"]
+        at, int(row["all_predictions"] or 0), labelled, row["accuracy"] if labelled else None, row["auc"]
     )
 
 
