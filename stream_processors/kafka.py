@@ -201,12 +201,25 @@ def latest_offsets(
     Raises:
         BrokerUnavailable: no answer within ``timeout`` seconds.
     """
-    wanted = {TopicPartition(topic, p): OffsetSpec.latest() for p in partitions}
+    wanted = list(partitions)
     try:
-        futures = client.list_offsets(wanted, request_timeout=timeout)
-        return {place.partition: future.result().offset for place, future in futures.items()}
+        try:
+            return _latest_offsets(client, topic, wanted, timeout)
+        except KafkaException:
+            # an admin client keeps the leader epoch of before a broker's restart, and is refused with it, until it is made to ask for metadata
+            # again (librdkafka 2.16)
+            client.list_topics(timeout=timeout)
+            return _latest_offsets(client, topic, wanted, timeout)
     except KafkaException as error:
         raise BrokerUnavailable(f"no end offsets of {topic}: {error.args[0].str()}") from None
+
+
+def _latest_offsets(
+    client: AdminClient, topic: str, partitions: Sequence[int], timeout: float
+) -> dict[int, int]:
+    specs = {TopicPartition(topic, p): OffsetSpec.latest() for p in partitions}
+    futures = client.list_offsets(specs, request_timeout=timeout)
+    return {place.partition: future.result().offset for place, future in futures.items()}
 
 
 def committed_offsets(
