@@ -15,7 +15,7 @@ from stream_processors.kafka import (
     TopicPartition,
     consumer,
 )
-from stream_processors.recorder.gathering import fatal_text
+from stream_processors.recorder.gathering import fatal_text, is_fatal
 from stream_processors.recorder.groups import recorder_group
 from stream_processors.recorder.holdings import Holding, known_end, place, take_hold, to_commit, watermarks
 from stream_processors.recorder.pauses import FullPartition, Pause, Resumptions
@@ -146,7 +146,7 @@ class Assignment:
             return
         if message.error() is None:
             self.client.seek(TopicPartition(message.topic(), message.partition(), message.offset()))
-        elif message.error().fatal():
+        elif is_fatal(message.error()):
             raise ConfigError(fatal_text(message.error()))
 
     def stop_at(self, key: FullPartition, offset: int, why: str) -> None:

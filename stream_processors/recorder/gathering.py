@@ -65,13 +65,18 @@ def _judge(chunk: list[Message], failed: Callable[[str], None]) -> None:
         error = message.error()
         if error is None:
             continue
-        if error.fatal():
+        if is_fatal(error):
             raise ConfigError(fatal_text(error))
         failed(f"Kafka: {error.name()}")
 
 
+def is_fatal(error: KafkaError) -> bool:
+    """Whether the client is of no use after this error."""
+    return bool(error.fatal()) or error.code() == KafkaError._FATAL  # noqa: SLF001 - public constant
+
+
 def fatal_text(error: KafkaError) -> str:
-    """What to tell a person about an error after which a consumer is of no use."""
-    if error.code() in {KafkaError._FENCED, KafkaError.FENCED_INSTANCE_ID}:  # noqa: SLF001 - public constant
+    """What to tell a person about such an error."""
+    if "fenced" in error.str():
         return "another recorder runs with this slot: give each a HINDCAST_SLOT of its own"
     return f"Kafka refuses this recorder for good ({error.name()})"

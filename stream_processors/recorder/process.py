@@ -12,7 +12,7 @@ from producers.registry import SchemaRegistry
 from producers.topics import topics
 from stream_processors.clickhouse import Store
 from stream_processors.kafka import KafkaException, partition_counts
-from stream_processors.recorder.gathering import Limits, fatal_text
+from stream_processors.recorder.gathering import Limits, fatal_text, is_fatal
 from stream_processors.recorder.recorder import Recorder
 from stream_processors.settings import ProcessorSettings
 from stream_processors.status import StatusFile
@@ -40,7 +40,7 @@ def run(settings: ProcessorSettings, stop: threading.Event, *, limits: Limits | 
             try:
                 recorder.step()
             except KafkaException as fault:
-                if fault.args[0].fatal():
+                if is_fatal(fault.args[0]):
                     raise ConfigError(fatal_text(fault.args[0])) from None
                 status.failed(f"Kafka: {fault.args[0].name()}")
                 status.beat()

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from confluent_kafka import ConsumerGroupTopicPartitions
+from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
 from waiting import eventually
 
 from producers.codec import encode
@@ -21,6 +22,8 @@ from producers.settings import KafkaSettings
 from producers.topics import topics
 from stream_processors.clickhouse import Store
 from stream_processors.kafka import (
+    KafkaError,
+    Message,
     TopicPartition,
     admin,
     create_topics,
@@ -64,7 +67,7 @@ class Road:
         }
         self._log = (directory / "recorder.log").open("ab")
         self._recorders: list[subprocess.Popen[bytes]] = []
-        self._producer = producer(self.kafka)
+        self._producer = producer(self.kafka, message_max_bytes=50_000_000)
         create_topics(self.kafka, topics().values())
         migrate(self.store)
 
@@ -106,10 +109,19 @@ class Road:
     ) -> None:
         """Send messages to a topic and wait for Kafka's word."""
         more = {"partition": partition} if partition >= 0 else {}
+        failed: list[str] = []
+
+        def delivered(error: KafkaError | None, _: Message) -> None:
+            if error is not None:
+                failed.append(error.name())
+
         for value in values:
-            self._producer.produce(self.kafka.topic(topic), value, key, headers=headers or [], **more)
+            self._producer.produce(
+                self.kafka.topic(topic), value, key, headers=headers or [], on_delivery=delivered, **more
+            )
             self._producer.poll(0)
         assert self._producer.flush(30) == 0
+        assert not failed, failed
 
     def send_records(
         self, topic: str, schema: str, records: Iterable[Mapping[str, Any]], **more: Any
@@ -148,6 +160,29 @@ class Road:
             return all(self.committed(name)[partition] == offset for name, offset in offsets.items())
 
         eventually(taken, within=30, saying="Kafka lets the group's offsets be changed")
+
+    def drop_before(self, topic: str, partition: int, offset: int) -> None:
+        """Let the log begin at ``offset``, as retention would."""
+        place = TopicPartition(self.kafka.topic(topic), partition, offset)
+        client = admin(self.kafka)
+        for future in client.delete_records([place]).values():
+            future.result()
+
+    def allow(self, topic: str, size: int) -> None:
+        """Let a topic take messages of so many bytes."""
+        entry = ConfigEntry("max.message.bytes", str(size), incremental_operation=AlterConfigOpType.SET)
+        resource = ConfigResource(
+            ConfigResource.Type.TOPIC, self.kafka.topic(topic), incremental_configs=[entry]
+        )
+        client = admin(self.kafka)
+        for future in client.incremental_alter_configs([resource]).values():
+            future.result()
+
+    def delete_topic(self, topic: str) -> None:
+        """Delete a topic; its name may be taken again soon after."""
+        client = admin(self.kafka)
+        for future in client.delete_topics([self.kafka.topic(topic)]).values():
+            future.result()
 
     def recorded(self, *names: str, within: float = 60) -> None:
         """Return when the recorder has come to the end of these topics."""

@@ -1,0 +1,116 @@
+"""A fault of ClickHouse or Kafka delays the record and loses nothing; settings at fault are said in one line."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+
+from gate import Gate
+from recording_road import REPOSITORY, Road, example
+from waiting import eventually
+
+from producers.codec import encode
+
+NOW = time.time_ns() // 1000
+
+
+def prediction(number: int) -> bytes:
+    """One of many predictions."""
+    return encode("prediction", example("prediction", prediction_id=f"p{number}", event_time=NOW + number))
+
+
+def test_clickhouse_goes_away_and_comes_back(road: Road, clickhouse: str) -> None:
+    """While ClickHouse is away the recorder lives, says so, holds little, and records everything once it is back."""
+    with Gate(clickhouse) as gate:
+        recorder = road.start(HINDCAST_CLICKHOUSE=gate.url)
+        road.send("predictions", [prediction(0)])
+        road.recorded("predictions")
+        gate.close()
+        for start in range(1, 3_001, 1_000):
+            road.send("predictions", [prediction(number) for number in range(start, start + 1_000)])
+        eventually(
+            lambda: "ClickHouse does not answer" in road.heartbeat()["last_error"],
+            within=30,
+            saying="it says so",
+        )
+        road.send("predictions", [prediction(3_001)])
+        eventually(
+            lambda: len(road.heartbeat()["paused"]) == 44, within=30, saying="its partitions are held back"
+        )
+        assert recorder.poll() is None
+        gate.open()
+        road.recorded("predictions")
+        ids = {row["prediction_id"] for row in road.rows("SELECT prediction_id FROM predictions FINAL")}
+        assert ids == {f"p{number}" for number in range(3_002)}
+        eventually(lambda: road.heartbeat()["last_error"] == "", saying="the error is over")
+
+
+def test_clickhouse_is_away_at_the_start(road: Road, clickhouse: str) -> None:
+    """A recorder that starts before ClickHouse waits for it."""
+    with Gate(clickhouse) as gate:
+        gate.close()
+        road.send("predictions", [prediction(0)])
+        road.start(HINDCAST_CLICKHOUSE=gate.url)
+        eventually(
+            lambda: "ClickHouse does not answer" in road.heartbeat().get("last_error", ""),
+            within=30,
+            saying="it says so",
+        )
+        gate.open()
+        road.recorded("predictions")
+    assert road.count("predictions") == 1
+
+
+def test_a_missing_table_dead_letters_nothing(road: Road) -> None:
+    """A table that is not there is the database's fault, not a row's: the recorder says so and waits."""
+    road.store.command("RENAME TABLE labels TO elsewhere")
+    road.send_records("labels", "label", [example("label")])
+    road.start()
+    eventually(lambda: "code: 60" in road.heartbeat().get("last_error", ""), within=30, saying="it says so")
+    road.store.command("RENAME TABLE elsewhere TO labels")
+    road.recorded("labels")
+    assert road.count("labels") == 1
+    assert road.count("dead_letters") == 0
+
+
+def test_sigterm_ends_it_within_seconds(road: Road) -> None:
+    """SIGTERM ends the recorder at once with exit code 0, even while it waits for topics."""
+    recorder = road.start()
+    road.recorded("labels")
+    before = time.monotonic()
+    recorder.send_signal(signal.SIGTERM)
+    assert recorder.wait(10) == 0
+    assert time.monotonic() - before < 5
+    waiting = road.start(HINDCAST_TOPIC_PREFIX=f"{road.kafka.topic_prefix}-none")
+    eventually(
+        lambda: "does not exist" in road.heartbeat().get("last_error", ""), within=20, saying="it waits"
+    )
+    waiting.send_signal(signal.SIGTERM)
+    assert waiting.wait(10) == 0
+
+
+def test_two_recorders_of_one_slot_are_refused(road: Road) -> None:
+    """The older of two recorders with one slot ends with exit code 2 and a line that says what to do."""
+    first = road.start()
+    road.recorded("labels")
+    road.start()
+    assert first.wait(30) == 2
+
+
+def test_a_wrong_password_is_one_line(road: Road) -> None:
+    """Wrong credentials end the start with exit code 2 and one line, without a traceback."""
+    url = road.store.settings.url.split("@")[-1]
+    ended = subprocess.run(
+        [sys.executable, "-m", "stream_processors.recorder"],
+        env={**road.environment, "HINDCAST_CLICKHOUSE": f"http://nobody:wrong@{url}"},
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("recorder: ")
+    assert len(ended.stderr.splitlines()) == 1
