@@ -15,7 +15,7 @@ import pyarrow as pa
 from stream_processors.contracts.effect import ContractHistory, PublishedContract
 from stream_processors.contracts.model import Contract
 from stream_processors.contracts.violations import MAX_FEATURES, TOO_MANY_FEATURES, violations
-from stream_processors.map_columns import is_constant, widths
+from stream_processors.map_columns import byte_lengths, is_constant, long_key_rows, widths
 from stream_processors.windows import DAY
 
 Ints = npt.NDArray[np.int64]
@@ -23,6 +23,8 @@ Mask = npt.NDArray[np.bool_]
 
 IMPLAUSIBLE_TIME = "implausible_time"
 CONTRACT = "contract"
+
+MAX_NAME_BYTES = 1_000
 
 # How far an event may lie ahead of the broker's clock, microseconds.
 _AHEAD = 3_600_000_000
@@ -163,6 +165,17 @@ def _untimely(
     return [(detail, mask) for detail, mask in found.items() if mask.any()]
 
 
+def _long_names(batch: pa.RecordBatch) -> Mask:
+    """Names of models and columns stand in every sketch: one that alone fills a message could never be written."""
+    found = np.zeros(batch.num_rows, dtype=np.bool_)
+    if batch.num_rows:
+        for name in ("model", "model_version", "environment"):
+            found |= byte_lengths(batch.column(name)) > MAX_NAME_BYTES
+        for name in ("numeric_features", "categorical_features", "probabilities"):
+            found |= long_key_rows(batch.column(name), MAX_NAME_BYTES)
+    return found
+
+
 _ByContract = dict[int, Ints | None]
 
 
@@ -224,6 +237,10 @@ def _broken(
     if no_rate.size:
         broken.append(("sampling_rate is not in (0, 1]", no_rate))
         rejected[no_rate] = True
+    long = _long_names(batch)
+    if long.any():
+        broken.append((f"a name is longer than {MAX_NAME_BYTES:,} bytes", np.flatnonzero(long)))
+        rejected |= long
     wide = (
         widths(batch.column("numeric_features")) + widths(batch.column("categorical_features")) > MAX_FEATURES
     )

@@ -103,6 +103,22 @@ def widths(maps: pa.MapArray) -> Ints:
     return np.asarray(np.diff(maps.offsets.to_numpy()), dtype=np.int64)
 
 
+def long_key_rows(maps: pa.MapArray, limit: int) -> Mask:
+    """Rows with a key of more than ``limit`` bytes."""
+    found = np.zeros(len(maps), dtype=np.bool_)
+    entries = _Entries(maps)
+    too_long = byte_lengths(entries.keys) > limit
+    if too_long.any():
+        found[entries.rows_of_entries[too_long]] = True
+    return found
+
+
+def byte_lengths(strings: pa.Array) -> Ints:
+    """Bytes of each string (no nulls allowed)."""
+    ends = np.frombuffer(strings.buffers()[1], dtype=np.int32)
+    return np.diff(ends[strings.offset : strings.offset + len(strings) + 1]).astype(np.int64)
+
+
 def repeated_key_rows(batch: pa.RecordBatch) -> Mask:
     """Rows in which some map names one key twice: Avro allows it, but no two readers would agree on what it says."""
     found = np.zeros(batch.num_rows, dtype=np.bool_)

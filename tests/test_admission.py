@@ -175,6 +175,23 @@ def test_impossible_sampling_rate(rate: float) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"model": "m" * 1_001},
+        {"model_version": "ж" * 501},
+        {"environment": "e" * 2_000},
+        {"numeric_features": {"age": 1.0, "f" * 1_001: 1.0}},
+        {"categorical_features": {"f" * 1_001: None}},
+        {"probabilities": {"c" * 1_001: 1.0}},
+    ],
+)
+def test_endless_names(change: dict[str, Any]) -> None:
+    """A name of more than a thousand bytes is a dead letter even without a contract: no sketch could carry it."""
+    assert refused(decide(events({}, change))) == [(1, CONTRACT, "a name is longer than 1,000 bytes")]
+    assert decide(events({"model": "m" * 1_000})).admitted.all()
+
+
 def test_time_comes_before_contract() -> None:
     """An event wrong in both ways has one reason: its time."""
     wrong = {"numeric_features": {}, "event_time": NOW + timedelta(days=2)}

@@ -15,11 +15,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from producers.codec import decode
 from producers.errors import ConfigError
 from stream_processors.contracts.model import Contract, seconds
 from stream_processors.contracts.training_data import Roles, TableColumns, TrainingData
 from stream_processors.profiler.counting import Counting
-from stream_processors.profiler.messages import reference_records
+from stream_processors.profiler.sketch_batch import Stretch, encoded, sketch_batch
 from stream_processors.sketches import MAX_NAME_LENGTH, MAX_NAMES, MAX_PRECISION, histogram_bins
 
 Floats = npt.NDArray[np.float64]
@@ -147,8 +148,9 @@ def _baseline(contract: Contract, data: TrainingData) -> Records:
     counting = Counting()
     nowhere, fine = np.full(n, -1, dtype=np.int64), np.zeros(n, dtype=np.bool_)
     counting.count_rows(events, maps, nowhere, fine, contract, contract.shape())
-    drained = sorted(counting.drain(), key=lambda one: (one[0].window_start, one[0].slice))
-    return [record for one in drained for record in reference_records(*one)]
+    batch = sketch_batch(counting.drain(), "reference", "", {-1: Stretch(0, 0)})
+    records = [decode(message)[1] for message in encoded(batch)]
+    return sorted(records, key=lambda one: (one["window_start"], one["slice"], one["part"]))
 
 
 def _features(data: TrainingData, names: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -20,6 +20,7 @@ from producers.errors import ConfigError
 
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 _DURATION = re.compile(r"(\d+)\s*(s|min|m|h|d|w)")
+MAX_LISTED = 1_000
 RETENTIONS = (0, 7, 30, 90, 180, 365, 730, 1095, 2555, 3650)
 
 
@@ -88,6 +89,8 @@ class Feature(_Part):
     def _fits(self) -> Feature:
         if self.only_listed and self.values is None:
             raise ValueError("only_listed needs values")
+        if len(self.values or ()) > MAX_LISTED:
+            raise ValueError(f"more than {MAX_LISTED:,} values: leave the list out")
         return self
 
 
@@ -121,6 +124,8 @@ class Slice(_Part):
     def _fits(self) -> Slice:
         if not 1 <= len(self.by) <= 2:
             raise ValueError("a slice is by one name or by a pair")
+        if len(self.values) > MAX_LISTED:
+            raise ValueError(f"more than {MAX_LISTED:,} slices")
         if len(set(self.by)) < len(self.by):
             raise ValueError("a pair is of two names")
         if any(len(row) != len(self.by) for row in self.values):

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from stream_processors.contracts.model import Contract
 from stream_processors.map_columns import KeyedColumns
-from stream_processors.sketches import DEFAULT_PRECISION, Batch, CategoricalSketch, KeySketches, NumericSketch
+from stream_processors.sketches import DEFAULT_PRECISION, Batch
 
 SCORE, DECISION, LATENCY = "@score", "@decision", "@latency_ms"
 PROBABILITY = "@probability:"
@@ -44,6 +44,7 @@ def add_columns(
         counting.add_categorical(
             column_name(name), categorical.values(name), listed_values(contract, name), rows
         )
+    _add_unseen(counting, features, contract)
     precision = score_precision(contract)
     _add_field(counting, SCORE, events.column("score"), precision)
     _add_field(counting, LATENCY, events.column("latency_ms"), DEFAULT_PRECISION)
@@ -53,6 +54,16 @@ def add_columns(
     decisions, rows = _carried(events.column("decision"))
     if len(decisions):
         counting.add_categorical(DECISION, decisions, None, rows)
+
+
+def _add_unseen(counting: Batch, features: Mapping[str, KeyedColumns], contract: Contract | None) -> None:
+    """Features of the contract that no event carried are absent from all of them, and that is a figure too."""
+    none = np.zeros(0, dtype=np.int64)
+    for name, feature in contract.features.items() if contract else ():
+        if feature.kind == "numeric" and name not in features["numeric_features"]:
+            counting.add_numeric(column_name(name), np.zeros(0), feature.precision, None, none)
+        if feature.kind == "categorical" and name not in features["categorical_features"]:
+            counting.add_categorical(column_name(name), pa.array([], pa.string()), feature.values, none)
 
 
 def _add_numeric(
@@ -93,31 +104,3 @@ def listed_values(contract: Contract | None, feature: str) -> tuple[str, ...] | 
     """The categories of a feature that the contract lists; None without a list."""
     promised = contract.features.get(feature) if contract else None
     return promised.values if promised and promised.kind == "categorical" else None
-
-
-def settled(sketches: KeySketches, contract: Contract | None) -> KeySketches:
-    """The sketches of one key with the columns it must have and no others.
-
-    A delta has every feature of its contract, absent throughout if never seen, and every other column that at least one of its events
-    carried: so what it holds does not depend on what else came in the same batch. Merging deltas, ``absent`` of a column is the events of all
-    of them less what is counted, because a delta that never saw a column has no row for it.
-    """
-    promised = contract.features if contract else {}
-    kinds = {column_name(name): feature.kind for name, feature in promised.items()}
-    numeric = {
-        name: one
-        for name, one in sketches.numeric.items()
-        if one.absent < sketches.events or kinds.get(name) == "numeric"
-    }
-    categorical = {
-        name: one
-        for name, one in sketches.categorical.items()
-        if one.absent < sketches.events or kinds.get(name) == "categorical"
-    }
-    for name, feature in promised.items():
-        column = column_name(name)
-        if feature.kind == "numeric" and column not in numeric:
-            numeric[column] = NumericSketch.empty(feature.precision).of_events(sketches.events)
-        if feature.kind == "categorical" and column not in categorical:
-            categorical[column] = CategoricalSketch.empty(feature.values).of_events(sketches.events)
-    return KeySketches(sketches.events, dict(sorted(numeric.items())), dict(sorted(categorical.items())))

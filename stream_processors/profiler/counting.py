@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass
+from typing import NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +15,9 @@ from stream_processors.admission import Admission
 from stream_processors.contracts.model import Contract, Windows
 from stream_processors.map_columns import KeyedColumns, MapColumns
 from stream_processors.profiler.codes import Codes, codes_of_numbers, codes_of_strings, same
-from stream_processors.profiler.columns import add_columns, settled
+from stream_processors.profiler.columns import add_columns, column_name
 from stream_processors.profiler.slicing import Slicing
-from stream_processors.sketches import WHOLE, Accumulator, Grouping, KeySketches
+from stream_processors.sketches import WHOLE, Accumulator, ColumnRows, Grouping
 from stream_processors.windows import SECOND, Width, window_start
 
 Ints = npt.NDArray[np.int64]
@@ -56,6 +56,20 @@ class EventFacts:
         self.warnings += other.warnings
         self.min_event_time = min(self.min_event_time, other.min_event_time)
         self.max_event_time = max(self.max_event_time, other.max_event_time)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Counted:
+    """What was counted: arrays with an entry per key (times in microseconds), and rows of columns whose keys are positions in ``keys``."""
+
+    keys: list[SketchKey]
+    events: Ints
+    errors: Ints
+    warnings: Ints
+    min_event_time: Ints
+    max_event_time: Ints
+    numeric: list[ColumnRows]
+    categorical: list[ColumnRows]
 
 
 class Counting:
@@ -159,14 +173,46 @@ class Counting:
             else:
                 self._facts[key] = found
 
-    def drain(self) -> Iterator[tuple[SketchKey, KeySketches, EventFacts]]:
-        """Give everything counted, key by key, and start again from nothing."""
-        facts, contracts = self._facts, self._contracts
-        drained = self._accumulator.drain()
+    def drain(self) -> Counted:
+        """Give everything counted, and start again from nothing."""
+        drained = self._accumulator.drain_rows()
+        keys = cast("list[SketchKey]", drained.keys)
+        promised = _Promises(keys, self._contracts)
+        facts = np.array([astuple(self._facts[key]) for key in keys], dtype=np.int64).reshape(-1, 4)
         self._clear()
-        for key, sketches in drained.items():
-            assert isinstance(key, SketchKey)
-            yield key, settled(sketches, contracts.get(key.shape)), facts[key]
+        return Counted(
+            keys,
+            drained.events,
+            facts[:, 0],
+            facts[:, 1],
+            facts[:, 2],
+            facts[:, 3],
+            [promised.settled("numeric", one) for one in drained.numeric],
+            [promised.settled("categorical", one) for one in drained.categorical],
+        )
+
+
+class _Promises:
+    """Which columns the contracts of the keys' shapes name."""
+
+    def __init__(self, keys: Sequence[SketchKey], contracts: Mapping[str, Contract]) -> None:
+        shapes = list(contracts)
+        numbers = {shape: number for number, shape in enumerate(shapes)}
+        self._shapes = np.array([numbers.get(key.shape, len(shapes)) for key in keys], dtype=np.int64)
+        self._columns = [
+            {(feature.kind, column_name(name)) for name, feature in contracts[shape].features.items()}
+            for shape in shapes
+        ]
+
+    def settled(self, kind: str, rows: ColumnRows) -> ColumnRows:
+        """The rows that a sketch must have and no others.
+
+        A delta has every feature of its contract, absent throughout if never seen, and every other column that at least one of its
+        events carried: so what it holds does not depend on what else came in the same batch. Merging deltas, ``absent`` of a column is
+        the events of all of them less what is counted, because a delta that never saw a column has no row for it.
+        """
+        named = np.array([*((kind, rows.column) in columns for columns in self._columns), False])
+        return rows.kept((rows.carried > 0) | named[self._shapes[rows.keys]])
 
 
 class _Rows:

@@ -19,8 +19,9 @@ from stream_processors.contracts.follower import ContractFollower
 from stream_processors.decoding import decode_batch
 from stream_processors.kafka import admin, latest_offsets, partition_counts, topic_ids
 from stream_processors.profiler.counting import Counting
-from stream_processors.profiler.messages import delta_records, message_key
+from stream_processors.profiler.messages import message_key
 from stream_processors.profiler.progress import Progress
+from stream_processors.profiler.sketch_batch import Stretch, encoded, sketch_batch
 from stream_processors.profiler.source import Read, Source
 from stream_processors.profiler.transactions import Aborted, Outgoing, Transactions
 from stream_processors.settings import ProcessorSettings
@@ -186,20 +187,13 @@ class Session:
         self._status.recovered()
 
     def _deltas(self) -> list[Outgoing]:
-        found = []
-        for key, sketches, facts in self._counting.drain():
-            stretch = self._progress[key.source_partition]
-            for record in delta_records(
-                key,
-                sketches,
-                facts,
-                topic_id=self._topic_id,
-                first_offset=stretch.first_offset,
-                next_offset=stretch.next_offset,
-            ):
-                value = encode("sketch", record, self._registry)
-                found.append(Outgoing(value, message_key(key.model, key.environment)))
-        return found
+        stretches = {p: Stretch(one.first_offset, one.next_offset) for p, one in self._progress.items()}
+        batch = sketch_batch(self._counting.drain(), "delta", self._topic_id, stretches)
+        keys = zip(batch.column("model").to_pylist(), batch.column("environment").to_pylist(), strict=True)
+        return [
+            Outgoing(value, message_key(model, environment))
+            for value, (model, environment) in zip(encoded(batch, self._registry), keys, strict=True)
+        ]
 
     def _stretches(self, ends: dict[int, int]) -> list[Outgoing]:
         """One per owned partition, into every partition of ``sketches``."""

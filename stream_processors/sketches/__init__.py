@@ -4,7 +4,7 @@ Pure: no broker, no database, no clock. ``Accumulator`` makes them from batches;
 reads and writes them as records of ``schemas/sketch.v1.avsc``; ``slices`` names what they count.
 """
 
-from stream_processors.sketches.accumulate import Accumulator, Batch, KeySketches
+from stream_processors.sketches.accumulate import Accumulator, Batch, DrainedRows, KeySketches
 from stream_processors.sketches.bins import (
     DEFAULT_PRECISION,
     MAX_PRECISION,
@@ -20,6 +20,7 @@ from stream_processors.sketches.categorical import (
     CategoricalSketch,
     align,
 )
+from stream_processors.sketches.column_rows import CATEGORICAL_ROW, NUMERIC_ROW, ColumnRows
 from stream_processors.sketches.columns import (
     categorical_record,
     categorical_sketch,
@@ -33,11 +34,13 @@ from stream_processors.sketches.slices import OTHER, REST, WHOLE, parse_slice, s
 
 __all__ = [
     "BUCKETS",
+    "CATEGORICAL_ROW",
     "DEFAULT_PRECISION",
     "MAX_BINS",
     "MAX_NAMES",
     "MAX_NAME_LENGTH",
     "MAX_PRECISION",
+    "NUMERIC_ROW",
     "OTHER",
     "REST",
     "WHOLE",
@@ -45,6 +48,8 @@ __all__ = [
     "AlignedCounts",
     "Batch",
     "CategoricalSketch",
+    "ColumnRows",
+    "DrainedRows",
     "Grouping",
     "KeySketches",
     "NumericSketch",

@@ -23,6 +23,7 @@ import numpy as np
 from stream_processors.sketches.bins import Floats, Ints, check_precision
 from stream_processors.sketches.categorical import CategoricalSketch
 from stream_processors.sketches.categorical_totals import CategoricalTotals
+from stream_processors.sketches.column_rows import ColumnRows
 from stream_processors.sketches.encoding import Mask, Rows, encode_numbers, encode_strings
 from stream_processors.sketches.entries import grown
 from stream_processors.sketches.grouping import Grouping
@@ -40,6 +41,16 @@ class KeySketches:
     events: int
     numeric: dict[str, NumericSketch] = field(default_factory=dict)
     categorical: dict[str, CategoricalSketch] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DrainedRows:
+    """Everything drained as Arrow rows: ``keys``, the ``events`` of each, and its columns, whose key numbers are positions in ``keys``."""
+
+    keys: list[Hashable]
+    events: Ints
+    numeric: list[ColumnRows]
+    categorical: list[ColumnRows]
 
 
 class Accumulator:
@@ -109,6 +120,20 @@ class Accumulator:
             for number, categorical in totals_of_values.sketches(self._events):
                 sketches[number].categorical[column] = categorical
         drained = {key: sketches[number] for key, number in self._keys.items() if events[number]}
+        self._clear()
+        return drained
+
+    def drain_rows(self) -> DrainedRows:
+        """Return the same sketches as Arrow rows, for many keys at once; keys may be without events. Columns come by name."""
+        numeric = [t.rows(column, self._events) for (column, _), t in self._numeric.items()]
+        categorical = [t.rows(column, self._events) for (column, _), t in self._categorical.items()]
+        keys = list(self._keys)
+        drained = DrainedRows(
+            keys,
+            self._events[: len(keys)],
+            sorted(numeric, key=lambda one: one.column),
+            sorted(categorical, key=lambda one: one.column),
+        )
         self._clear()
         return drained
 

@@ -20,7 +20,7 @@ MAX_NAMES = 1_000
 MAX_NAME_LENGTH = 64
 
 # Fewer events than this say little about uniqueness.
-_NEAR_UNIQUE_EVENTS = 1_000
+NEAR_UNIQUE_EVENTS = 1_000
 
 
 def no_buckets() -> Ints:
@@ -120,7 +120,7 @@ class CategoricalSketch:
         Each value too long to be named counts as one of its own.
         """
         named, bucketed = int(self.counts.sum()), int(self.buckets.sum())
-        if self.listed or named + bucketed < _NEAR_UNIQUE_EVENTS:
+        if self.listed or named + bucketed < NEAR_UNIQUE_EVENTS:
             return False
         too_long = bucketed if len(self.values) < MAX_NAMES else 0
         return (self.distinct or 0) + too_long > (named + bucketed) / 2

@@ -9,13 +9,23 @@ from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from stream_processors.sketches.bins import Ints
-from stream_processors.sketches.categorical import MAX_NAME_LENGTH, MAX_NAMES, CategoricalSketch, names_of
+from stream_processors.sketches.categorical import (
+    MAX_NAME_LENGTH,
+    MAX_NAMES,
+    NEAR_UNIQUE_EVENTS,
+    CategoricalSketch,
+    names_of,
+)
+from stream_processors.sketches.column_rows import CATEGORICAL_ROW, ColumnRows, buckets_lists, lists, struct
 from stream_processors.sketches.encoding import EncodedStrings
 from stream_processors.sketches.entries import Entries, grown, stretches
 from stream_processors.sketches.grouping import Grouping
 from stream_processors.sketches.hashing import BUCKETS, Hashes, bucket, hashes
+
+Mask = npt.NDArray[np.bool_]
 
 # Fewer entries than this are not worth looking for names that can no longer stay.
 _PRUNE_FROM = 100_000
@@ -128,6 +138,68 @@ class CategoricalTotals:
             absent = int(events[key] - carried[key])
             yield key, self._sketch(key, names, items[start:end], counts[start:end], absent)
 
+    def rows(self, column: str, events: Ints) -> ColumnRows:
+        """The same sketches as Arrow rows."""
+        keys, items, counts = self._pruned()
+        added = np.flatnonzero(self._added)
+        position = np.searchsorted(added, keys)
+        nulls = self._nulls[added]
+        carried = nulls + _sums(position, counts, added.size)
+        named = items >= 0
+        n_bucketed = _sums(position[~named], counts[~named], added.size)
+        buckets = buckets_lists(position[~named], -1 - items[~named], counts[~named], added.size)
+        if self.listed is None:
+            sizes, values, kept = self._named_rows(position[named], items[named], counts[named], added.size)
+        else:
+            sizes, values, kept = self._listed_rows(position[named], items[named], counts[named], added.size)
+        chosen = [
+            pa.repeat(column, added.size),
+            lists(sizes, values),
+            lists(sizes, pa.array(kept)),
+            buckets,
+            pa.array(nulls),
+            pa.array(events[added] - carried),
+            pa.repeat(self.listed is not None, added.size),
+            pa.array(self._near_unique(position[named], items[named], sizes, n_bucketed, carried - nulls)),
+        ]
+        # a length, a count of at most 2^34 and the text per value; a count per bucket; the name and a few numbers
+        text = np.diff(_text_ends(values)[np.concatenate(([0], np.cumsum(sizes)))]).astype(np.int64)
+        bytes_each = 100 + len(column.encode()) + 7 * sizes + text + 5 * np.diff(buckets.offsets.to_numpy())
+        return ColumnRows(column, added, carried, struct(CATEGORICAL_ROW, chosen), bytes_each)
+
+    def _named_rows(
+        self, position: Ints, items: Ints, counts: Ints, rows: int
+    ) -> tuple[Ints, pa.Array, Ints]:
+        """Values per row in rising order, end to end: (how many per row, values, counts)."""
+        names = list(self._vocabulary)
+        rank = np.empty(len(names), dtype=np.int64)
+        rank[sorted(range(len(names)), key=names.__getitem__)] = np.arange(len(names))
+        order = np.argsort(position * (len(names) + 1) + rank[items])
+        sizes = np.bincount(position, minlength=rows).astype(np.int64)
+        return sizes, pa.array(names, pa.string()).take(pa.array(items[order])), counts[order]
+
+    def _listed_rows(
+        self, position: Ints, items: Ints, counts: Ints, rows: int
+    ) -> tuple[Ints, pa.Array, Ints]:
+        """The whole list per row, counts of 0 included."""
+        listed = self.listed or ()
+        table = np.zeros((rows, len(listed)), dtype=np.int64)
+        table[position, items] = counts
+        values = pa.array(listed, pa.string()).take(pa.array(np.tile(np.arange(len(listed)), rows)))
+        return np.full(rows, len(listed), dtype=np.int64), values, table.ravel()
+
+    def _near_unique(self, position: Ints, items: Ints, n_names: Ints, n_bucketed: Ints, n: Ints) -> Mask:
+        """`CategoricalSketch.near_unique` of every row; ``position`` and ``items`` are of the named entries."""
+        if self.listed is not None:
+            return np.zeros(n.size, dtype=np.bool_)
+        # the same estimate as `CategoricalSketch.distinct`
+        largest = np.zeros(n.size, dtype=np.uint64)
+        np.maximum.at(largest, position, np.array(self._hashes, dtype=np.uint64)[items])
+        with np.errstate(divide="ignore"):
+            estimate = np.round((MAX_NAMES - 1) / (largest.astype(np.float64) / 2.0**64))
+        distinct = np.where(n_names < MAX_NAMES, n_names + n_bucketed, estimate)
+        return np.asarray((n >= NEAR_UNIQUE_EVENTS) & (distinct > n / 2))
+
     def _sketch(
         self, key: int, names: list[str], items: Ints, counts: Ints, absent: int
     ) -> CategoricalSketch:
@@ -159,3 +231,15 @@ def _among_smallest(keys: Ints, value_hashes: Hashes) -> npt.NDArray[np.bool_]:
     smallest = np.empty(keys.size, dtype=np.bool_)
     smallest[order] = rank < MAX_NAMES
     return smallest
+
+
+def _sums(position: Ints, counts: Ints, rows: int) -> Ints:
+    sums = np.zeros(rows, dtype=np.int64)
+    np.add.at(sums, position, counts)
+    return sums
+
+
+def _text_ends(values: pa.Array) -> npt.NDArray[np.int32]:
+    """Where each string begins in the text of all, and where the last ends."""
+    ends = np.frombuffer(values.buffers()[1], dtype=np.int32)
+    return ends[values.offset : values.offset + len(values) + 1]
