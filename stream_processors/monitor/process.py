@@ -74,6 +74,8 @@ def main() -> int:
         signal.signal(number, lambda *_: stop.set())
     # Faust, mode and aiokafka say every step at INFO
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # a broker that is away costs aiokafka thirty lines a second; the heartbeat says it once
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
         run(ProcessorSettings.from_environment(os.environ), stop)
     except ConfigError as fault:

@@ -26,7 +26,7 @@ class Work(Thread):
     Attributes:
         inbox: what Faust says, in order.
         failure: what ended the thread early, if anything did.
-        succeeded_at: steady clock's seconds at the end of the last good round.
+        sound_since: steady clock's seconds since when no round has failed; None while they do.
         rounds: None until the servers have answered for the first time.
     """
 
@@ -36,7 +36,7 @@ class Work(Thread):
         super().__init__(name="monitor-rounds", daemon=True)
         self.inbox: SimpleQueue[Assigned | Delivered] = SimpleQueue()
         self.failure: BaseException | None = None
-        self.succeeded_at = monotonic()
+        self.sound_since: float | None = None
         self.rounds: Rounds | None = None
         self._settings, self._stop_asked, self._status, self._registry = settings, stop, status, registry
         self._follower = ContractFollower(settings.kafka, registry)
@@ -51,6 +51,7 @@ class Work(Thread):
                 try:
                     pause = 0.0 if self._round() else _PAUSE_S
                 except (TransientError, QueryRefused) as fault:
+                    self.sound_since = None
                     if not self._stop_asked.is_set():
                         self._status.failed(fault)
                     pause = min(max(2 * pause, _PAUSE_S), _LONGEST_PAUSE_S)
@@ -75,5 +76,5 @@ class Work(Thread):
         more = self.rounds.round()
         self._status.heartbeat.waiting = self.rounds.waiting
         self._status.recovered()
-        self.succeeded_at = monotonic()
+        self.sound_since = self.sound_since or monotonic()
         return more

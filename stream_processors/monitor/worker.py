@@ -56,6 +56,7 @@ class Worker:
         self._positions: dict[int, int] = {}
         self._ends: dict[int, int] = {}
         self._answered_at = monotonic()
+        self._asking: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Start Faust and the work; end both when asked to, or when one of them has ended."""
@@ -66,10 +67,12 @@ class Worker:
                 await app.start()
                 while not self._stop.is_set():
                     self._check(app)
-                    await self._beat(app)
+                    self._beat(app)
                     await asyncio.sleep(_LOOK_S)
             finally:
                 self._stop.set()
+                if self._asking:
+                    self._asking.cancel()
                 with suppress(TimeoutError):
                     await asyncio.wait_for(app.stop(), _STOP_S)
                 self._work.join(_STOP_S)
@@ -104,16 +107,15 @@ class Worker:
         if app.crashed:
             raise FaustCrashed(f"Faust crashed: {type(app.crash_reason).__name__}")
 
-    async def _beat(self, app: ReadCommittedApp) -> None:
+    def _beat(self, app: ReadCommittedApp) -> None:
         name = self._settings.kafka.topic("sketches")
-        lag = {p: max(0, self._ends.get(p, at) - at) for p, at in self._positions.items()}
+        positions = dict(sorted(self._positions.items()))
         beaten = self._status.beat(
-            {f"{name}-{p}": at for p, at in sorted(self._positions.items())},
-            {f"{name}-{p}": behind for p, behind in sorted(lag.items())},
+            {f"{name}-{p}": at for p, at in positions.items()},
+            {f"{name}-{p}": max(0, self._ends.get(p, at) - at) for p, at in positions.items()},
         )
         if not beaten:
             return
-        await self._ask(app, name)
         self._watchdog.look(
             monotonic(),
             self._positions,
@@ -121,6 +123,10 @@ class Worker:
             received=app.monitor.messages_received_total,
             handled=self._status.heartbeat.events,
         )
+        self._refuse_silence()
+        # a broker that is away must not hold the heartbeat up: the answer is shown by the next one
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask(app, name))
 
     async def _ask(self, app: ReadCommittedApp, name: str) -> None:
         """Ask Faust's consumer where it is and the broker where the partitions end."""
@@ -135,7 +141,6 @@ class Worker:
                 ends = await app.consumer.highwaters(*places)
         except Exception as fault:  # noqa: BLE001 - aiokafka raises many kinds while it reconnects or rebalances
             log.info("no positions: %r", fault)
-            self._refuse_silence()
             return
         if own == self._own:
             self._answered_at = monotonic()
@@ -144,6 +149,6 @@ class Worker:
 
     def _refuse_silence(self) -> None:
         """A broker that is away silences the work as well; where only Faust is silent, Faust is at fault."""
-        silent = monotonic() - self._answered_at > self._patience
-        if silent and monotonic() - self._work.succeeded_at < self._patience / 2:
+        sound = self._work.sound_since
+        if sound is not None and monotonic() - max(self._answered_at, sound) > self._patience:
             raise FaustCeased(f"Faust's consumer has not answered for {self._patience:g} s")
