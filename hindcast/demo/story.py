@@ -11,7 +11,6 @@ import hashlib
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
-from uuid import UUID
 
 import numpy as np
 import pandas as pd
@@ -103,9 +102,9 @@ def flight_ids(rows: pd.DataFrame, seed: int) -> list[str]:
 
 
 def _uuid7(milliseconds: int, content: str) -> str:
-    noise = int.from_bytes(hashlib.blake2b(content.encode(), digest_size=10).digest(), "big")
-    high, low = noise >> 62 & 0xFFF, noise & (1 << 62) - 1
-    return str(UUID(int=milliseconds << 80 | 7 << 76 | high << 64 | 2 << 62 | low))
+    stamp, noise = f"{milliseconds:012x}", hashlib.blake2b(content.encode(), digest_size=10).hexdigest()
+    variant = "89ab"[int(noise[3], 16) & 3]
+    return f"{stamp[:8]}-{stamp[8:]}-7{noise[:3]}-{variant}{noise[4:7]}-{noise[7:19]}"
 
 
 def _answers(rows: pd.DataFrame, pipeline: Any, *, version: str, served: bool) -> pd.DataFrame:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import isnan
+from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -10,6 +12,8 @@ from rich.table import Table
 
 from evaluation.intervals import Estimate
 from hindcast.demo.report.figures import Figures
+
+WARN, SEVERE = 0.1, 0.25
 
 
 def show(figures: Figures, console: Console) -> None:
@@ -27,30 +31,35 @@ def show(figures: Figures, console: Console) -> None:
 
 
 def _table(title: str, columns: Iterable[str]) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    # narrow enough for 80 columns: what does not fit stands on the page
+    table = Table(
+        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )
     for place, column in enumerate(columns):
-        table.add_column(column, justify="left" if place == 0 else "right")
+        table.add_column(column, justify="left" if place == 0 else "right", no_wrap=True)
     return table
 
 
 def _estimate(found: Estimate) -> str:
-    return f"{found.value:.4f} [dim]{found.low:.3f} to {found.high:.3f}[/dim]"
+    if isnan(found.low):
+        return f"{found.value:.4f}" + " " * 12
+    return f"{found.value:.4f} [dim]{found.low:.3f}-{found.high:.3f}[/dim]"
 
 
 def _quality(figures: Figures) -> Table:
-    columns = ("month", "version", "predictions", "coverage", "AUC", "log loss", "accuracy")
-    table = _table("Quality by version and month (95 % intervals over whole days)", columns)
+    columns = ("month", "version", "flights", "coverage", "AUC (95 %)", "log loss", "accuracy")
+    table = _table("Quality by version and month; the interval resamples whole days", columns)
     for row in figures.quality:
-        version = row.version if row.served else f"{row.version} (shadow)"
-        figures_of = [_estimate(one) for one in (row.auc, row.log_loss, row.accuracy)]
-        table.add_row(row.month, version, f"{row.predictions:,}", f"{row.coverage:.2%}", *figures_of)
+        version = row.version if row.served else f"{row.version} shadow"
+        values = (_estimate(row.auc), f"{row.log_loss.value:.4f}", f"{row.accuracy.value:.4f}")
+        table.add_row(row.month, version, f"{row.predictions:,}", f"{row.coverage:.2%}", *values)
     return table
 
 
 def _duels(figures: Figures) -> Table:
     table = _table(
         "Champion against challenger, same flights",
-        ("month", "flights", "champion AUC", "challenger AUC", "difference"),
+        ("month", "flights", "AUC", "challenger", "difference (95 %)"),
     )
     for duel in figures.duels:
         gain = f"{duel.difference.value:+.4f} [dim]{duel.difference.low:+.4f} to {duel.difference.high:+.4f}[/dim]"
@@ -62,18 +71,22 @@ def _duels(figures: Figures) -> Table:
 
 def _drift(figures: Figures) -> Table:
     months = sorted({cell.month for cell in figures.drift})
-    table = _table("Drift against January: PSI beyond chance", ("feature", *(month[5:] for month in months)))
+    table = _table(
+        "Drift against January: PSI beyond chance, months 2013",
+        ("feature", *(month[5:] for month in months if month < "2014")),
+    )
     cells = {(cell.feature, cell.month): cell.psi_excess for cell in figures.drift}
     for feature in sorted({cell.feature for cell in figures.drift}):
-        table.add_row(feature, *(_shade(cells.get((feature, month))) for month in months))
+        table.add_row(feature, *(_shade(cells.get((feature, month))) for month in months if month < "2014"))
     return table
 
 
 def _shade(value: float | None) -> str:
     if value is None:
         return ""
-    style = "red" if value >= 0.25 else "yellow" if value >= 0.1 else "dim"
-    return f"[{style}]{max(value, 0):.2f}[/{style}]"
+    style = "red" if value >= SEVERE else "yellow" if value >= WARN else "dim"
+    text = f"{max(value, 0):.2f}" if value < 10 else f"{value:.0f}"
+    return f"[{style}]{text}[/{style}]"
 
 
 def _as_known(figures: Figures) -> Table:
@@ -98,23 +111,28 @@ def _lags(figures: Figures) -> Table:
 
 
 def _alerts(figures: Figures) -> Table:
-    table = _table("Alerts", ("began", "column", "slice", "version", "severity", "state"))
+    table = _table(
+        "Alerts; the page names each", ("column", "slice", "version", "severe", "warn", "first", "last")
+    )
+    groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for row in figures.alerts:
-        version = row["model_version"] if row["served"] else f"{row['model_version']} (shadow)"
-        table.add_row(
-            f"{row['started_at']:%Y-%m-%d}",
-            row["column"],
-            row["slice"],
-            version,
-            row["severity"],
-            row["state"],
-        )
+        version = row["model_version"] if row["served"] else f"{row['model_version']} shadow"
+        groups.setdefault((row["column"], row["slice"], version), []).append(row)
+    for key, rows in sorted(groups.items()):
+        severe = sum(row["severity"] == "severe" for row in rows)
+        days = [f"{row['started_at']:%Y-%m-%d}" for row in rows]
+        table.add_row(*key, str(severe or ""), str(len(rows) - severe or ""), min(days), max(days))
     return table
 
 
-def _accounting(figures: Figures) -> Table:
-    columns = list(figures.accounting[0]) if figures.accounting else ["nothing recorded"]
-    table = _table("Accounting", (name.replace("_", " ") for name in columns))
+def _accounting(figures: Figures) -> str:
+    lines = []
     for row in figures.accounting:
-        table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row.values()))
-    return table
+        parts = [
+            f"{row[name]:,} {name.replace('_', ' ')}"
+            for name in row
+            if name not in {"model", "accepted"} and row[name]
+        ]
+        lines.append(f"[bold]Accounting[/bold]  {row['accepted']:,} accepted = {' + '.join(parts)}")
+    letters = ", ".join(f"{row['messages']} {row['reason']}" for row in figures.dead_letters)
+    return "\n".join([*lines, f"[bold]Dead letters[/bold]  {letters or 'none'}"])
