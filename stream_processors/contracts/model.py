@@ -254,6 +254,9 @@ class Contract(_Part):
         for part, field in (("windows", "base"), ("label", "horizon")):
             if field in body.get(part, {}):
                 body[part][field] = duration(body[part][field])
+        for one in body.get("slices", []):
+            if len(one["by"]) == 1:
+                one["by"], one["values"] = one["by"][0], [row[0] for row in one["values"]]
         # None: innermost maps and lists on one line
         return yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None)
 
