@@ -82,6 +82,26 @@ def pending(store: Store) -> list[Migration]:
     return [migration for migration in known.values() if migration.number not in applied]
 
 
+def planned(store: Store) -> list[str]:
+    """The statements that `migrate` would run now, without running any; the database need not exist.
+
+    Raises:
+        ConfigError: as `pending`.
+    """
+    # asked from outside the database, which may not be there
+    found = store.command(
+        "SELECT count() FROM system.tables WHERE database = {database:String} AND name = 'migrations'",
+        {"database": store.database},
+        {"database": "default"},
+    )
+    todo = pending(store) if int(found) else shipped_migrations()
+    return [
+        *_beginning(store),
+        *(render(migration.text, store.settings.cluster) for migration in todo),
+        *_always(store.settings.cluster),
+    ]
+
+
 def migrate(
     store: Store,
     *,
@@ -91,24 +111,37 @@ def migrate(
     """Create the database if need be, apply what is pending, re-create functions and views; returns how many applied.
 
     Every statement may be run again: a crash between two of them is mended by the next run.
+
+    Raises:
+        ConfigError: as `pending`.
     """
-    cluster = store.settings.cluster
-    store.command(
-        render(f"CREATE DATABASE IF NOT EXISTS {store.database}{{on_cluster}}", cluster),
-        settings={"database": "default"},
-    )
-    store.command(render(_HISTORY, cluster))
+    database, history = _beginning(store)
+    store.command(database, settings={"database": "default"})
+    store.command(history)
     todo = pending(store)
     for migration in todo:
-        store.command(render(migration.text, cluster))
+        store.command(render(migration.text, store.settings.cluster))
         store.command(
             "INSERT INTO migrations (number, name, digest, applied_at) VALUES ({number:UInt32}, {name:String}, {digest:String}, {at:DateTime64(6)})",
             {"number": migration.number, "name": migration.name, "digest": migration.digest, "at": now()},
             {"async_insert": 0},
         )
         said(f"applied {migration.name}")
-    for part in ("functions", "views"):
-        for path in sql_files(part):
-            for statement in statements(path):
-                store.command(render(statement, cluster))
+    for statement in _always(store.settings.cluster):
+        store.command(statement)
     return len(todo)
+
+
+def _beginning(store: Store) -> tuple[str, str]:
+    cluster = store.settings.cluster
+    database = render(f"CREATE DATABASE IF NOT EXISTS {store.database}{{on_cluster}}", cluster)
+    return database, render(_HISTORY, cluster)
+
+
+def _always(cluster: str) -> list[str]:
+    return [
+        render(statement, cluster)
+        for part in ("functions", "views")
+        for path in sql_files(part)
+        for statement in statements(path)
+    ]
