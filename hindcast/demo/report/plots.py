@@ -41,10 +41,11 @@ def drift_map(cells: Sequence[DriftCell]) -> str:
     values = np.full((len(features), len(months)), np.nan)
     for cell in cells:
         if cell.psi_excess is not None:
-            values[features.index(cell.feature), months.index(cell.month)] = cell.psi_excess
+            # below chance is no drift: shown as nothing
+            values[features.index(cell.feature), months.index(cell.month)] = max(cell.psi_excess, 0.0)
     figure = Figure(figsize=(9, 0.34 * len(features) + 1), layout="constrained")
     axes = figure.add_subplot()
-    picture = axes.imshow(np.clip(values, 0, None), aspect="auto", cmap="YlOrRd", vmin=0, vmax=1)
+    picture = axes.imshow(values, aspect="auto", cmap="YlOrRd", vmin=0, vmax=1)
     for row, column in np.argwhere(~np.isnan(values)):
         shade = "white" if values[row, column] > 0.6 else "black"
         axes.text(
@@ -124,6 +125,9 @@ def lag_bars(lags: Sequence[LabelLag]) -> str:
         values = [getattr(lag, name) or np.nan for lag in lags]
         axes.bar(places + shift, values, 0.4, color=colour, label=f"{name[1:3]} % labelled")
     axes.set_yscale("log")
+    axes.set_ylim(bottom=1)
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("")
     axes.set_xticks(places, [lag.month for lag in lags], fontsize=8)
     axes.set_ylabel("hours after the prediction")
     axes.legend(frameon=False, fontsize=8)
