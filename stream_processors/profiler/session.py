@@ -158,7 +158,7 @@ class Session:
 
     def _flush_or_start_over(self) -> None:
         try:
-            self._flush()
+            self.flush()
         except Aborted as aborted:
             self._status.failed(aborted)
             self._start_over()
@@ -166,14 +166,18 @@ class Session:
     def _flush_before_losing(self) -> None:
         try:
             if self._progress:
-                self._flush()
+                self.flush()
         except TransientError as failure:
             # the next owner reads it again
             self._status.failed(failure)
         self._drop()
 
-    def _flush(self) -> None:
-        """Commit deltas, stretches and offsets together; the next stretches begin where these end."""
+    def flush(self) -> None:
+        """Commit deltas, stretches and offsets together; the next stretches begin where these end.
+
+        Raises:
+            Aborted: nothing was committed; `step` starts over by itself then.
+        """
         ends = latest_offsets(self._admin, self._source.topic, self._progress)
         messages = [*self._deltas(), *self._stretches(ends)]
         positions = {

@@ -9,7 +9,7 @@ from operator import itemgetter
 import numpy as np
 import numpy.typing as npt
 
-from producers.errors import BrokerUnavailable
+from producers.errors import BrokerUnavailable, ConfigError
 from producers.settings import KafkaSettings
 from stream_processors.kafka import (
     OFFSET_BEGINNING,
@@ -132,6 +132,7 @@ class Source:
 
         Raises:
             BrokerUnavailable: the client cannot go on; a new one can.
+            ConfigError: another member has taken this slot.
         """
         messages = self._client.consume(self._batch, timeout)
         if self._changed:
@@ -177,7 +178,13 @@ class Source:
             if partition in self._next:
                 # control records (of transactions) stand before the end without being messages
                 self._next[partition] = max(self._next[partition], message.offset())
-        elif error.fatal() or error.code() in {
+        elif error.fatal() or error.code() == KafkaError._FATAL:  # noqa: SLF001 - public constant
+            if "fenced" in error.str():
+                raise ConfigError(
+                    "another profiler runs with this slot: give each a HINDCAST_SLOT of its own"
+                )
+            raise BrokerUnavailable(f"{self.topic}: {error.str()}")
+        elif error.code() in {
             KafkaError.UNKNOWN_TOPIC_OR_PART,
             KafkaError.TOPIC_AUTHORIZATION_FAILED,
             KafkaError.GROUP_AUTHORIZATION_FAILED,
