@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from conftest import MonitorProcess, Road
 from flushes import DAY, FIRST_DAY, Events, ordinary
+from monitor_road import MonitorProcess, Road
 from waiting import eventually
 
 from stream_processors.contracts.model import Drift

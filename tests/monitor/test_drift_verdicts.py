@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 import numpy as np
-from conftest import Road, in_thread
 from flushes import DAY, FIRST_DAY, Events, ordinary
+from monitor_road import Road, in_thread
 from waiting import eventually
 
 from stream_processors.contracts.model import Feature

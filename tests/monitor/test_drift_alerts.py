@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from conftest import Road, in_thread
 from flushes import DAY, FIRST_DAY, ordinary
+from monitor_road import Road, in_thread
 from waiting import eventually
 
 from stream_processors.contracts.model import Drift

@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from conftest import MonitorProcess, Road
+from monitor_road import MonitorProcess, Road
 from waiting import eventually
 
 
