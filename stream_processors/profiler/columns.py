@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -18,7 +17,7 @@ PROBABILITY = "@probability:"
 
 def column_name(feature: str) -> str:
     """The column of a feature: its name, with a leading ``@`` or ``%`` percent-encoded, so that no feature poses as a pseudo-column."""
-    return re.sub("^[@%]", lambda found: f"%{ord(found[0]):02X}", feature)
+    return f"%{ord(feature[0]):02X}{feature[1:]}" if feature[:1] in ("@", "%") else feature
 
 
 def add_columns(
