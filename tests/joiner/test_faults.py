@@ -48,7 +48,9 @@ def traffic(model: str, n: int, seed: int) -> list[tuple[str, list[Row]]]:
 def content(value: Any, model: str) -> Any:
     """A value without what depends on when and under which name it was made; sums agree to nine digits."""
     if isinstance(value, dict):
-        kept = {name: one for name, one in value.items() if name not in _LEFT_OUT and not name.startswith("_")}
+        kept = {
+            name: one for name, one in value.items() if name not in _LEFT_OUT and not name.startswith("_")
+        }
         return {name: content(one, model) for name, one in kept.items()}
     if isinstance(value, list | tuple):
         return [content(one, model) for one in value]

@@ -18,6 +18,7 @@ UNKNOWN, BINARY, MULTICLASS, REGRESSION, RANKING = range(5)
 _KINDS = {"binary": BINARY, "multiclass": MULTICLASS, "regression": REGRESSION, "ranking": RANKING}
 
 WITHOUT_CONTRACT_WIDTH_S = 3_600
+DEFAULT_HORIZON_S = Contract(model="-").label.horizon
 _POSITIVE, _NEGATIVE, _THRESHOLD = "true", "false", 0.5
 _COMPLEMENTS = {"true": "false", "false": "true", "1": "0", "0": "1", "yes": "no", "no": "yes"}
 
@@ -31,6 +32,16 @@ class Judged:
 
     digest: str
     contract: Contract
+
+    @property
+    def kind(self) -> int:
+        """What the model answers: one of the constants above."""
+        return _KINDS[self.contract.prediction.kind]
+
+    @property
+    def horizon_s(self) -> int:
+        """Label horizon, seconds."""
+        return self.contract.label.horizon
 
     @property
     def width_s(self) -> int:
@@ -69,16 +80,20 @@ def widths(contracts: Iterable[Judged]) -> set[int]:
 
 
 def judging_columns(contracts: list[Judged]) -> tuple[str, dict[str, Any]]:
-    """SQL for the columns kind, positive, negative, threshold, horizon_s and width_s of a prediction, with its parameters."""
+    """SQL for the columns place, kind, positive, negative, threshold, horizon_s and width_s of a prediction, with its parameters.
+
+    ``place`` is the contract's in this list, from 1; 0 without one.
+    """
     rows: list[tuple[str, str, list[Any], Any]] = [
-        ("kind", "UInt8", [_KINDS[one.contract.prediction.kind] for one in contracts], UNKNOWN),
+        ("place", "Int64", list(range(1, len(contracts) + 1)), 0),
+        ("kind", "UInt8", [one.kind for one in contracts], UNKNOWN),
         ("positive", "String", [one.positive for one in contracts], _POSITIVE),
         ("negative", "String", [one.negative for one in contracts], _NEGATIVE),
         ("threshold", "Float64", [one.threshold for one in contracts], _THRESHOLD),
         (
             "horizon_s",
             "Int64",
-            [one.contract.label.horizon for one in contracts],
+            [one.horizon_s for one in contracts],
             Contract(model="-").label.horizon,
         ),
         ("width_s", "Int64", [one.width_s for one in contracts], WITHOUT_CONTRACT_WIDTH_S),

@@ -35,7 +35,7 @@ _CLOCKS_DIFFER_S = 60
 # windows in one query and one batch of messages: bounds memory
 _WINDOWS = 100
 # measuring takes at most this share of the time
-_SHARE = 0.5
+_SHARE = 0.25
 
 _READ = ("labels", "predictions")
 
@@ -204,9 +204,8 @@ class Measuring:
     def _publish(self, windows: list[Window], look: _Look) -> int:
         model, environment = windows[0].model, windows[0].environment
         contracts = judged(self._contracts.history, [model])
-        counted = Counted(
-            count_windows(self._store, windows, contracts, look.at), model, environment, look.at
-        )
+        counts = count_windows(self._store, windows, contracts, look.at)
+        counted = Counted(counts, contracts, model, environment, look.at)
         stored = counted.stored(self._due, look.watermark)
         rows = counted.rows(stored)
         key = json.dumps([model, environment], separators=(",", ":"))

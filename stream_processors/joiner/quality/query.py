@@ -31,7 +31,9 @@ LAG_SHARES = (50, 90, 99)
 
 _JUDGED = """
 SELECT
-    model_version, output, served, prediction_id, event_time, contract, _appended_at AS appended_at, score, decision, probabilities,
+    model_version, output, served, prediction_id, event_time, score, decision, probabilities,
+    -- the newest prediction's contract speaks for its window
+    toUnixTimestamp64Milli(_appended_at) * 65536 + place AS newest,
     {judging},
     toUnixTimestamp64Micro(event_time) - toUnixTimestamp64Micro(event_time) % (width_s * 1000000) AS start,
     {slices} AS slices
@@ -104,21 +106,23 @@ SELECT
     if(labelled AND (kind = {REGRESSION} OR (kind = {UNKNOWN} AND f.last.2 IS NULL)), f.last.3, NULL) AS true_number,
     number - true_number AS error,
     if(labelled, dateDiff('microsecond', event_time, f.last.4) / 1e6, NULL) AS truth_lag,
-    if(labelled, dateDiff('microsecond', event_time, f.first_known_at) / 1e6, NULL) AS known_lag
+    if(labelled, dateDiff('microsecond', event_time, f.first_known_at) / 1e6, NULL) AS known_lag,
+    hindcast_bin(ifNull(number, 0), {PRECISION}) AS bin
 FROM ({{judged}}) AS p
 LEFT ANY JOIN ({_FACTS}) AS f USING (model_version, output, prediction_id, event_time)
 """
 
-_BY_CLASS = f"""
+_KEY = "model_version, output, served, width_s, start, slice"
+
+_BY_DECISION = f"""
 SELECT
-    model_version, output, served, width_s, start, slice, class,
-    max((appended_at, toString(contract), kind, horizon_s, positive)) AS newest,
+    {_KEY}, class, said,
+    max(r.newest) AS newest,
     toInt64(count()) AS n,
     toInt64(countIf(toUnixTimestamp64Micro(event_time) + horizon_s * {SECOND} <= {{revision:Int64}})) AS n_due,
     toInt64(countIf(labelled)) AS n_labelled,
     toInt64(countIf(void)) AS n_void,
-    sumMapIf([assumeNotNull(said)], [toInt64(1)], said IS NOT NULL) AS decisions,
-    sumMapIf([hindcast_bin(assumeNotNull(number), {PRECISION})], [toInt64(1)], number IS NOT NULL AND class IS NOT NULL) AS bins,
+    groupArrayIf(bin, number IS NOT NULL AND class IS NOT NULL) AS bins,
     toInt64(countIf(y AND said = positive)) AS tp,
     toInt64(countIf(NOT y AND said = positive)) AS fp,
     toInt64(countIf(y AND said != positive)) AS fn,
@@ -131,11 +135,35 @@ SELECT
     sumIf(assumeNotNull(abs(error)), error IS NOT NULL) AS s_absolute_error,
     countIf(error IS NOT NULL AND true_number != 0) AS n_relative_error,
     sumIf(assumeNotNull(abs(error / true_number)), error IS NOT NULL AND true_number != 0) AS s_relative_error,
+    -- only where no true class stands beside the number, and then there is one group
     n_error * varPopStableIf(assumeNotNull(true_number), error IS NOT NULL) AS s_squared_deviation,
     groupArrayIf(assumeNotNull(truth_lag), truth_lag IS NOT NULL) AS truth_lags,
     groupArrayIf(assumeNotNull(known_lag), known_lag IS NOT NULL) AS known_lags
-FROM ({_ROWS}) ARRAY JOIN slices AS slice
-GROUP BY model_version, output, served, width_s, start, slice, class
+FROM ({_ROWS}) AS r ARRAY JOIN slices AS slice
+GROUP BY {_KEY}, class, said
+"""
+
+_ADDED = (
+    "n", "n_due", "n_labelled", "n_void", "tp", "fp", "fn", "tn", "n_log_loss", "s_log_loss", "s_brier", "n_error", "s_error",
+    "s_squared_error", "s_absolute_error", "n_relative_error", "s_relative_error", "s_squared_deviation",
+)  # fmt: skip
+_JOINED = ("scored", "truth_lags", "known_lags")
+
+_BY_CLASS = f"""
+SELECT
+    {_KEY}, class,
+    max(d.newest) AS newest,
+    arraySort(groupArrayIf((assumeNotNull(said), d.n), said IS NOT NULL)) AS decisions,
+    -- run lengths of the sorted bins; sumMap costs a microsecond a value
+    arraySort(groupArrayArray(d.bins)) AS sorted,
+    arrayShiftRight(sorted, 1, nan) AS before,
+    arrayFilter((bin, last) -> bin != last, sorted, before) AS bins,
+    arrayFilter((at, bin, last) -> bin != last, arrayEnumerate(sorted), sorted, before) AS firsts,
+    arrayMap((at, next) -> toInt64(next) - at, firsts, arrayShiftLeft(firsts, 1, toUInt32(length(sorted) + 1))) AS counts,
+    {", ".join(f"sum(d.{name}) AS {name}" for name in _ADDED)},
+    {", ".join(f"groupArrayArray(d.{name}) AS {name}" for name in _JOINED)}
+FROM ({_BY_DECISION}) AS d
+GROUP BY {_KEY}, class
 """
 
 
@@ -150,16 +178,16 @@ def _quantiles(name: str) -> str:
 
 _WHOLE = f"""
 SELECT
-    model_version, output, served, width_s, start, slice,
-    max(newest) AS judged_by, judged_by.2 AS contract, judged_by.3 AS kind, judged_by.4 AS horizon, judged_by.5 AS positive_class,
-    sum(n) AS predictions, sum(n_due) AS due, sum(n_labelled) AS labelled, sum(n_void) AS void,
-    arraySort(groupArrayIf((assumeNotNull(class), decisions.1, decisions.2), class IS NOT NULL)) AS of_classes,
+    {_KEY},
+    toInt32(max(g.newest) % 65536) AS place,
+    sum(g.n) AS predictions, sum(g.n_due) AS due, sum(g.n_labelled) AS labelled, sum(g.n_void) AS void,
+    arraySort(groupArrayIf((assumeNotNull(class), g.decisions), class IS NOT NULL)) AS of_classes,
     arrayFlatten(arrayMap(
-        c -> arrayMap((said, k) -> CAST((c.1, said, k), 'Tuple(truth String, decision String, count Int64)'), c.2, c.3), of_classes
+        c -> arrayMap(d -> CAST((c.1, d.1, d.2), 'Tuple(truth String, decision String, count Int64)'), c.2), of_classes
     )) AS confusion,
     arrayMap(
         h -> CAST(h, 'Tuple(truth String, bins Array(Float64), counts Array(Int64))'),
-        arraySort(groupArrayIf((assumeNotNull(class), bins.1, bins.2), class IS NOT NULL AND notEmpty(bins.1)))
+        arraySort(groupArrayIf((assumeNotNull(class), g.bins, g.counts), class IS NOT NULL AND notEmpty(g.bins)))
     ) AS score_histograms,
     sum(g.tp) AS tp, sum(g.fp) AS fp, sum(g.fn) AS fn, sum(g.tn) AS tn,
     toFloat64(sum(g.n_log_loss)) AS n_log_loss, sum(g.s_log_loss) AS log_loss, sum(g.s_brier) AS brier,
@@ -185,12 +213,12 @@ SELECT
     arraySort(groupArrayArray(g.truth_lags)) AS sorted_truth, arraySort(groupArrayArray(g.known_lags)) AS sorted_known,
     {_quantiles("truth")}, {_quantiles("known")}
 FROM ({_BY_CLASS}) AS g
-GROUP BY model_version, output, served, width_s, start, slice
+GROUP BY {_KEY}
 """
 
 # everything but the arrays that only the figures above are made of
 _SQL = f"""
-SELECT * EXCEPT (judged_by, of_classes, ranked, ranked_scores, ranked_truths, excess, sorted_truth, sorted_known, both_classes)
+SELECT * EXCEPT (of_classes, ranked, ranked_scores, ranked_truths, excess, sorted_truth, sorted_known, both_classes)
 FROM ({_WHOLE})
 ORDER BY start, model_version, output, served, slice
 """

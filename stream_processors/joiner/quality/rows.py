@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stream_processors.joiner.micros import SECOND, Ints, timestamps
-from stream_processors.joiner.quality.judging import MULTICLASS, UNKNOWN
+from stream_processors.joiner.quality.judging import DEFAULT_HORIZON_S, MULTICLASS, UNKNOWN, Judged
 from stream_processors.joiner.quality.metrics import (
     Floats,
     as_maps,
@@ -34,10 +34,19 @@ _AREAS = ("roc_auc", "pr_auc", "ece")
 
 
 class Counted:
-    """The counts of some windows of one model and environment (rows of `count_windows`), as of one revision."""
+    """The counts of some windows of one model and environment (rows of `count_windows`, under these contracts), as of one revision."""
 
-    def __init__(self, counts: pa.Table, model: str, environment: str, revision: int) -> None:
+    def __init__(
+        self, counts: pa.Table, contracts: list[Judged], model: str, environment: str, revision: int
+    ) -> None:
         self._counts, self._model, self._environment, self._revision = counts, model, environment, revision
+        # the newest contract of each row's predictions; the first is that of predictions without one
+        place = counts["place"].to_numpy()
+        self._contract = pa.array(["", *(one.digest for one in contracts)]).take(pa.array(place))
+        self._kind: Ints = np.array([UNKNOWN, *(one.kind for one in contracts)], dtype=np.int64)[place]
+        self._horizon_s: Ints = np.array(
+            [DEFAULT_HORIZON_S, *(one.horizon_s for one in contracts)], dtype=np.int64
+        )[place]
 
     def windows(self) -> list[Window]:
         """The window of each row."""
@@ -47,7 +56,7 @@ class Counted:
     def stored(self, due: DueWindows, watermark: int) -> dict[Window, Stored]:
         """What this revision says of each window."""
         found: dict[Window, Stored] = {}
-        for window, horizon in zip(self.windows(), self._counts["horizon"].to_pylist(), strict=True):
+        for window, horizon in zip(self.windows(), self._horizon_s.tolist(), strict=True):
             # the whole stands before its slices
             found.setdefault(
                 window,
@@ -77,7 +86,7 @@ class Counted:
             "closed": pa.array([one.closed for one in flags], pa.bool_()),
             "provisional": pa.array(provisional),
             "coverage": self._coverage(provisional),
-            "contract": pc.if_else(pc.equal(counts["contract"], ""), None, counts["contract"]),
+            "contract": pc.if_else(pc.equal(self._contract, ""), None, self._contract),
         }
         columns |= {name: counts[name] for name in ("predictions", "due", "labelled", "void")}
         columns |= {name: counts[name] for name in ("confusion", "score_histograms")}
@@ -126,7 +135,7 @@ class Counted:
             [sum(cell["count"] for cell in cells) for cells in self._counts["confusion"].to_pylist()],
             dtype=np.float64,
         )
-        kind: Ints = self._counts["kind"].to_numpy().astype(np.int64)
+        kind = self._kind
         many = (kind == MULTICLASS) | ((kind == UNKNOWN) & (sum(counts) != decided))
         figures |= {name: np.full(kind.size, np.nan) for name in ("f1_macro", "f1_weighted")}
         for values in figures.values():

@@ -7,7 +7,13 @@ from typing import Any
 
 from stream_processors.clickhouse import Store
 from stream_processors.contracts.effect import ContractHistory
-from stream_processors.joiner.quality.judging import WITHOUT_CONTRACT_WIDTH_S, judged, widths
+from stream_processors.joiner.quality.judging import (
+    DEFAULT_HORIZON_S,
+    WITHOUT_CONTRACT_WIDTH_S,
+    Judged,
+    judged,
+    widths,
+)
 from stream_processors.joiner.quality.windows import Stored, Window
 from stream_processors.joiner.ranges import Ranges, condition
 
@@ -68,11 +74,14 @@ class Touched:
 
     def stored(self) -> dict[Window, Stored]:
         """The newest revision of every window that has one."""
-        horizons = {one.digest: one.contract.label.horizon for one in self._all()}
+        horizons = {one.digest: one.horizon_s for one in self._all()}
         found = {}
         for row in self._store.rows(_STORED):
             flags = Stored(
-                row["revision"], row["closed"], row["provisional"], horizons.get(row["contract"], 0)
+                row["revision"],
+                row["closed"],
+                row["provisional"],
+                horizons.get(row["contract"], DEFAULT_HORIZON_S),
             )
             found[_window(row)] = flags
         return found
@@ -97,7 +106,7 @@ class Touched:
     def _rows(self, sql: str, parameters: dict[str, Any]) -> Iterable[dict[str, Any]]:
         return self._store.rows(sql, {**parameters, "widths": sorted(widths(self._all()))})
 
-    def _all(self) -> Any:
+    def _all(self) -> list[Judged]:
         return judged(self._history, self._history.models())
 
 
