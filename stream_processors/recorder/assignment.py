@@ -34,6 +34,7 @@ class Assignment:
         client: the consumer.
         epoch: rises with every change of what is held; what was consumed under an earlier one is void.
         holdings: by full topic name and partition.
+        away: what is said while no broker answers.
         is_new: the holdings were taken since this was last set to False.
     """
 
@@ -41,6 +42,7 @@ class Assignment:
         self, settings: KafkaSettings, instance: str, *, letting_go: Callable[[], None], failed: Failed
     ) -> None:
         self._settings, self._letting_go, self._failed = settings, letting_go, failed
+        self.away = f"no Kafka answers at {settings.bootstrap}"
         self.epoch = 0
         self.holdings: dict[FullPartition, Holding] = {}
         self.is_new = False
@@ -63,7 +65,7 @@ class Assignment:
 
     def _fault(self, error: KafkaError) -> None:
         if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - public constant
-            self._failed(f"no Kafka answers at {self._settings.bootstrap}")
+            self._failed(self.away)
 
     def _assigned(self, client: Consumer, places: Sequence[TopicPartition]) -> None:
         self.epoch += 1
@@ -155,18 +157,22 @@ class Assignment:
         holding.pause = Pause(holding.topic, holding.partition, offset, why)
         self.client.pause([TopicPartition(*key)])
         self.client.seek(TopicPartition(*key, offset))
-        self._failed(f"{holding.name} waits for `hindcast resume`: {why}")
+        self._failed(holding.standing_fault)
 
-    def resume_those_let_go_on(self) -> None:
-        """Go on with paused partitions that a person has let go on."""
+    def standing_faults(self) -> list[str]:
+        """What is to be said of held partitions until something is done, or they are held anew."""
+        return [one.standing_fault for one in self.holdings.values() if one.standing_fault]
+
+    def resume_those_let_go_on(self) -> bool:
+        """Go on with paused partitions that a person has let go on; whether there were any."""
         waiting = {key: one for key, one in self.holdings.items() if one.pause}
         if not waiting:
-            return
+            return False
         try:
             gone_on = self._resumptions.offsets(waiting)
         except TransientError as fault:
             self._failed(fault)
-            return
+            return False
         for key, one in waiting.items():
             assert one.pause is not None
             if one.committed >= one.pause.offset and gone_on.get(key, -1) >= one.pause.offset:
@@ -174,6 +180,7 @@ class Assignment:
                 one.brake.release()
                 self._commit([place(key, one, one.committed)])
                 self.client.resume([TopicPartition(*key)])
+        return any(one.pause is None for one in waiting.values())
 
     def look_at_ends(self, *, asking: bool) -> bool:
         """Bring the log's ends up to date: as fetches saw them, and by ``asking`` where a partition does not flow.

@@ -45,6 +45,13 @@ class Holding:
         return f"{self.topic}-{self.partition}"
 
     @property
+    def standing_fault(self) -> str:
+        """What is to be said until something is done; empty when all is well."""
+        if self.pause:
+            return f"{self.name} waits for `hindcast resume`: {self.pause.why}"
+        return f"{self.name}: {self.lost.facts.detail}" if self.lost else ""
+
+    @property
     def lag(self) -> int:
         """Offsets not yet recorded."""
         return max(0, self.end - max(self.committed, 0))

@@ -127,8 +127,6 @@ class Recorder:
             for one in holdings.values()
             if one.lost
         ]
-        for part in lost:
-            self._status.failed(f"{part.messages.topic}: {part.dead[0].facts.detail}")
         self._submit(lost, {key: one.submitted for key, one in holdings.items()})
 
     # --- from messages to a batch --------------------------------------------------------------------------------
@@ -197,8 +195,7 @@ class Recorder:
 
     def _finished(self, batch: Batch, written: Written) -> None:
         self._status.worked(len(batch))
-        if not any(one.pause or one.lost for one in self._ours.holdings.values()):
-            self._status.recovered()
+        self._recovered()
         self._ours.commit(batch.positions)
         for (topic, partition), count in written.refused.items():
             key = (self._prefix + topic, partition)
@@ -234,14 +231,24 @@ class Recorder:
     def _look_for_resumptions(self) -> None:
         if self._clock() - self._looked_for_resumptions >= _LOOK_FOR_RESUMPTIONS_S:
             self._looked_for_resumptions = self._clock()
-            self._ours.resume_those_let_go_on()
+            if self._ours.resume_those_let_go_on():
+                self._recovered()
+
+    def _recovered(self) -> None:
+        """What failed works again; what still holds is said again."""
+        standing = self._ours.standing_faults()
+        if not standing:
+            self._status.recovered()
+        elif self._status.heartbeat.last_error not in standing:
+            self._status.failed(standing[0])
 
     def _beat(self, *, force: bool = False, held_back: bool = False) -> None:
         if self._clock() - self._beaten < _BEAT_S and not force:
             return
         self._beaten = self._clock()
-        if not force:
-            self._ours.look_at_ends(asking=held_back)
+        away = self._status.heartbeat.last_error == self._ours.away
+        if not force and self._ours.look_at_ends(asking=held_back or away) and away:
+            self._recovered()
         holdings = self._ours.holdings.values()
         self._status.heartbeat.paused = names(one for one in holdings if held_back or one.pause)
         self._status.beat(
