@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import random
 from datetime import UTC, datetime
 from typing import Any
@@ -11,8 +12,8 @@ import fastavro
 import pytest
 
 from producers.codec import SINGLE_OBJECT, SINGLE_OBJECT_HEADER, encode
-from producers.schema_files import newest
-from stream_processors.decoding import UNDECODABLE, UNKNOWN_SCHEMA, decode_batch
+from producers.schema_files import Schema, newest
+from stream_processors.decoding import UNDECODABLE, UNKNOWN_SCHEMA, _decode, decode_batch
 from stream_processors.map_columns import MapColumns
 
 AT = datetime(2026, 1, 1, 12, 30, tzinfo=UTC)
@@ -192,6 +193,23 @@ def test_same_whatever_the_batch() -> None:
             alone[position] = (one.reason, one.detail)
     assert together == alone
     assert together
+
+
+def test_older_writer() -> None:
+    """Bodies of a version before fields were added are resolved to the newest one; what does not fit it stays out."""
+    fields = [field for field in json.loads(newest("prediction").text)["fields"] if "default" not in field]
+    text = json.dumps({"type": "record", "name": "Prediction", "namespace": "hindcast", "fields": fields})
+    older = Schema("prediction", 0, text, fastavro.parse_schema(json.loads(text)), b"")
+    body = io.BytesIO()
+    record = {"prediction_id": "old", "model": "m", "model_version": "1", "event_time": AT}
+    fastavro.schemaless_writer(body, older.parsed, record)
+    framed = [b"head" + body.getvalue(), b"head" + body.getvalue()[:-1], b"head" + body.getvalue() + b"x"]
+    positions, batch, bad = _decode(older, framed, 4)
+    assert positions.tolist() == [0]
+    assert batch is not None
+    assert batch.column("prediction_id").to_pylist() == ["old"]
+    assert batch.column("environment").to_pylist() == ["production"]
+    assert [place for place, _ in bad] == [1, 2]
 
 
 def test_keyed_columns_of_unequal_rows() -> None:
