@@ -23,10 +23,6 @@ MANY: dict[str, tuple[str, type[BaseModel]]] = {
     "features": ("features.*", Feature),
     "slices": ("slices.*", Slice),
 }
-    "features": ("features.*", Feature),
-    "slices": ("slices.*", Slice),
-    "drift": ("drift", FeatureDrift),
-}
 
 
 def variables_in(text: str) -> set[str]:
