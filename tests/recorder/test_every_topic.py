@@ -47,17 +47,16 @@ def stored_as(record: dict[str, Any]) -> dict[str, Any]:
     return {name: [] if value == {} else value for name, value in record.items()}
 
 
-def test_each_schema_lands_in_its_table(road: Road) -> None:
+def test_each_schema_lands_in_its_table(running: Road) -> None:
     """The example of every schema is stored with every field as it was sent."""
     for schema, (topic, _) in TOPICS.items():
         changes = {"event_time": NOW} if schema == "prediction" else {}
-        road.send_records(topic, schema, [example(schema, **changes)])
-    road.start()
-    road.recorded(*{topic for topic, _ in TOPICS.values()})
+        running.send_records(topic, schema, [example(schema, **changes)])
+    running.recorded(*{topic for topic, _ in TOPICS.values()})
     for schema, (_, table) in TOPICS.items():
         changes = {"event_time": NOW} if schema == "prediction" else {}
         sent = stored_as(example(schema, **changes))
-        rows = road.rows(f"SELECT * REPLACE ({_texts(schema)}) FROM {table} FINAL")
+        rows = running.rows(f"SELECT * REPLACE ({_texts(schema)}) FROM {table} FINAL")
         assert len(rows) == 1, schema
         assert {name: plain(rows[0][name]) for name in sent} == sent, schema
 
@@ -67,14 +66,13 @@ def _texts(schema: str) -> str:
     return "toString(kind) AS kind" if schema == "label" else "_topic_id AS _topic_id"
 
 
-def test_known_at_is_the_append_time_unless_stated(road: Road) -> None:
+def test_known_at_is_the_append_time_unless_stated(running: Road) -> None:
     """A fact is known when it was appended; a bulk load may state another time, which marks the row."""
     stated = 1_700_000_000_123_456
     records = [example("label", label_id="a", known_at=None), example("label", label_id="b", known_at=stated)]
-    road.send_records("labels", "label", records)
-    road.start()
-    road.recorded("labels")
-    rows = road.rows(
+    running.send_records("labels", "label", records)
+    running.recorded("labels")
+    rows = running.rows(
         "SELECT label_id, backfilled, known_at = _appended_at AS now, known_at FROM labels FINAL ORDER BY label_id"
     )
     assert [(row["backfilled"], row["now"]) for row in rows] == [(False, 1), (True, 0)]
@@ -82,29 +80,31 @@ def test_known_at_is_the_append_time_unless_stated(road: Road) -> None:
 
 
 @pytest.mark.parametrize("lead_ms", [0, 60_000])
-def test_a_contract_says_from_when_it_is_in_effect(road: Road, lead_ms: int) -> None:
+def test_a_contract_says_from_when_it_is_in_effect(running: Road, lead_ms: int) -> None:
     """in_effect_from is the later of the wished start and append time plus lead."""
     wished = NOW + 30_000_000
-    road.send_records("contracts", "contract", [example("contract", effective_from=wished, lead_ms=lead_ms)])
-    road.start()
-    road.recorded("contracts")
-    [row] = road.rows(
+    running.send_records(
+        "contracts", "contract", [example("contract", effective_from=wished, lead_ms=lead_ms)]
+    )
+    running.recorded("contracts")
+    [row] = running.rows(
         "SELECT in_effect_from, _appended_at + toIntervalMillisecond(lead_ms) AS earliest FROM contracts FINAL"
     )
     assert plain(row["in_effect_from"]) == max(wished, plain(row["earliest"]))
 
 
-def test_not_a_number_infinite_and_null_stay_apart(road: Road) -> None:
+def test_not_a_number_infinite_and_null_stay_apart(running: Road) -> None:
     """NaN, both infinities and null of features and scores are what they were."""
     features = {"nan": math.nan, "up": math.inf, "down": -math.inf, "null": None, "zero": 0.0}
     names = {"null": None, "empty": "", "text": "ä'\"\\\n"}
     record = example(
         "prediction", event_time=NOW, numeric_features=features, categorical_features=names, score=math.nan
     )
-    road.send_records("predictions", "prediction", [record])
-    road.start()
-    road.recorded("predictions")
-    [row] = road.rows("SELECT numeric_features AS n, categorical_features AS c, score FROM predictions FINAL")
+    running.send_records("predictions", "prediction", [record])
+    running.recorded("predictions")
+    [row] = running.rows(
+        "SELECT numeric_features AS n, categorical_features AS c, score FROM predictions FINAL"
+    )
     stored = dict(row["n"])
     assert math.isnan(stored.pop("nan"))
     assert stored == {"up": math.inf, "down": -math.inf, "null": None, "zero": 0.0}
@@ -112,52 +112,49 @@ def test_not_a_number_infinite_and_null_stay_apart(road: Road) -> None:
     assert math.isnan(row["score"])
 
 
-def test_hostile_names_are_only_text(road: Road) -> None:
+def test_hostile_names_are_only_text(running: Road) -> None:
     """Quotes, brackets, backslashes and format marks in a model's name reach the table unharmed."""
     model = "it's \"{x}\"; DROP TABLE predictions -- \\' %s {model:String} \x00"
     record = example("prediction", event_time=NOW, model=model, model_version=model, environment=model)
-    road.send_records("predictions", "prediction", [record])
-    road.start()
-    road.recorded("predictions")
+    running.send_records("predictions", "prediction", [record])
+    running.recorded("predictions")
     for table in ("predictions", "intake"):
-        [row] = road.rows(f"SELECT model, model_version, environment FROM {table} FINAL")
+        [row] = running.rows(f"SELECT model, model_version, environment FROM {table} FINAL")
         assert set(row.values()) == {model}
 
 
-def test_intake_counts_resends_that_predictions_do_not(road: Road) -> None:
+def test_intake_counts_resends_that_predictions_do_not(running: Road) -> None:
     """A resend is one prediction and two rows of intake with one hash; the same id at another time is another prediction."""
     record = example("prediction", event_time=NOW, prediction_id="once", model="unknown model")
     again = {**record, "event_time": NOW + 1}
-    road.send_records("predictions", "prediction", [record, record, again])
-    road.start()
-    road.recorded("predictions")
-    assert road.count("predictions") == 2
-    [row] = road.rows(
+    running.send_records("predictions", "prediction", [record, record, again])
+    running.recorded("predictions")
+    assert running.count("predictions") == 2
+    [row] = running.rows(
         "SELECT count() AS n, uniqExact(prediction_id_hash) AS ids, countIf(dead_letter) AS dead,"
         " min(window_start <= event_time AND event_time < window_start + 60) AS in_window FROM intake FINAL"
     )
     assert row == {"n": 3, "ids": 1, "dead": 0, "in_window": 1}
 
 
-def test_the_first_arrival_stands(road: Road) -> None:
+def test_the_first_arrival_stands(running: Road) -> None:
     """Of two messages with one identity and different content, the one appended first is what is read."""
     first = example("prediction", event_time=NOW, prediction_id="one", score=0.1)
-    road.send_records("predictions", "prediction", [first, {**first, "score": 0.9}], partition=1)
-    road.start()
-    road.recorded("predictions")
-    assert road.rows("SELECT score FROM predictions FINAL") == [{"score": 0.1}]
+    running.send_records("predictions", "prediction", [first, {**first, "score": 0.9}], partition=1)
+    running.recorded("predictions")
+    assert running.rows("SELECT score FROM predictions FINAL") == [{"score": 0.1}]
 
 
-def test_aborted_transactions_leave_no_rows_and_hold_up_nothing(road: Road) -> None:
+def test_aborted_transactions_leave_no_rows_and_hold_up_nothing(running: Road) -> None:
     """The committed offset passes control records and aborted messages, of which no row is made."""
-    client = transactional_producer(road.kafka, f"{road.kafka.topic_prefix}-t")
+    before = sum(running.ends("sketches").values())
+    client = transactional_producer(running.kafka, f"{running.kafka.topic_prefix}-t")
     client.init_transactions(20)
     for end in (client.commit_transaction, client.abort_transaction):
         client.begin_transaction()
-        client.produce(road.kafka.topic("sketches"), encode("stretch", example("stretch")), "k")
+        client.produce(running.kafka.topic("sketches"), encode("stretch", example("stretch")), "k")
         client.flush(10)
         end(10)
-    road.start()
-    road.recorded("sketches")
-    assert sum(road.ends("sketches").values()) == 4
-    assert road.count("stretches", final=False) == 1
+    running.recorded("sketches")
+    assert sum(running.ends("sketches").values()) == before + 4
+    assert running.count("stretches", final=False) == 1
