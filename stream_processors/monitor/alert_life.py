@@ -113,7 +113,9 @@ class RecordedAlert:
 def alert_changes(
     identity: AlertIdentity, wanted: Sequence[AlertEvent], recorded: Sequence[RecordedAlert]
 ) -> list[AlertEvent]:
-    """What has yet to be said so that the last message of each alert tells its life as the verdicts have it now.
+    """What has yet to be said so that the last messages of each alert tell its whole life as the verdicts have it now.
+
+    A step is said again when its verdict was revised: its evidence is that of the last revision, whatever was judged before.
 
     Args:
         identity: whose alerts they are.
@@ -135,16 +137,14 @@ def alert_changes(
     return changes
 
 
-def _unsaid(life: Sequence[AlertEvent], said: Sequence[AlertEvent]) -> list[AlertEvent]:
-    """The steps that were never told, and the last one again where it is not what was said last or rests on a revised verdict."""
-    told = {_step(event) for event in said}
-    missing = [event for event in life[:-1] if _step(event) not in told]
-    last = life[-1]
-    as_it_stands = (
-        said and _step(said[-1]) == _step(last) and said[-1].verdict.revision == last.verdict.revision
-    )
-    return missing if not missing and as_it_stands else [*missing, last]
+def _unsaid(life: Sequence[AlertEvent], said: Sequence[AlertEvent]) -> Sequence[AlertEvent]:
+    """What is left to say after the longest end of what was said that begins the life: after it, what was said ends with the whole life."""
+    for told in range(min(len(life), len(said)), 0, -1):
+        if [_told(event) for event in said[-told:]] == [_told(event) for event in life[:told]]:
+            return life[told:]
+    return life
 
 
-def _step(event: AlertEvent) -> tuple[str, str, int, int]:
-    return event.state, event.severity, event.verdict.window_start, event.verdict.window_end
+def _told(event: AlertEvent) -> tuple[str, str, int, int, int]:
+    verdict = event.verdict
+    return event.state, event.severity, verdict.window_start, verdict.window_end, verdict.revision

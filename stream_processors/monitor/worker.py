@@ -137,8 +137,9 @@ class Worker:
             return
         try:
             async with asyncio.timeout(_ANSWER_S):
-                positions = {p: await app.consumer.position(place) for place, p in places.items()}
+                # the ends first: what comes between the two questions is no lag
                 ends = await app.consumer.highwaters(*places)
+                positions = {p: await app.consumer.position(place) for place, p in places.items()}
         except Exception as fault:  # noqa: BLE001 - aiokafka raises many kinds while it reconnects or rebalances
             log.info("no positions: %r", fault)
             return

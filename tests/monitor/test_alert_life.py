@@ -74,18 +74,24 @@ def test_the_order_in_which_verdicts_are_known_does_not_matter(letters: str, ran
     assert alert_life(shuffled) == alert_life(verdicts)
 
 
-def standing(recorded: list[RecordedAlert]) -> dict[str, AlertEvent]:
-    """How each alert stands by the last word on it; withdrawn ones never were."""
-    last = {one.alert_id: one.event for one in recorded}
-    return {mark: event for mark, event in last.items() if event.state != "withdrawn"}
+def last_words(recorded: list[RecordedAlert], lengths: dict[str, int]) -> dict[str, list[AlertEvent]]:
+    """The last so many messages of each alert; withdrawn alerts never were."""
+    said: dict[str, list[AlertEvent]] = {}
+    for one in recorded:
+        said.setdefault(one.alert_id, []).append(one.event)
+    return {
+        mark: events[-lengths.get(mark, 1) :]
+        for mark, events in said.items()
+        if events[-1].state != "withdrawn"
+    }
 
 
 @settings(max_examples=200)
 @given(st.lists(st.tuples(st.integers(0, 7), st.sampled_from("odsi")), max_size=25))
-def test_whatever_was_said_on_the_way_the_last_word_is_the_life_of_the_last_verdicts(
+def test_whatever_was_said_on_the_way_the_last_words_are_the_life_of_the_last_verdicts(
     revisions: list[tuple[int, str]],
 ) -> None:
-    """Verdicts come in any order and are revised; after the last change every alert stands as if only the last verdicts had ever been."""
+    """Verdicts come in any order and are revised; after the last change each alert's last words are as if only the last verdicts had ever been."""
     last: dict[int, LastVerdict] = {}
     recorded: list[RecordedAlert] = []
     for revision, (day, letter) in enumerate(revisions):
@@ -93,8 +99,10 @@ def test_whatever_was_said_on_the_way_the_last_word_is_the_life_of_the_last_verd
         changes = alert_changes(IDENTITY, alert_life(last.values()), recorded)
         recorded += [RecordedAlert(event, alert_id(IDENTITY, event.started_at)) for event in changes]
     life = alert_life(last.values())
-    wanted = {alert_id(IDENTITY, event.started_at): event for event in life}
-    assert standing(recorded) == wanted
+    wanted: dict[str, list[AlertEvent]] = {}
+    for event in life:
+        wanted.setdefault(alert_id(IDENTITY, event.started_at), []).append(event)
+    assert last_words(recorded, {mark: len(events) for mark, events in wanted.items()}) == wanted
     assert alert_changes(IDENTITY, life, recorded) == [], "what was said is not said again"
 
 
@@ -118,3 +126,13 @@ def test_an_alert_s_id_depends_on_all_of_its_identity_and_its_start() -> None:
     }
     ids.add(alert_id(replace(IDENTITY, served=False), 0))
     assert len(ids) == 7
+
+
+def test_a_step_is_said_again_when_its_verdict_is_revised_and_not_otherwise() -> None:
+    """A revision that changes nothing but figures brings new evidence; the steps after it follow, so that the last word stays the last."""
+    days = [verdict(0, "s"), verdict(1, "o")]
+    life = alert_life(days)
+    recorded = [RecordedAlert(event, alert_id(IDENTITY, event.started_at)) for event in life]
+    assert alert_changes(IDENTITY, life, recorded) == []
+    revised = alert_life([replace(days[0], revision=2), days[1]])
+    assert alert_changes(IDENTITY, revised, recorded) == revised
