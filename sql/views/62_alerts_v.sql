@@ -30,7 +30,7 @@ SELECT
     argMax(a.state, (_appended_at, _partition, _offset)) AS state,
     argMaxIf(a.severity, (_appended_at, _partition, _offset), a.state = 'firing') AS severity,
     started_at,
-    if(state = 'resolved', maxOrNullIf(a.window_end, a.state = 'resolved'), NULL) AS resolved_at,
+    if(state = 'resolved', argMaxIf(toNullable(a.window_end), (_appended_at, _partition, _offset), a.state = 'resolved'), NULL) AS resolved_at,
     argMaxIf(a.window_start, (_appended_at, _partition, _offset), a.state = 'firing') AS window_start,
     argMaxIf(a.window_end, (_appended_at, _partition, _offset), a.state = 'firing') AS window_end,
     argMaxIf(a.owner, (_appended_at, _partition, _offset), a.state = 'firing') AS owner,
