@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import time
 from datetime import UTC, datetime
@@ -55,10 +56,16 @@ def demo(directory: Path, report: Path, until: datetime | None, seed: int, *, ke
     console.print(
         f"[bold]{report}[/bold] shows it as a page. The whole took {time.monotonic() - began:.0f} s."
     )
-    again = "hindcast status" if keep else "hindcast up"
-    console.print(
-        f"To look around: [bold]{again} --directory {directory}[/bold], then [bold]hindcast query[/bold]."
-    )
+    console.print("To look around:")
+    for line in _looking_around(directory, running=keep):
+        console.print(f"  [bold]{line}[/bold]", soft_wrap=True)
+
+
+def _looking_around(directory: Path, *, running: bool) -> list[str]:
+    """What to type to ask the record: the demo's stack is not in the directory where `hindcast query` looks by itself."""
+    place = f"--directory {shlex.quote(str(directory))}"
+    start = [] if running else [f"hindcast up --detach {place}"]
+    return [*start, f'eval "$(hindcast status --env {place})"', "hindcast query"]
 
 
 def _clear(directory: Path) -> None:
