@@ -13,7 +13,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from producers.errors import ConfigError, HindcastError
+from producers.errors import ConfigError
 from producers.settings import KafkaSettings
 from stream_processors.contracts.baseline_file import baseline_path, read_baseline, write_baseline
 from stream_processors.contracts.effect import PublishedContract
@@ -42,17 +42,7 @@ def _role_options(command: Any) -> Any:
     return command
 
 
-class _Group(click.Group):
-    """Errors of ours are one line on stderr and exit code 1."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except HindcastError as problem:
-            raise click.ClickException(str(problem)) from None
-
-
-@click.group(cls=_Group)
+@click.group()
 def contract() -> None:
     """What a model promises: features, slices, windows, thresholds."""
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
+from hindcast.__main__ import exit_code
 from hindcast.cli.contracts import contract
+from producers.errors import HindcastError
 from producers.settings import KafkaSettings
 from producers.topics import topics
 from stream_processors.contracts.baseline_file import read_baseline
@@ -33,9 +36,20 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data.parquet"
 
 
-def run(*arguments: object, **environment: str) -> Result:
-    """Run the command."""
-    return CliRunner().invoke(contract, [str(one) for one in arguments], env=environment)
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended, and what it said."""
+
+    exit_code: int
+    output: str
+
+
+def run(*arguments: object, **environment: str) -> Ended:
+    """Run the command; an error of ours ends it as the front door has it."""
+    done = CliRunner().invoke(contract, [str(one) for one in arguments], env=environment)
+    if isinstance(done.exception, HindcastError):
+        return Ended(exit_code(done.exception), str(done.exception))
+    return Ended(done.exit_code, done.output)
 
 
 def inferred(data: Path) -> Path:
@@ -54,7 +68,7 @@ def test_infer_edit_baseline_validate(data: Path) -> None:
     assert run("validate", output).exit_code == 0
     output.write_text(output.read_text().replace("base: 1d", "base: 1h"))
     stale = run("validate", output)
-    assert stale.exit_code == 1
+    assert stale.exit_code == 2
     assert "hindcast contract baseline" in stale.output
     assert run("baseline", output, data, "--time-column", "at").exit_code == 0
     assert run("validate", output).exit_code == 0
@@ -65,7 +79,7 @@ def test_infer_replaces_nothing_unasked(data: Path) -> None:
     output = inferred(data)
     output.write_text("mine")
     refused = run("infer", data, "--model", "shop", "--output", output)
-    assert (refused.exit_code, output.read_text()) == (1, "mine")
+    assert (refused.exit_code, output.read_text()) == (2, "mine")
     assert run("infer", data, "--model", "shop", "--output", output, "--force").exit_code == 0
 
 
@@ -83,7 +97,7 @@ def test_infer_replaces_nothing_unasked(data: Path) -> None:
 def test_mistakes(arguments: tuple[str, ...], says: str) -> None:
     """What people get wrong is one line without a traceback."""
     done = run(*arguments)
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert says in done.output
     assert len(done.output.strip().splitlines()) == 1
 
@@ -97,7 +111,7 @@ def test_publish_and_show(data: Path, kafka: str, topic_prefix: str) -> None:
         "HINDCAST_CONTRACT_LEAD": "0.1",
     }
     none = run("show", "shop", **environment)
-    assert (none.exit_code, "has no contract in effect" in none.output) == (1, True)
+    assert (none.exit_code, "has no contract in effect" in none.output) == (2, True)
     done = run("publish", inferred(data), "--reason", "first", **environment)
     assert (done.exit_code, "in effect" in done.output) == (0, True), done.output
     shown = json.loads(run("show", "shop", "--json", **environment).output)
