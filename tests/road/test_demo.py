@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,7 +17,7 @@ from road import independent
 
 from evaluation.history import History
 from hindcast.demo import flights, run, story
-from hindcast.demo.report import page
+from hindcast.demo.report import page, terminal
 from hindcast.demo.report.figures import Figures
 from hindcast.local.stack import LocalStack
 from stream_processors.contracts.model import Contract
@@ -246,3 +248,23 @@ def test_the_page_needs_nothing_from_elsewhere(year: Year) -> None:
     assert "<script" not in text
     assert not re.search(r'(src|href)="https?:', text)
     assert "2013-08-14" in text
+
+
+def _alike(quoted: str, printed: str) -> bool:
+    """Equal texts and counts; shares and scores may differ a little, as versions of scikit-learn do."""
+    decimals = r"\d+\.\d+"
+    if re.sub(decimals, "#", quoted.strip()) != re.sub(decimals, "#", printed.strip()):
+        return False
+    pairs = zip(re.findall(decimals, quoted), re.findall(decimals, printed), strict=True)
+    return all(abs(float(one) - float(other)) < 0.01 for one, other in pairs)
+
+
+def test_the_readme_quotes_this_report(year: Year) -> None:
+    """Every line of the report that the README shows is one that the report prints."""
+    printed = io.StringIO()
+    terminal.show(year.figures, Console(file=printed, width=80))
+    lines = printed.getvalue().splitlines()
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    quoted = re.findall(r"```text\n( month .*?)```", readme, re.DOTALL)[0].splitlines()
+    assert len(quoted) > 10
+    assert [one for one in quoted if one and not any(_alike(one, line) for line in lines)] == []
