@@ -34,8 +34,9 @@ _CLOCKS_DIFFER_S = 60
 
 # windows in one query and one batch of messages: bounds memory
 _WINDOWS = 100
-# measuring takes at most this share of the time
+# measuring takes at most this share of the time, unless that would keep a figure waiting for longer than the rest
 _SHARE = 0.25
+_LONGEST_REST_S = 15.0
 
 _READ = ("labels", "predictions")
 
@@ -114,7 +115,8 @@ class Measuring:
         sent = self._go_on(self._look)
         self._look.spent_s += self._clock() - began
         if not self._look.todo:
-            self._rest_until = self._clock() + self._look.spent_s * (1 - _SHARE) / _SHARE
+            rest = min(self._look.spent_s * (1 - _SHARE) / _SHARE, _LONGEST_REST_S)
+            self._rest_until = self._clock() + rest
             self._next, self._look = self._grid(after=self._look.at), None
         return sent
 
