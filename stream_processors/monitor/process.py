@@ -9,14 +9,12 @@ import signal
 import sys
 import threading
 
-from producers.errors import BrokerUnavailable, ConfigError, TransientError
-from stream_processors.clickhouse import Store
-from stream_processors.kafka import partition_counts
+from producers.errors import ConfigError, TransientError
+from stream_processors.await_servers import await_topics, refuse_wrong_credentials
 from stream_processors.monitor.worker import Worker
 from stream_processors.settings import ProcessorSettings
 from stream_processors.status import StatusFile
 
-_AGAIN_S = 1.0
 _TOPICS = ("predictions", "sketches", "contracts", "drift", "alerts")
 
 
@@ -29,8 +27,9 @@ def run(settings: ProcessorSettings, stop: threading.Event) -> None:
     """
     status = StatusFile("monitor", settings.slot, settings.status_dir)
     status.beat(force=True)
-    _refuse_wrong_credentials(settings, status)
-    _wait_for_topics(settings, status, stop)
+    refuse_wrong_credentials(settings.clickhouse, status)
+    # Faust would crash on a broker that is away, and ask for topics that do not exist
+    await_topics(settings.kafka, _TOPICS, stop, status)
     if not stop.is_set():
         worker = Worker(settings, stop, status)
         try:
@@ -39,32 +38,6 @@ def run(settings: ProcessorSettings, stop: threading.Event) -> None:
             status.failed(fault)
             status.beat(force=True)
             raise
-
-
-def _refuse_wrong_credentials(settings: ProcessorSettings, status: StatusFile) -> None:
-    """Say at once what waiting will not mend; a ClickHouse that is away is waited for later."""
-    try:
-        Store(settings.clickhouse).close()
-    except TransientError as fault:
-        status.failed(fault)
-        status.beat(force=True)
-
-
-def _wait_for_topics(settings: ProcessorSettings, status: StatusFile, stop: threading.Event) -> None:
-    """Faust would crash on a broker that is away, and ask for topics that do not exist."""
-    wanted = {settings.kafka.topic(name) for name in _TOPICS}
-    while not stop.is_set():
-        try:
-            missing = wanted - set(partition_counts(settings.kafka))
-            if not missing:
-                return
-            raise BrokerUnavailable(
-                f"topic {min(missing)} does not exist (yet): `hindcast topics` creates it"
-            )
-        except TransientError as fault:
-            status.failed(fault)
-            status.beat(force=True)
-            stop.wait(_AGAIN_S)
 
 
 def main() -> int:

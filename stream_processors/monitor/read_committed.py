@@ -23,7 +23,18 @@ class ReadCommittedThread(AIOKafkaConsumerThread):
 
 
 class ReadCommittedConsumer(Consumer):
-    """Faust's consumer on that thread."""
+    """Faust's consumer on that thread.
+
+    Attributes:
+        fetched: messages that were fetched in all, whether or not they have reached a stream yet.
+    """
+
+    fetched = 0
+
+    async def _getmany(self, active_partitions: Any, timeout: float) -> Any:
+        records = await super()._getmany(active_partitions, timeout)
+        self.fetched += sum(len(batch) for batch in records.values())
+        return records
 
     def _new_consumer_thread(self) -> ReadCommittedThread:
         return ReadCommittedThread(self, loop=self.loop, beacon=self.beacon)
@@ -37,6 +48,12 @@ class ReadCommittedTransport(Transport):
 
 class ReadCommittedApp(faust.App):
     """A Faust app that reads committed messages only."""
+
+    @property
+    def fetched(self) -> int:
+        """Messages that its consumer has fetched in all."""
+        consumer: Any = self.consumer
+        return consumer.fetched if isinstance(consumer, ReadCommittedConsumer) else 0
 
     def _new_transport(self) -> Any:
         return ReadCommittedTransport(self.conf.broker_consumer, self)

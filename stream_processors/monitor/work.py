@@ -38,10 +38,16 @@ class Work(Thread):
         self.failure: BaseException | None = None
         self.sound_since: float | None = None
         self.rounds: Rounds | None = None
+        self._known = 0
         self._settings, self._stop_asked, self._status, self._registry = settings, stop, status, registry
         self._follower = ContractFollower(settings.kafka, registry)
         self._topology = Topology(settings.kafka)
         self._outbox = Outbox(settings.kafka, registry, stopping=stop.is_set)
+
+    @property
+    def waiting(self) -> int:
+        """What was handed over and is not done: read in this order, nothing is missed that a round takes from the inbox meanwhile."""
+        return self.inbox.qsize() + self._known
 
     def run(self) -> None:
         """Work until asked to stop."""
@@ -73,8 +79,9 @@ class Work(Thread):
                 inbox=self.inbox,
                 stopping=self._stop_asked.is_set,
             )
+        self._known = max(self._known, 1) if self.inbox.qsize() else self._known
         more = self.rounds.round()
-        self._status.heartbeat.waiting = self.rounds.waiting
+        self._known = self.rounds.waiting
         self._status.recovered()
         self.sound_since = self.sound_since or monotonic()
         return more

@@ -16,6 +16,7 @@ from producers.codec import Registry
 from producers.errors import ContractError, TransientError
 from producers.registry import SchemaRegistry
 from stream_processors.monitor.faust_app import faust_app
+from stream_processors.monitor.flight import Flight
 from stream_processors.monitor.headings import Heading, read_heading
 from stream_processors.monitor.read_committed import ReadCommittedApp
 from stream_processors.monitor.rounds import Assigned, Delivered
@@ -57,11 +58,18 @@ class Worker:
         self._ends: dict[int, int] = {}
         self._answered_at = monotonic()
         self._asking: asyncio.Task[None] | None = None
+        self._flight = Flight(monotonic(), 0, 0)
 
     async def run(self) -> None:
         """Start Faust and the work; end both when asked to, or when one of them has ended."""
         with tempfile.TemporaryDirectory(prefix="hindcast-monitor-", dir=self._directory()) as data:
-            app = faust_app(self._settings.kafka, self._settings.slot, Path(data), self._take, self._assigned)
+            app = faust_app(
+                self._settings.kafka,
+                self._settings.slot,
+                Path(data),
+                self._take,
+                lambda partitions: self._assigned(app, partitions),
+            )
             self._work.start()
             try:
                 await app.start()
@@ -85,8 +93,8 @@ class Worker:
         return directory
 
     def _take(self, partition: int, offset: int, appended_at: int, value: bytes | None) -> None:
-        self._status.worked(1)
         self._work.inbox.put(Delivered(partition, offset, appended_at, self._heading(value)))
+        self._status.worked(1)
 
     def _heading(self, value: bytes | None) -> Heading | None:
         try:
@@ -96,8 +104,9 @@ class Worker:
             log.warning("a message of sketches announces nothing: %s", fault)
             return None
 
-    def _assigned(self, partitions: frozenset[int]) -> None:
+    def _assigned(self, app: ReadCommittedApp, partitions: frozenset[int]) -> None:
         self._own = partitions
+        self._flight = Flight(monotonic(), app.fetched, self._status.heartbeat.events)
         self._positions, self._ends = {}, {}
         self._work.inbox.put(Assigned(partitions))
 
@@ -110,6 +119,9 @@ class Worker:
     def _beat(self, app: ReadCommittedApp) -> None:
         name = self._settings.kafka.topic("sketches")
         positions = dict(sorted(self._positions.items()))
+        fetched, handled = app.fetched, self._status.heartbeat.events
+        in_flight = self._flight.messages(monotonic(), fetched, handled)
+        self._status.heartbeat.waiting = in_flight + self._work.waiting
         beaten = self._status.beat(
             {f"{name}-{p}": at for p, at in positions.items()},
             {f"{name}-{p}": max(0, self._ends.get(p, at) - at) for p, at in positions.items()},
@@ -120,8 +132,8 @@ class Worker:
             monotonic(),
             self._positions,
             self._ends,
-            received=app.monitor.messages_received_total,
-            handled=self._status.heartbeat.events,
+            received=fetched,
+            handled=handled,
         )
         self._refuse_silence()
         # a broker that is away must not hold the heartbeat up: the answer is shown by the next one
