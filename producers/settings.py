@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +12,12 @@ from producers.errors import ConfigError
 
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off"}
+_SERVERS = "bootstrap.servers"
+# host, host:port or [v6]:port, with or without a protocol, as librdkafka takes them
+_SERVER = re.compile(r"(\w+://)?([^\s,:/\[\]]+|\[[0-9A-Fa-f:.%]+\])(:(?P<port>\d{1,5}))?")
+_LAST_PORT = 65_535
+# Kafka takes names of up to 249 such letters; a topic's own name follows the prefix and its dot
+_PREFIX = re.compile(r"[A-Za-z0-9._-]{1,200}")
 
 
 def flag(environment: Mapping[str, str], name: str, default: bool) -> bool:  # noqa: FBT001 - a default is a value
@@ -29,10 +37,10 @@ def flag(environment: Mapping[str, str], name: str, default: bool) -> bool:  # n
 
 
 def number(environment: Mapping[str, str], name: str, default: float, *, least: float = 0.0) -> float:
-    """The number in a variable, at least ``least``.
+    """The number in a variable, finite and at least ``least``.
 
     Raises:
-        ConfigError: not a number, or too small; the message names the variable.
+        ConfigError: not such a number; the message names the variable.
     """
     text = environment.get(name, "").strip()
     if not text:
@@ -41,7 +49,9 @@ def number(environment: Mapping[str, str], name: str, default: float, *, least: 
         value = float(text)
     except ValueError:
         raise ConfigError(f"{name} is {text!r}: a number is wanted") from None
-    if not value >= least:
+    if not math.isfinite(value):
+        raise ConfigError(f"{name} is {text}: a finite number is wanted")
+    if value < least:
         raise ConfigError(f"{name} is {text}: at least {least:g} is wanted")
     return value
 
@@ -66,20 +76,40 @@ class KafkaSettings:
     def from_environment(cls, environment: Mapping[str, str]) -> KafkaSettings:
         """Settings from HINDCAST_KAFKA, _TOPIC_PREFIX, _SCHEMA_REGISTRY and _KAFKA_PROPERTIES (a file).
 
+        ``bootstrap.servers`` of the properties file counts where HINDCAST_KAFKA is not set.
+
         Raises:
-            ConfigError: the properties file cannot be read or has a line without ``=``.
+            ConfigError: an address or prefix that cannot be one, or a properties file that cannot be read or has a line without ``=``;
+                the message names the variable.
         """
         path = environment.get("HINDCAST_KAFKA_PROPERTIES", "")
+        properties = read_properties(Path(path)) if path else {}
+        servers = properties.pop(_SERVERS, "")
+        prefix = environment.get("HINDCAST_TOPIC_PREFIX") or cls.topic_prefix
+        if not _PREFIX.fullmatch(prefix):
+            raise ConfigError(
+                f"HINDCAST_TOPIC_PREFIX is {prefix[:40]!r}: up to 200 letters, digits, dots, dashes and underscores are wanted"
+            )
         return cls(
-            bootstrap=environment.get("HINDCAST_KAFKA") or cls.bootstrap,
-            topic_prefix=environment.get("HINDCAST_TOPIC_PREFIX") or cls.topic_prefix,
+            bootstrap=_checked_servers(environment.get("HINDCAST_KAFKA") or servers or cls.bootstrap),
+            topic_prefix=prefix,
             schema_registry=environment.get("HINDCAST_SCHEMA_REGISTRY", ""),
-            properties=read_properties(Path(path)) if path else {},
+            properties=properties,
         )
 
     def topic(self, name: str) -> str:
         """The full name of one of our topics, such as ``hindcast.predictions``."""
         return f"{self.topic_prefix}.{name}"
+
+
+def _checked_servers(text: str) -> str:
+    for one in text.split(","):
+        server = _SERVER.fullmatch(one.strip())
+        if server is None or int(server["port"] or 1) not in range(1, _LAST_PORT + 1):
+            raise ConfigError(
+                f"HINDCAST_KAFKA is {text[:80]!r}: host:port is wanted, several separated by commas"
+            )
+    return text
 
 
 def read_properties(path: Path) -> dict[str, str]:
@@ -91,7 +121,8 @@ def read_properties(path: Path) -> dict[str, str]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"HINDCAST_KAFKA_PROPERTIES: cannot read {path}: {error}") from None
+        why = getattr(error, "strerror", None) or "not text"
+        raise ConfigError(f"HINDCAST_KAFKA_PROPERTIES: cannot read {path}: {why}") from None
     properties = {}
     for place, line in enumerate(lines, start=1):
         text = line.strip()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import clickhouse_connect
 import pyarrow as pa
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError
+from urllib3 import Timeout
 
 from producers.errors import ConfigError, HindcastError, StoreUnavailable
 from stream_processors.settings import ClickHouseSettings
@@ -28,6 +30,10 @@ INSERT_SETTINGS: Mapping[str, Any] = {
     # collapsing each block by itself takes half of an insert's time, and FINAL and merges do it anyway
     "optimize_on_insert": 0,
 }
+
+# whoever does not say in this time that he is ClickHouse is not waited for as long as a query
+_GREETING_S = 10.0
+_NO_DATABASE = 81
 
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
@@ -71,7 +77,7 @@ class Store:
                 database="default",
                 autogenerate_session_id=False,
                 connect_timeout=connect_timeout,
-                send_receive_timeout=timeout,
+                send_receive_timeout=min(timeout, _GREETING_S),
                 query_retries=0,
                 client_name="hindcast",
                 # packing costs more than it saves where nothing leaves the machine
@@ -81,6 +87,7 @@ class Store:
             raise self._translated(error) from None
         # set after connecting: the client checks a database's existence, and migrations create it
         self._client.database = self.database
+        self._client.timeout = Timeout(connect=connect_timeout, read=timeout)
 
     def close(self) -> None:
         """Close the connections."""
@@ -156,14 +163,20 @@ class Store:
         return [row["query_id"] for row in found]
 
     def _translated(self, error: ClickHouseError) -> HindcastError:
-        message = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        message = reason(str(error)) or type(error).__name__
         code = int(getattr(error, "code", 0) or 0)
         if code in _DENIED:
             return ConfigError(f"ClickHouse refuses this user or password (code {code})")
         if code in _PASSING:
             return StoreUnavailable(message)
+        if code == _NO_DATABASE and f" {self.database} " in message:
+            return StoreUnavailable(
+                f"database {self.database} does not exist (yet): `hindcast migrate` creates it"
+            )
         if isinstance(error, OperationalError) and not code:
-            return StoreUnavailable(f"ClickHouse does not answer at {self._address()}")
+            return StoreUnavailable(
+                f"ClickHouse does not answer at {self._address()}: is it running, and is HINDCAST_CLICKHOUSE its address?"
+            )
         if isinstance(error, DatabaseError) or code:
             return QueryRefused(code, message)
         return StoreUnavailable(message)
@@ -171,3 +184,16 @@ class Store:
     def _address(self) -> str:
         parts = self.settings.parts()
         return f"{parts['host']}:{parts['port']}"
+
+
+def reason(message: str) -> str:
+    """ClickHouse's own words in one line, without what client, server and address add around them.
+
+    >>> reason("Received ClickHouse exception, code: 60, server response: Code: 60. DB::Exception: No table x. (UNKNOWN_TABLE) (version 26)")
+    'No table x. (UNKNOWN_TABLE)'
+    """
+    told = message.rsplit("DB::Exception: ", 1)[-1]
+    told = re.sub(r"\s*\((?:version|for url) .*", "", told, flags=re.DOTALL)
+    name = re.search(r" \([A-Z_]+\)", told)
+    told = re.split(r"\. In scope |: In scope |: While |\. While ", told)[0]
+    return " ".join(told.split())[:400] + (name[0] if name and name[0] not in told else "")

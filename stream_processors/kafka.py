@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import re
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import monotonic, sleep
+from typing import TypeVar
 
 from confluent_kafka import (
     OFFSET_BEGINNING,
@@ -31,6 +33,7 @@ __all__ = [
     "KafkaException",
     "Message",
     "Producer",
+    "TopicList",
     "TopicPartition",
     "consumer",
     "create_topics",
@@ -43,11 +46,34 @@ __all__ = [
 ]
 
 Said = Callable[[str], None]
+Client = TypeVar("Client")
+
+# what an error of librdkafka says beside its reason: the broker's address before, the connection's state after
+_AROUND = re.compile(r"^\S+/(?:bootstrap|\d+): |: broker's supported mechanisms:.*| \(after \d+ms.*$")
+# answers after which the same request may succeed
+_PASSING = {
+    KafkaError._TIMED_OUT,  # noqa: SLF001 - public constant
+    KafkaError._TRANSPORT,  # noqa: SLF001 - public constant
+    KafkaError.REQUEST_TIMED_OUT,
+    KafkaError.NOT_CONTROLLER,
+}
+_REFUSED = {KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED}  # noqa: SLF001 - public constants
 
 
-def admin(settings: KafkaSettings) -> AdminClient:
+def _made(make: Callable[[dict[str, object]], Client], configuration: dict[str, object]) -> Client:
+    """A client of librdkafka, whose refusals of its configuration are a person's to mend."""
+    try:
+        return make(configuration)
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError._INVALID_ARG:  # noqa: SLF001 - public constant
+            raise
+        said = error.args[0].str()
+        raise ConfigError(f"HINDCAST_KAFKA_PROPERTIES: Kafka's client refuses them: {said}") from None
+
+
+def admin(settings: KafkaSettings, **more: object) -> AdminClient:
     """A client for topics and groups."""
-    return AdminClient(client_settings(settings))
+    return _made(AdminClient, client_settings(settings, **more))
 
 
 def consumer(settings: KafkaSettings, *, group: str, instance: str, **more: object) -> Consumer:
@@ -65,7 +91,7 @@ def consumer(settings: KafkaSettings, *, group: str, instance: str, **more: obje
         "queued_max_messages_kbytes": 65_536,
         "allow_auto_create_topics": False,
     }
-    return Consumer(client_settings(settings, **{**defaults, **more}))
+    return _made(Consumer, client_settings(settings, **{**defaults, **more}))
 
 
 def reader(settings: KafkaSettings, **more: object) -> Consumer:
@@ -79,19 +105,18 @@ def reader(settings: KafkaSettings, **more: object) -> Consumer:
         "enable_partition_eof": True,
         "allow_auto_create_topics": False,
     }
-    return Consumer(client_settings(settings, **{**defaults, **more}))
+    return _made(Consumer, client_settings(settings, **{**defaults, **more}))
 
 
 def producer(settings: KafkaSettings, **more: object) -> Producer:
     """An idempotent producer."""
-    return Producer(producer_settings(settings, **more))
+    return _made(Producer, producer_settings(settings, **more))
 
 
 def transactional_producer(settings: KafkaSettings, transactional_id: str, **more: object) -> Producer:
     """A producer of transactions; ``transactional_id`` is role and slot, stable over restarts."""
-    return Producer(
-        producer_settings(settings, transactional_id=transactional_id, transaction_timeout_ms=10_000, **more)
-    )
+    fixed = {"transactional_id": transactional_id, "transaction_timeout_ms": 10_000}
+    return _made(Producer, producer_settings(settings, **fixed, **more))
 
 
 def create_topics(
@@ -123,8 +148,11 @@ def create_topics(
             future.result()
             created.append(name)
         except KafkaException as error:
-            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise ConfigError(f"cannot create topic {name}: {error.args[0].str()}") from None
+            code = error.args[0]
+            if code.code() in _PASSING:
+                raise BrokerUnavailable(f"topic {name} is not created yet: {code.str()}") from None
+            if code.code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise ConfigError(f"cannot create topic {name}: {code.str()}") from None
     _await_leaders(client, {topic.topic: topic.num_partitions for topic in new})
     return sorted(created)
 
@@ -143,21 +171,41 @@ def _await_leaders(client: AdminClient, created: Mapping[str, int], *, within: f
                 sleep(0.05)
 
 
-def partition_counts(settings: KafkaSettings, *, timeout: float = 10.0) -> dict[str, int]:
-    """How many partitions each topic of ours has, by full name.
+class TopicList:
+    """The topics of a broker, asked for over one connection as often as one likes.
 
     Raises:
-        BrokerUnavailable: no answer within ``timeout`` seconds.
+        ConfigError: librdkafka refuses the properties.
     """
-    try:
-        metadata = admin(settings).list_topics(timeout=timeout)
-    except KafkaException as error:
-        raise unavailable(settings, error) from None
-    return {
-        name: len(topic.partitions)
-        for name, topic in metadata.topics.items()
-        if name.startswith(settings.topic(""))
-    }
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._heard: list[KafkaError] = []
+        # a second after it is back, and not ten, a broker is found
+        self._client = admin(settings, error_cb=self._heard.append, reconnect_backoff_max_ms=1000)
+
+    def partition_counts(self, *, timeout: float) -> dict[str, int]:
+        """How many partitions each topic of ours has, by full name.
+
+        Raises:
+            BrokerUnavailable: no answer within ``timeout`` seconds.
+            ConfigError: the broker refuses the credentials.
+        """
+        self._heard.clear()
+        try:
+            metadata = self._client.list_topics(timeout=timeout)
+        except KafkaException as error:
+            self._client.poll(0)
+            raise unavailable(self._settings, error, self._heard) from None
+        ours = self._settings.topic("")
+        return {
+            name: len(topic.partitions) for name, topic in metadata.topics.items() if name.startswith(ours)
+        }
+
+
+def partition_counts(settings: KafkaSettings, *, timeout: float = 10.0) -> dict[str, int]:
+    """How many partitions each topic of ours has, by full name; see `TopicList` for what it raises."""
+    return TopicList(settings).partition_counts(timeout=timeout)
 
 
 def topic_ids(settings: KafkaSettings, names: Sequence[str]) -> dict[str, str]:
@@ -233,12 +281,25 @@ def committed_offsets(
     return {place.partition: place.offset for place in found if place.offset >= 0}
 
 
-def unavailable(settings: KafkaSettings, error: KafkaException) -> HindcastError:
-    """What to tell a person about a broker that does not answer."""
-    code = error.args[0]
-    if code.code() in {KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED}:  # noqa: SLF001 - public constant
+def unavailable(
+    settings: KafkaSettings, error: KafkaException, complaints: Sequence[KafkaError] = ()
+) -> HindcastError:
+    """What to tell a person about a broker that does not answer; ``complaints`` are what its client's error callback heard."""
+    if any(code.code() in _REFUSED for code in (error.args[0], *complaints)):
         return ConfigError(f"Kafka at {settings.bootstrap} refuses these credentials")
-    return BrokerUnavailable(f"no Kafka answers at {settings.bootstrap} ({code.name()})")
+    said = [_reason(code) for code in complaints if code.code() != KafkaError._ALL_BROKERS_DOWN]  # noqa: SLF001 - public constant
+    return BrokerUnavailable(
+        f"no Kafka answers at {settings.bootstrap} ({said[0] if said else _reason(error.args[0])}): "
+        "is it running, and is HINDCAST_KAFKA its address?"
+    )
+
+
+def _reason(code: KafkaError) -> str:
+    if code.code() == KafkaError._TRANSPORT and code.str().startswith("Failed to get metadata"):  # noqa: SLF001 - public constant
+        return "it is silent"
+    if code.code() == KafkaError._BAD_MSG:  # noqa: SLF001 - public constant
+        return "what answers there is no Kafka"
+    return str(_AROUND.sub("", code.str()))
 
 
 def offsets_of(positions: Mapping[tuple[str, int], int]) -> list[TopicPartition]:

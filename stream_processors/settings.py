@@ -12,6 +12,8 @@ from producers.errors import ConfigError
 from producers.settings import KafkaSettings, number
 
 _DATABASE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# it becomes part of a file's name, of group members' and of transactions'
+_SLOT = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 
 
 @dataclass(frozen=True)
@@ -55,13 +57,15 @@ class ClickHouseSettings:
         Raises:
             ConfigError: not an http or https address.
         """
-        split = urlsplit(self.url)
-        if split.scheme not in {"http", "https"} or not split.hostname:
-            raise ConfigError("HINDCAST_CLICKHOUSE: http://user:password@host:port is wanted")
+        # the message leaves the address out: it has the password in it
+        wrong = ConfigError("HINDCAST_CLICKHOUSE: http://user:password@host:port is wanted")
         try:
+            split = urlsplit(self.url)
             port = split.port
         except ValueError:
-            raise ConfigError("HINDCAST_CLICKHOUSE: the port is not a number") from None
+            raise wrong from None
+        if split.scheme not in {"http", "https"} or not split.hostname:
+            raise wrong
         secure = split.scheme == "https"
         return {
             "host": split.hostname,
@@ -98,10 +102,15 @@ class ProcessorSettings:
     def from_environment(cls, environment: Mapping[str, str]) -> ProcessorSettings:
         """Settings from HINDCAST_*; raises `ConfigError` naming the variable at fault."""
         status = environment.get("HINDCAST_STATUS_DIR", "")
+        slot = environment.get("HINDCAST_SLOT") or cls.slot
+        if not _SLOT.fullmatch(slot):
+            raise ConfigError(
+                f"HINDCAST_SLOT is {slot[:40]!r}: up to 100 letters, digits, dots, dashes and underscores are wanted"
+            )
         return cls(
             kafka=KafkaSettings.from_environment(environment),
             clickhouse=ClickHouseSettings.from_environment(environment),
-            slot=environment.get("HINDCAST_SLOT") or cls.slot,
+            slot=slot,
             status_dir=Path(status) if status else None,
             flush_interval=number(environment, "HINDCAST_FLUSH_INTERVAL", cls.flush_interval, least=0.05),
             quality_interval=number(

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
+
+from producers.errors import ConfigError
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 @dataclass
@@ -43,7 +49,11 @@ class Heartbeat:
 
 
 class StatusFile:
-    """Writes a `Heartbeat` to ``<directory>/<role>-<slot>.json``; without a directory it only keeps the figures."""
+    """Writes a `Heartbeat` to ``<directory>/<role>-<slot>.json``; without a directory it only keeps the figures.
+
+    Raises:
+        ConfigError: the directory cannot be there; a full disk is no reason not to begin.
+    """
 
     def __init__(
         self,
@@ -56,7 +66,7 @@ class StatusFile:
         every: float = 1.0,
     ) -> None:
         self._now, self._clock, self._every = now, clock, every
-        self._path = directory / f"{role}-{slot}.json" if directory else None
+        self._path = _made(directory) / f"{role}-{slot}.json" if directory else None
         self.heartbeat = Heartbeat(role, slot, started_at=now().isoformat())
         self._last_write = float("-inf")
         self._last_events = 0
@@ -107,4 +117,19 @@ class StatusFile:
             draft.replace(path)
         except OSError:
             # a full disk must not stop the processor; a heartbeat that grows old says it
-            draft.unlink(missing_ok=True)
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
+
+
+def _made(directory: Path) -> Path:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / ".writable").touch()
+        # another processor may have been faster: the directory is everybody's
+        (directory / ".writable").unlink(missing_ok=True)
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise ConfigError(
+                f"HINDCAST_STATUS_DIR: {directory} cannot be written: {error.strerror}"
+            ) from None
+    return directory

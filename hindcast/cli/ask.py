@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -15,7 +14,6 @@ from evaluation.queries import NamedQuery, find_query, shipped_queries
 from hindcast.cli.answers import FORMATS, write_answer
 from hindcast.local.layout import DEFAULT_DIRECTORY
 from producers.errors import ConfigError
-from stream_processors.clickhouse import QueryRefused
 from stream_processors.settings import ClickHouseSettings
 
 _param = click.option(
@@ -66,7 +64,7 @@ def query(
         _show(pa.Table.from_pylist(questions), form, as_json=as_json)
     else:
         asked, parameters = find_query(name).name, parsed(pairs)
-        with History(settings()) as history, _Refusals():
+        with History(settings()) as history:
             answer = history.query(asked, **parameters)
         _show(answer, form, as_json=as_json)
 
@@ -84,7 +82,7 @@ def sql(statement: str | None, pairs: Sequence[str], form: str, *, as_json: bool
     if statement in (None, "-"):
         statement = "" if sys.stdin.isatty() else sys.stdin.read()
     assert statement is not None
-    with History(settings()) as history, _Refusals():
+    with History(settings()) as history:
         answer = history.sql(statement, parsed(pairs))
     _show(answer, form, as_json=as_json)
 
@@ -133,27 +131,3 @@ def describe(named: NamedQuery) -> str:
 
 def _show(answer: pa.Table, form: str, *, as_json: bool) -> None:
     write_answer(answer, "json" if as_json else form, sys.stdout)
-
-
-class _Refusals:
-    """Shortens ClickHouse's refusal to its reason."""
-
-    def __enter__(self) -> None:
-        """Nothing to prepare."""
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, QueryRefused):
-            raise QueryRefused(error.code, reason(str(error))) from None
-
-
-def reason(message: str) -> str:
-    """ClickHouse's own words, without what client, server and address add around them.
-
-    >>> reason("Received ClickHouse exception, code: 60, server response: Code: 60. DB::Exception: No table x. (UNKNOWN_TABLE) (version 26)")
-    'No table x. (UNKNOWN_TABLE)'
-    """
-    told = message.rsplit("DB::Exception: ", 1)[-1]
-    told = re.sub(r"\s*\((?:version|for url) .*", "", told, flags=re.DOTALL)
-    name = re.search(r" \([A-Z_]+\)", told)
-    told = re.split(r"\. In scope |: In scope |: While |\. While ", told)[0]
-    return " ".join(told.split())[:400] + (name[0] if name and name[0] not in told else "")

@@ -19,7 +19,8 @@ from recorded_rows import Recorder
 
 from evaluation.queries import shipped_queries
 from hindcast.cli.answers import json_value, write_answer
-from hindcast.cli.ask import reason, settings
+from hindcast.cli.ask import settings
+from stream_processors.clickhouse import reason
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
