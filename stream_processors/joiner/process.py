@@ -12,6 +12,7 @@ from time import monotonic
 
 from producers.errors import ConfigError, HindcastError
 from producers.registry import SchemaRegistry
+from stream_processors.await_servers import await_topics
 from stream_processors.clickhouse import Store
 from stream_processors.contracts.follower import ContractFollower
 from stream_processors.joiner.joining import Joining, by_name, lags
@@ -23,6 +24,7 @@ from stream_processors.kafka import KafkaException
 from stream_processors.settings import ProcessorSettings
 from stream_processors.status import StatusFile
 
+_TOPICS = ("predictions", "labels", "contracts", "outcomes", "quality")
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 15.0
 _POLL_S = 0.1
 # between two looks at the record: where something waits for the recorder, and where nothing does
@@ -42,6 +44,7 @@ def run(settings: ProcessorSettings, stop: threading.Event) -> None:
     """
     status = StatusFile("joiner", settings.slot, settings.status_dir)
     status.beat(force=True)
+    await_topics(settings.kafka, _TOPICS, stop, status)
     joiner = _patiently(lambda: _Joiner(settings, stop, status), stop, status)
     if joiner is None:
         return

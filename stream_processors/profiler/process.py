@@ -7,9 +7,10 @@ import signal
 import sys
 import threading
 
-from producers.errors import BrokerUnavailable, ConfigError, TransientError
+from producers.errors import ConfigError, TransientError
 from producers.registry import SchemaRegistry
-from stream_processors.kafka import KafkaException, partition_counts
+from stream_processors.await_servers import await_topics
+from stream_processors.kafka import KafkaException
 from stream_processors.profiler.session import FlushRule, Session
 from stream_processors.settings import ProcessorSettings
 from stream_processors.status import StatusFile
@@ -31,7 +32,9 @@ def run(settings: ProcessorSettings, stop: threading.Event, *, rule: FlushRule |
     while not stop.is_set():
         before = status.heartbeat.events
         try:
-            _require_topics(settings)
+            await_topics(settings.kafka, _TOPICS, stop, status)
+            if stop.is_set():
+                return
             registry = (
                 SchemaRegistry(settings.kafka.schema_registry) if settings.kafka.schema_registry else None
             )
@@ -42,13 +45,6 @@ def run(settings: ProcessorSettings, stop: threading.Event, *, rule: FlushRule |
             status.beat(force=True)
             pause = _FIRST_PAUSE_S if status.heartbeat.events > before else min(2 * pause, _LONGEST_PAUSE_S)
             _wait(stop, status, pause)
-
-
-def _require_topics(settings: ProcessorSettings) -> None:
-    wanted = {settings.kafka.topic(name) for name in _TOPICS}
-    missing = wanted - set(partition_counts(settings.kafka))
-    if missing:
-        raise BrokerUnavailable(f"topic {min(missing)} does not exist (yet): `hindcast topics` creates it")
 
 
 def _text(fault: Exception) -> str:
