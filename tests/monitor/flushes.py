@@ -125,7 +125,7 @@ def reference(of: Contract, rng: np.random.Generator, days: int = 25, n: int = 6
         "next_offset": 0,
     }
     return [
-        ordinary(rng, FIRST_DAY + day * DAY, n, slice=name).record(of, **own)
+        ordinary(rng, FIRST_DAY + day * DAY, n, slice=name, model=of.model).record(of, **own)
         for day in range(days)
         for name in ("", "origin=JFK")
     ]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
-from flushes import DAY, FIRST_DAY, Events, ordinary
+import pytest
+from flushes import DAY, FIRST_DAY, MODEL, Events, ordinary
 from monitor_road import MonitorProcess, Road
 from waiting import eventually
 
@@ -28,13 +30,15 @@ STORY = [
 _LEFT_OUT = {"revision"}
 
 
-def _tell(road: Road, disturb: Callable[[int], None]) -> None:
+def _tell(road: Road, disturb: Callable[[int], None], model: str = MODEL) -> None:
     """The story, with something done to the monitor after each flush."""
-    road.publish(drift=Drift(severe=0.9))
+    road.publish(drift=Drift(severe=0.9), model=model)
     rng = np.random.default_rng(11)
     for step, flush in enumerate(STORY):
         source = flush[0][3]
-        events: list[Events] = [ordinary(rng, DAYS[day], n, shift=shift) for day, n, shift, _ in flush]
+        events: list[Events] = [
+            ordinary(rng, DAYS[day], n, shift=shift, model=model) for day, n, shift, _ in flush
+        ]
         road.flushes.flush(events, source=source)
         disturb(step)
         road.flushes.idle(2)
@@ -56,7 +60,16 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _last_verdicts(road: Road) -> dict[tuple[Any, ...], dict[str, Any]]:
-    identity = ("model_version", "served", "reference", "column", "slice", "window_start", "window_end")
+    identity = (
+        "model",
+        "model_version",
+        "served",
+        "reference",
+        "column",
+        "slice",
+        "window_start",
+        "window_end",
+    )
     rows = sorted(road.verdicts(), key=lambda row: row["revision"])
     return {tuple(row[name] for name in identity): _plain(row) for row in rows}
 
@@ -84,4 +97,35 @@ def test_the_last_word_is_the_same_whenever_the_monitor_is_killed(road: Road, tw
     assert len(_last_verdicts(twin)) == 8 * 3
     assert _last_verdicts(road) == _last_verdicts(twin)
     assert {row["state"] for row in _alerts(twin).values()} == {"resolved"}
+    assert _alerts(road) == _alerts(twin)
+
+
+@pytest.mark.soak
+def test_thirty_kills_at_any_moment_change_no_last_word(road: Road, twin: Road) -> None:
+    """At once, after a few messages, after a verdict, after an alert: whenever it is killed, its last words are those of one left alone."""
+    moments = np.random.default_rng(3)
+    models = [f"model-{number}" for number in range(4)]
+
+    def kill(_: int) -> None:
+        moment = moments.integers(4)
+        events, verdicts, alerts = road.heartbeat().get("events", 0), len(road.verdicts()), len(road.alerts())
+        road.flushes.idle(int(moments.integers(3)))
+        reached: list[Callable[[], bool]] = [
+            lambda: True,
+            lambda: road.heartbeat().get("events", 0) > events,
+            lambda: len(road.verdicts()) > verdicts,
+            lambda: len(road.alerts()) > alerts,
+        ]
+        with suppress(AssertionError):
+            eventually(reached[moment], within=8)
+        monitor.kill()
+
+    with MonitorProcess(twin):
+        for model in models:
+            _tell(twin, lambda _: None, model)
+    with MonitorProcess(road) as monitor:
+        for model in models:
+            _tell(road, kill, model)
+    assert len(_last_verdicts(twin)) == len(models) * 8 * 3
+    assert _last_verdicts(road) == _last_verdicts(twin)
     assert _alerts(road) == _alerts(twin)
