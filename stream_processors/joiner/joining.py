@@ -10,27 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from stream_processors.clickhouse import Store
 from stream_processors.contracts.follower import ContractFollower
-from stream_processors.joiner.horizons import horizons
+from stream_processors.joiner.looking_up import outcomes_of
 from stream_processors.joiner.marks import Marks
-from stream_processors.joiner.matching import (
-    Matches,
-    first_facts,
-    first_predictions,
-    match,
-    reach,
-    unmatched_nearby,
-)
-from stream_processors.joiner.micros import Ints, Mask, micros
-from stream_processors.joiner.outcomes import outcomes
 from stream_processors.joiner.publishing import Publisher
 from stream_processors.joiner.ranges import Range
-from stream_processors.joiner.record import Stretch, near
+from stream_processors.joiner.record import Stretch
 
 # offsets of one partition taken at once; bounds memory
 _LABELS, _PREDICTIONS = 50_000, 250_000
@@ -123,56 +109,14 @@ class Joining:
         for topic, ranges in (("labels", facts), ("predictions", late)):
             if not ranges:
                 continue
-            found = self._outcomes(Stretch(self._store, topic, self._marks.topic_ids[topic], ranges), topic)
+            stretch = Stretch(self._store, topic, self._marks.topic_ids[topic], ranges)
+            found = outcomes_of(stretch, self._contracts.history)
             if found is not None:
                 self._publisher.send("outcomes", "outcome", found, found["prediction_id"].to_pylist())
             for partition, one in ranges.items():
                 self.positions[topic, partition] = one.end
                 passed += one.size
         return passed
-
-    def _outcomes(self, stretch: Stretch, topic: str) -> pa.Table | None:
-        facts = first_facts(stretch.facts())
-        if topic == "labels":
-            # other facts about the same ids came along only to tell first arrivals
-            facts = facts.filter(pa.array(_inside(facts, self._marks.topic_ids[topic], stretch.ranges)))
-        if not facts.num_rows:
-            return None
-        horizon_s = horizons(facts, self._contracts.history)
-        predictions = _candidates(stretch, facts, horizon_s)
-        matches = match(facts, predictions, horizon_s)
-        if topic == "predictions":
-            matches = _appended_after(facts, predictions, matches)
-        return outcomes(facts, predictions, matches)
-
-
-def _candidates(stretch: Stretch, facts: pa.Table, horizon_s: Ints) -> pa.Table:
-    """Predictions near the facts' hints, and within the horizon for the facts that find none there."""
-    first, last, hinted = near(facts)
-    predictions = first_predictions(stretch.candidates(hinted, first, last))
-    missing = unmatched_nearby(facts, predictions)
-    if missing.any():
-        first, last = reach(facts, horizon_s)
-        more = stretch.candidates(facts.filter(pa.array(missing)), first[missing], last[missing])
-        predictions = first_predictions(pa.concat_tables([predictions, more]))
-    return predictions
-
-
-def _inside(facts: pa.Table, topic_id: str, ranges: Mapping[int, Range]) -> Mask:
-    partition, offset = facts["_partition"].to_numpy(), facts["_offset"].to_numpy()
-    ours: Mask = pc.equal(facts["_topic_id"], topic_id).to_numpy()
-    inside = np.zeros(facts.num_rows, dtype=np.bool_)
-    for number, one in ranges.items():
-        inside |= (partition == number) & (offset >= one.first) & (offset < one.end)
-    return inside & ours
-
-
-def _appended_after(facts: pa.Table, predictions: pa.Table, matches: Matches) -> Matches:
-    """Only pairs whose prediction came after the fact: the others were found when the fact was passed."""
-    after = (
-        micros(predictions["_appended_at"])[matches.prediction] > micros(facts["_appended_at"])[matches.fact]
-    )
-    return Matches(matches.fact[after], matches.prediction[after], matches.ambiguous[after])
 
 
 def lags(positions: Mapping[Position, int], ends: Mapping[str, Mapping[int, int]]) -> dict[str, int]:

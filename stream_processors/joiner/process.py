@@ -29,7 +29,7 @@ _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 15.0
 _POLL_S = 0.1
 # between two looks at the record: where something waits for the recorder, and where nothing does
 _SOON_S, _LATER_S = 0.2, 0.5
-_ENDS_EVERY_S = 2.0
+_ENDS_EVERY_S = 1.0
 # partitions that wait for the recorder longer than this are told
 _PATIENCE_S = 10.0
 
@@ -132,6 +132,8 @@ class _Joiner:
             passed, more = self._joining.look()
             self._membership.commit(self._joining.positions)
             self._status.worked(passed)
+            if passed:
+                self._status.heartbeat.waiting = max(1, self._status.heartbeat.waiting)
             if not more:
                 self._look_at = now + (_SOON_S if self._joining.waits else _LATER_S)
         self._measuring.step()
@@ -155,10 +157,10 @@ class _Joiner:
         waits = {f"labels-{partition}" for partition in self._joining.waits} | set(self._measuring.waits)
         self._waits = {name: self._waits.get(name, monotonic()) for name in waits}
         heartbeat.paused = sorted(n for n, since in self._waits.items() if monotonic() - since > _PATIENCE_S)
-        heartbeat.waiting = self._measuring.remaining
         if monotonic() < self._ends_at:
             return
         self._ends_at = monotonic() + _ENDS_EVERY_S
+        heartbeat.waiting = self._measuring.waiting()
         owned = self._joining.partitions
         ends = {topic: self._marks.ends(topic, owned) for topic in ("labels", "predictions")} if owned else {}
         heartbeat.positions = by_name(self._joining.positions.items())

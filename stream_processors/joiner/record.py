@@ -68,7 +68,7 @@ class Stretch:
     """Recorded rows of one topic (``labels`` or ``predictions``, which is also their table's name) in some ranges of offsets."""
 
     def __init__(self, store: Store, table: str, topic_id: str, ranges: Ranges) -> None:
-        self._store, self._table, self.ranges = store, table, ranges
+        self._store, self.table, self.topic_id, self.ranges = store, table, topic_id, ranges
         self._condition, self._parameters = condition(topic_id, ranges)
 
     def facts(self) -> pa.Table:
@@ -76,7 +76,7 @@ class Stretch:
 
         With every fact come all others about the same ids, repeats included: first arrivals are told from these.
         """
-        source = _OF_RANGES if self._table == "labels" else _BEFORE_PREDICTIONS
+        source = _OF_RANGES if self.table == "labels" else _BEFORE_PREDICTIONS
         return self._store.arrow(_FACTS + source.format(ranges=self._condition), self._parameters)
 
     def candidates(self, facts: pa.Table, first: Ints, last: Ints) -> pa.Table:
@@ -98,7 +98,7 @@ class Stretch:
             source, chosen = "labels", "_offset IN {offsets:Array(UInt64)}"
             parameters["offsets"] = facts["_offset"].unique().to_pylist()
         else:
-            source, chosen = self._table, self._condition
+            source, chosen = self.table, self._condition
             parameters |= self._parameters
         return self._store.arrow(_CANDIDATES.format(source=source, chosen=chosen), parameters)
 

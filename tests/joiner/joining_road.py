@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -196,6 +197,11 @@ class Road:
         eventually(
             lambda: not self.marks.not_recorded("outcomes", ends), within=60, saying="outcomes are recorded"
         )
+
+    def heartbeat(self, slot: str = "0") -> Row:
+        """What a joiner says of itself."""
+        beat: Row = json.loads((self.status_dir / f"joiner-{slot}.json").read_text())
+        return beat
 
     def messages(self, topic: str) -> int:
         """How many messages a topic has got."""

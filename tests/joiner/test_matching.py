@@ -230,16 +230,12 @@ _PREDICTIONS = st.lists(
 
 
 @settings(max_examples=300, deadline=None)
-@given(facts=_FACTS, predictions=_PREDICTIONS, horizon_h=st.sampled_from([4, 1000]))
-def test_the_columns_follow_the_words(facts: list[Row], predictions: list[Row], horizon_h: int) -> None:
+@given(facts=_FACTS, predictions=_PREDICTIONS)
+def test_the_columns_follow_the_words(facts: list[Row], predictions: list[Row]) -> None:
     """Whatever was sent when, the columnar rule and the plain loop find the same matches."""
     facts = [{**row, "label_id": f"l{place}"} for place, row in enumerate(facts)]
     predictions = [{**row, "_offset": place} for place, row in enumerate(predictions)]
-    if horizon_h == 1000:
-        assert matched(facts, predictions, horizon_h) == by_the_words(facts, predictions, horizon_h)
-    # with a short horizon event times are bounded as well: at least nothing is found that the words forbid
-    named = {row[:4] for row in by_the_words(facts, predictions, 1000)} if horizon_h == 4 else set()
-    assert horizon_h != 4 or {row[0] for row in matched(facts, predictions, 4)} <= {row[0] for row in named}
+    assert matched(facts, predictions, 1000) == by_the_words(facts, predictions, 1000)
 
 
 def test_what_is_not_found_nearby_is_known() -> None:

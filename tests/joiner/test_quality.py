@@ -261,6 +261,15 @@ def test_late_predictions_reach_a_closed_window(road: Road) -> None:
     measured(road, "latecomer", predictions=2, closed=True)
 
 
+def test_a_heartbeat_says_when_nothing_waits(road: Road) -> None:
+    """While a window has facts that no revision holds, or is past and has not closed, the joiner says that it waits."""
+    road.send("predictions", [said("w", "waiting", DAY)])
+    eventually(lambda: road.heartbeat()["waiting"] > 0, within=20, saying="it waits for the window to close")
+    road.close_windows()
+    measured(road, "waiting", predictions=1, closed=True)
+    eventually(lambda: road.heartbeat()["waiting"] == 0, within=20, saying="nothing waits")
+
+
 def test_revisions_are_kept_and_told_by_the_grid(road: Road) -> None:
     """Every revision stays; each lies on the grid, and holds no fact that was appended after it."""
     road.send("predictions", [said(f"r{k}", "revised", DAY) for k in range(2)])

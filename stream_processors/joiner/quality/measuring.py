@@ -39,6 +39,8 @@ _SHARE = 0.25
 _LONGEST_REST_S = 15.0
 
 _READ = ("labels", "predictions")
+# what makes windows due
+_TOUCHING = ("predictions", "outcomes")
 
 
 @dataclass
@@ -106,7 +108,8 @@ class Measuring:
         if self._look is None:
             if self._now() < self._next + int(_SETTLES_S * SECOND) or self._clock() < self._rest_until:
                 return 0
-            self._look = _Look(at=self._grid(after=self._now() - int(_SETTLES_S * SECOND)) - self._interval)
+            at = self._grid(after=self._now() - int(_SETTLES_S * SECOND)) - self._interval
+            self._look = _Look(at)
         if self._look.todo is None:
             self.waits = self._not_ready(self._look)
             if self.waits:
@@ -120,11 +123,18 @@ class Measuring:
             self._next, self._look = self._grid(after=self._look.at), None
         return sent
 
-    @property
-    def remaining(self) -> int:
-        """Windows of the revision under way that are still to be measured."""
-        todo = self._look.todo if self._look else None
-        return sum(len(windows) for windows in todo or [])
+    def waiting(self) -> int:
+        """How many windows are known to need another revision; at least 1 while something recorded has not been looked at.
+
+        Raises:
+            BrokerUnavailable: ends could not be asked.
+        """
+        known = self._due.waiting(self._now())
+        if known or not self._partitions:
+            return known
+        ends = {name: self._marks.ends(name, self._marks.all_partitions(name)) for name in _TOUCHING}
+        unseen = any(_between(self._seen.get(name, {}), ends[name]) for name in _TOUCHING)
+        return int(unseen)
 
     def _grid(self, *, after: int) -> int:
         """The first point of the grid after a moment."""

@@ -78,10 +78,15 @@ class DueWindows:
         found = set(self._facts)
         for window, stored in self._unsettled.items():
             closes = not stored.closed and self.is_closed(window, watermark)
-            passes = stored.closed and stored.provisional and is_past(window, stored.horizon_s, at)
+            passes = stored.revision and stored.provisional and is_past(window, stored.horizon_s, at)
             if closes or passes:
                 found.add(window)
         return sorted(found)
+
+    def waiting(self, now: int) -> int:
+        """How many windows are known to need another revision: those with new facts, and those that are past but have not closed."""
+        past = {w for w, stored in self._unsettled.items() if not stored.closed and self.is_closed(w, now)}
+        return len(past | self._facts.keys())
 
     def measured(self, windows: Iterable[Window], stored: Mapping[Window, Stored], at: int) -> None:
         """These were measured at revision ``at``, with this result; windows without a result hold no prediction."""
