@@ -52,9 +52,11 @@ $(VENV)/bin/python:
 $(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
 	@echo "installing (once) ..."
 	@$(BIN)/python -m pip install --quiet --editable '.[demo]'
+	@$(BIN)/python -m hindcast.local.jars
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	@echo "installing (once) ..."
 	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@$(BIN)/python -m hindcast.local.jars
 	@touch $@ $(VENV)/.demo
