@@ -44,7 +44,7 @@ def sketches(rng: np.random.Generator, n: int) -> dict[str, Sketch]:
 
 def window(rng: np.random.Generator, day: int) -> WindowFacts:
     """The facts on one day."""
-    of = ModelVersion("flights", "production", "1", True)
+    of = ModelVersion("flights", "production", "1", served=True)
     slices = {name: SliceSketches(n, columns=sketches(rng, n)) for name, n in SIZES.items()}
     return WindowFacts(JudgedWindow(of, Window(day * DAY, (day + 1) * DAY)), day, 0, slices)
 
