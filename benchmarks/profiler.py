@@ -52,8 +52,8 @@ def event(number: int, now: datetime) -> dict[str, object]:
         "model": "bench",
         "model_version": "1",
         "event_time": now - timedelta(seconds=chance.random() * 90),
-        "numeric_features": {f"feature_{i:02}": chance.gauss(i, i + 1) for i in range(16)},
-        "categorical_features": {f"category_{i}": f"value{chance.randrange(20)}" for i in range(4)},
+        "numeric_features": {f"num_{i}": chance.gauss(i, i + 1) for i in range(16)},
+        "categorical_features": {f"cat_{i}": f"value{chance.randrange(20)}" for i in range(4)},
         "score": chance.random(),
         "decision": "yes" if chance.random() < 0.3 else "no",
         "latency_ms": chance.lognormvariate(1, 1),
@@ -62,9 +62,9 @@ def event(number: int, now: datetime) -> dict[str, object]:
 
 def contract() -> Contract:
     """All features named, and a slicing of ten values."""
-    numeric = {f"feature_{i:02}": {"kind": "numeric", "required": True} for i in range(16)}
-    categorical = {f"category_{i}": {"kind": "categorical"} for i in range(4)}
-    slices = [{"by": "category_0", "values": [f"value{i}" for i in range(10)]}]
+    numeric = {f"num_{i}": {"kind": "numeric", "required": True} for i in range(16)}
+    categorical = {f"cat_{i}": {"kind": "categorical"} for i in range(4)}
+    slices = [{"by": "cat_0", "values": [f"value{i}" for i in range(10)]}]
     return Contract.model_validate(
         {"model": "bench", "features": {**numeric, **categorical}, "slices": slices}
     )

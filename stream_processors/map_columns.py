@@ -29,13 +29,15 @@ def _repeats_every(strings: pa.Array, width: int) -> bool:
     _, offset_buffer, text = strings.buffers()
     ends = np.frombuffer(offset_buffer, dtype=np.int32)
     ends = ends[strings.offset : strings.offset + len(strings) + 1]
-    lengths = np.diff(ends).reshape(-1, width)
-    if not (lengths == lengths[0]).all():
+    period = int(ends[width] - ends[0])
+    # equal sums over every `width` neighbours mean equal lengths, one period apart
+    if not (ends[width:] - ends[:-width] == period).all():
         return False
-    if text is None or ends[0] == ends[-1]:
+    rest = int(ends[-1] - ends[0]) - period
+    if text is None or not rest:
         return True
-    letters = np.frombuffer(text, dtype=np.uint8)[ends[0] : ends[-1]].reshape(lengths.shape[0], -1)
-    return bool((letters == letters[0]).all())
+    first = int(ends[0])
+    return bool(text.slice(first + period, rest).equals(text.slice(first, rest)))
 
 
 class KeyedColumns(Protocol):
