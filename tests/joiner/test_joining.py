@@ -120,10 +120,8 @@ def test_an_orphan_stays_in_the_record(road: Road) -> None:
     road.send("predictions", [said("somebody", "lonely", DAY)])
     road.send("labels", [told("somebody", "lonely", DAY)])
     assert identities(road.outcomes_are("lonely", 1)) == [("somebody", "1", "truth", False)]
-    unmatched = road.store.rows(
-        "SELECT prediction_id FROM labels FINAL WHERE model = 'lonely' AND label_id NOT IN (SELECT label_id FROM outcomes WHERE model = 'lonely')"
-    )
-    assert unmatched == [{"prediction_id": "nobody"}]
+    unmatched = road.store.rows("SELECT prediction_id, state FROM unmatched_labels WHERE model = 'lonely'")
+    assert unmatched == [{"prediction_id": "nobody", "state": "pending"}]
 
 
 def test_what_is_sent_twice_is_joined_once(road: Road) -> None:

@@ -1,0 +1,34 @@
+-- unmatched_labels: facts that belong to no prediction so far: pending while one may still come, orphans once the label horizon has
+-- passed since the broker appended the fact (of the contract in effect then; 30 days without one). The joiner drops none of them.
+-- example: SELECT state, count() FROM unmatched_labels WHERE model = 'flights' GROUP BY state
+CREATE OR REPLACE VIEW unmatched_labels{on_cluster}
+(
+    `model` LowCardinality(String) COMMENT 'model name',
+    `prediction_id` String COMMENT 'the id it is about',
+    `output` LowCardinality(String) COMMENT 'output',
+    `model_version` Nullable(String) COMMENT 'version it names; NULL: every version',
+    `environment` Nullable(String) COMMENT 'environment it names; NULL: every environment',
+    `label_id` String COMMENT 'the fact',
+    `kind` String COMMENT 'truth, correction, retraction or void',
+    `reported_at` DateTime64(6, 'UTC') COMMENT 'when the source told, UTC',
+    `known_at` DateTime64(6, 'UTC') COMMENT 'when we knew, UTC',
+    `appended_at` DateTime64(6, 'UTC') COMMENT 'when the broker appended it, UTC',
+    `orphan_at` DateTime64(6, 'UTC') COMMENT 'when a prediction comes too late for it, UTC',
+    `state` String COMMENT 'pending or orphan'
+)
+AS
+SELECT
+    f.model AS model, f.prediction_id AS prediction_id, f.output AS output, f.model_version AS model_version,
+    f.environment AS environment, f.label_id AS label_id, toString(f.kind) AS kind, f.reported_at AS reported_at,
+    f.known_at AS known_at, f._appended_at AS appended_at,
+    f._appended_at + toIntervalSecond(if(c.digest = '', 2592000, c.horizon_s)) AS orphan_at,
+    if(orphan_at < now64(6, 'UTC'), 'orphan', 'pending') AS state
+FROM
+(
+    SELECT l.*
+    FROM labels AS l FINAL
+    LEFT ANTI JOIN outcomes AS o
+        ON l.model = o.model AND l.prediction_id = o.prediction_id AND l.output = o.output AND l.label_id = o.label_id
+) AS f
+ASOF LEFT JOIN contracts_v AS c ON f.model = c.model AND f._appended_at >= c.in_effect_from
+COMMENT 'Facts that belong to no prediction so far: pending or orphans'
