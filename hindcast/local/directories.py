@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from producers.errors import ConfigError
 
 MEBIBYTE = 1024 * 1024
+_UNWRITABLE = re.compile(r'[%"\\\x00-\x1f\x7f]')
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
@@ -41,6 +43,19 @@ def prepare_directory(directory: Path, *, free_mib: int = 0) -> Path:
     if free < free_mib:
         raise ConfigError(f"disk full: {directory} has {free} MiB left, at least {free_mib} MiB are needed")
     return directory.resolve()
+
+
+def refuse_unusable_name(directory: Path) -> None:
+    """Return when supervisord's settings file, which knows no way to write some characters, can name the directory.
+
+    Raises:
+        ConfigError: it cannot.
+    """
+    if _UNWRITABLE.search(str(directory)):
+        raise ConfigError(
+            f"{str(directory)!r} has a percent sign, double quote, backslash or control character in its name: "
+            "name another place"
+        )
 
 
 def explain(path: Path, problem: OSError) -> str:

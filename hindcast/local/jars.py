@@ -84,9 +84,12 @@ def _resolve(cache: Path) -> list[Path]:
 def _why_unresolved(cache: Path, problem: Exception) -> str:
     if isinstance(problem, OSError) and problem.filename is not None:
         return explain(cache, problem)
-    reason = str(problem).strip().splitlines() or [type(problem).__name__]
+    # a client's own text is a chain of addresses, retries and causes
+    reason = type(problem).__name__
+    if not isinstance(problem, OSError) and str(problem).strip():
+        reason = str(problem).strip().splitlines()[0][:200]
     return (
-        f"the jars of Apache Kafka {KAFKA_VERSION} could not be downloaded from Maven Central: {reason[0][:200]}; "
+        f"the jars of Apache Kafka {KAFKA_VERSION} could not be downloaded from Maven Central ({reason}): "
         "check the network, or set HINDCAST_CACHE to a directory that has them"
     )
 

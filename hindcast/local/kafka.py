@@ -79,10 +79,14 @@ def answers(bootstrap: str, *, timeout: float = 1.0) -> bool:
 def _recorded_node(directory: Path, port: int | None) -> KafkaNode | None:
     try:
         known = json.loads(_node_file(directory).read_text())
-        cluster_id, old_port, old_controller = known["cluster_id"], known["port"], known["controller_port"]
+        cluster_id, old_port, old_controller = (
+            str(known["cluster_id"]),
+            int(known["port"]),
+            int(known["controller_port"]),
+        )
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         raise ConfigError(f"{_node_file(directory)} is damaged: remove {directory} to start afresh") from None
     chosen = require_free(port, wanted_by="Kafka") if port else _again_or_new(old_port)
     return KafkaNode(directory, chosen, _again_or_new(old_controller), cluster_id)

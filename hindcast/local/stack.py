@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hindcast.local.clickhouse import pings
-from hindcast.local.directories import prepare_directory
+from hindcast.local.directories import prepare_directory, refuse_unusable_name
 from hindcast.local.kafka import answers
 from hindcast.local.layout import DEFAULT_DIRECTORY, Layout, Record, read_record
 from hindcast.local.program import last_words
@@ -66,6 +66,7 @@ class LocalStack:
             ConfigError: it cannot start; one line that says why.
         """
         options = options or StackOptions()
+        refuse_unusable_name(self.layout.directory)
         self._refuse_if_running()
         prepare_directory(self.layout.directory, free_mib=NEEDED_MIB)
         for part in (self.layout.status, self.layout.work, self.layout.log("x").parent):

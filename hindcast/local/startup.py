@@ -21,6 +21,7 @@ from hindcast.local.supervise import ALREADY_RUNNING
 from hindcast.local.supervisor import Supervisor
 from hindcast.local.supervisor_settings import Watched, render_supervisor_settings
 from producers.errors import ConfigError
+from stream_processors.settings import ProcessorSettings
 
 ROLES = ("profiler", "recorder", "joiner", "monitor")
 START_S = 120.0
@@ -56,8 +57,9 @@ def write_settings(layout: Layout, environment: Mapping[str, str], options: Stac
     """Prepare both servers' directories and write what supervisord and clients of the stack read.
 
     Raises:
-        ConfigError: no Java, port in use, directory unusable, disk full.
+        ConfigError: a name or setting that cannot be one, no Java, port in use, directory unusable, disk full.
     """
+    _refuse_wrong_options(options)
     old = read_record(layout)
     password = old.password if old else new_password()
     analyst_password = old.analyst_password if old else new_password()
@@ -95,6 +97,15 @@ def write_settings(layout: Layout, environment: Mapping[str, str], options: Stac
     except OSError as problem:
         raise ConfigError(explain(layout.directory, problem)) from None
     return record
+
+
+def _refuse_wrong_options(options: StackOptions) -> None:
+    """Before anything starts, because the processors would refuse them much later."""
+    ports = (options.kafka_port, options.clickhouse_port)
+    if None not in ports and ports[0] == ports[1]:
+        raise ConfigError(f"port {ports[0]} cannot be Kafka's and ClickHouse's: choose two")
+    names = {"HINDCAST_TOPIC_PREFIX": options.topic_prefix, "HINDCAST_DATABASE": options.database}
+    ProcessorSettings.from_environment({**names, **options.settings})
 
 
 def _programs(
