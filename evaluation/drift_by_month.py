@@ -9,7 +9,8 @@ from typing import Any
 from producers.errors import ConfigError
 from stream_processors.clickhouse import Store
 from stream_processors.contracts.model import Contract
-from stream_processors.monitor.record_reference import ReferenceSeries, training_reference
+from stream_processors.monitor.record_reference import training_reference
+from stream_processors.monitor.reference_series import ReferenceSeries
 from stream_processors.monitor.sketch_rows import RULE, SUMS, merged, sketch_reader
 from stream_processors.statistics import Sketch, Thresholds, adjust, judge_column
 from stream_processors.windows import Width

@@ -42,25 +42,7 @@ def faust_app(
         ConfigError: a TLS or SASL property that Faust cannot use.
     """
     name = settings.topic("sketches")
-    app = ReadCommittedApp(
-        monitor_group(settings),
-        broker=";".join(f"kafka://{server.strip()}" for server in settings.bootstrap.split(",")),
-        broker_credentials=broker_credentials(settings.properties),
-        broker_client_id=f"hindcast-monitor-{slot}",
-        broker_session_timeout=_SESSION_S,
-        broker_heartbeat_interval=_SESSION_S / 5,
-        broker_commit_interval=_COMMIT_S,
-        consumer_group_instance_id=f"monitor-{slot}",
-        consumer_auto_offset_reset="earliest",
-        stream_wait_empty=False,
-        datadir=str(data),
-        store="memory://",
-        table_standby_replicas=0,
-        topic_allow_declare=False,
-        topic_disable_leader=True,
-        web_enabled=False,
-        autodiscover=False,
-    )
+    app = ReadCommittedApp(monitor_group(settings), **_faust_settings(settings, slot, data))
     topic = app.topic(
         name,
         key_type=bytes,
@@ -78,6 +60,27 @@ def faust_app(
     app.agent(topic, concurrency=1, name="sketches")(hand_over)
     app.on_partitions_assigned.connect(_listener(name, assigned))
     return app
+
+
+def _faust_settings(settings: KafkaSettings, slot: str, data: Path) -> dict[str, Any]:
+    return {
+        "broker": ";".join(f"kafka://{server.strip()}" for server in settings.bootstrap.split(",")),
+        "broker_credentials": broker_credentials(settings.properties),
+        "broker_client_id": f"hindcast-monitor-{slot}",
+        "broker_session_timeout": _SESSION_S,
+        "broker_heartbeat_interval": _SESSION_S / 5,
+        "broker_commit_interval": _COMMIT_S,
+        "consumer_group_instance_id": f"monitor-{slot}",
+        "consumer_auto_offset_reset": "earliest",
+        "stream_wait_empty": False,
+        "datadir": str(data),
+        "store": "memory://",
+        "table_standby_replicas": 0,
+        "topic_allow_declare": False,
+        "topic_disable_leader": True,
+        "web_enabled": False,
+        "autodiscover": False,
+    }
 
 
 def _listener(topic: str, assigned: Callable[[frozenset[int]], None]) -> Callable[..., Awaitable[None]]:

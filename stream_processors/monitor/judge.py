@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from stream_processors.contracts.effect import PublishedContract
 from stream_processors.contracts.model import Contract, Feature
-from stream_processors.monitor.record_reference import ReferenceSeries
+from stream_processors.monitor.reference_series import ReferenceSeries
 from stream_processors.monitor.window_facts import SliceSketches, WindowFacts
 from stream_processors.sketches import WHOLE, CategoricalSketch, NumericSketch
 from stream_processors.statistics.verdict import (

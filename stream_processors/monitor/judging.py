@@ -11,8 +11,9 @@ from stream_processors.contracts.model import Contract
 from stream_processors.monitor.judge import Judgement, drift_columns, judge
 from stream_processors.monitor.judged_windows import TRAINING, judged_widths, reference_name, width_of
 from stream_processors.monitor.progress import JudgedWindow
-from stream_processors.monitor.record_reference import ReferenceSeries, training_reference
+from stream_processors.monitor.record_reference import training_reference
 from stream_processors.monitor.record_windows import AsOf, least_parts, window_facts
+from stream_processors.monitor.reference_series import ReferenceSeries
 from stream_processors.monitor.window_facts import WindowFacts
 from stream_processors.windows import Width, windows_between
 

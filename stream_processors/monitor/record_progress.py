@@ -78,22 +78,26 @@ def restored_progress(
     for row in store.rows(_SOURCES, parameters):
         source = Source(row["topic_id"], row["source_partition"])
         progress.times.restore(source, row["time"], row["next"], [-offset for offset in row["newest"]])
-    watermark = progress.times.watermark(sources)
+    _restore_changes(store, parameters, progress, contract_at)
+    return progress
+
+
+def _restore_changes(
+    store: Store, parameters: dict[str, Any], progress: PartitionProgress, contract_at: ContractAt
+) -> None:
+    watermark = progress.times.watermark(progress.sources)
     judged = {
         JudgedWindow(_version(row), Window(row["start"], row["end"])): row["revision"]
         for row in store.rows(_VERDICTS, parameters)
     }
     for row in store.rows(_CHANGES, parameters):
-        version = _version(row)
+        version, source = _version(row), Source(row["topic_id"], row["source_partition"])
         published = contract_at(version.model, version.environment, row["appended"])
-        contract = published.contract if published else None
-        for window in judged_windows(contract, row["start"], row["end"]):
+        for window in judged_windows(published.contract if published else None, row["start"], row["end"]):
             one = JudgedWindow(version, window)
             # no closing: the flush has not ended before this offset
             if not row["closing"] or row["closing"] > judged.get(one, -1):
-                source = Source(row["topic_id"], row["source_partition"])
                 progress.changed(one, source, row["last"], watermark)
-    return progress
 
 
 def models_of(store: Store, topic_id: str, partition: int, before: int) -> list[tuple[str, str]]:

@@ -3,43 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from stream_processors.clickhouse import Store
+from stream_processors.monitor.reference_series import ReferenceSeries
 from stream_processors.monitor.sketch_rows import RULE, SUMS, merged, sketch_reader
-from stream_processors.statistics.verdict import Reference, Sketch, reference_of
+from stream_processors.statistics.verdict import Sketch
 from stream_processors.windows import Width, window_start
 
 _EVENTS = "@events"
-
-
-@dataclass
-class ReferenceSeries:
-    """One published reference, as a series of windows of the width that is judged.
-
-    Attributes:
-        name: ``training``; LATER: ``previous``, ``seasonal``, ``version``.
-        digest: under which it was published.
-    """
-
-    name: str
-    digest: str
-    series: dict[tuple[str, str], list[Sketch]] = field(default_factory=dict)
-    events: dict[str, int] = field(default_factory=dict)
-    _ready: dict[tuple[str, str], Reference | None] = field(default_factory=dict)
-
-    def of(self, slice_name: str, column: str) -> Reference | None:
-        """The reference of one column of one slice, made ready at first use; None where it has none."""
-        key = slice_name, column
-        if key not in self._ready:
-            self._ready[key] = reference_of(self.series.get(key, []))
-        return self._ready[key]
-
-    def columns(self) -> set[str]:
-        """Columns that it has sketches of."""
-        return {column for _, column in self.series}
 
 
 def training_reference(store: Store, model: str, digest: str, width: Width) -> ReferenceSeries | None:

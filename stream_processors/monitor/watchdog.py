@@ -63,11 +63,17 @@ class Watchdog:
             # a rebalance drops what was fetched and not handled: counted from here anew
             self._fetched, self._handled = {}, None
         for partition, position in positions.items():
-            seen = self._fetched.setdefault(partition, _Fetched(position, now))
-            if position != seen.position or position >= ends.get(partition, 0):
-                self._fetched[partition] = _Fetched(position, now)
-            elif now - seen.since > self._patience:
-                raise FaustCeased(f"nothing fetched of sketches-{partition} for {self._patience:g} s")
+            self._look_at_fetching(now, partition, position, ends.get(partition, 0))
+        self._look_at_handling(now, received, handled)
+
+    def _look_at_fetching(self, now: float, partition: int, position: int, end: int) -> None:
+        seen = self._fetched.setdefault(partition, _Fetched(position, now))
+        if position != seen.position or position >= end:
+            self._fetched[partition] = _Fetched(position, now)
+        elif now - seen.since > self._patience:
+            raise FaustCeased(f"nothing fetched of sketches-{partition} for {self._patience:g} s")
+
+    def _look_at_handling(self, now: float, received: int, handled: int) -> None:
         last = self._handled
         if last is None or handled != last.messages or received == last.received:
             self._handled = _Handled(handled, received, now)

@@ -11,7 +11,7 @@ from stream_processors.monitor.drift_messages import drift_records
 from stream_processors.monitor.headings import ModelVersion
 from stream_processors.monitor.judge import judge
 from stream_processors.monitor.progress import JudgedWindow
-from stream_processors.monitor.record_reference import ReferenceSeries
+from stream_processors.monitor.reference_series import ReferenceSeries
 from stream_processors.monitor.window_facts import SliceSketches, WindowFacts
 from stream_processors.sketches import CategoricalSketch, NumericSketch
 from stream_processors.statistics.verdict import Sketch
