@@ -19,6 +19,7 @@ CREATE TABLE IF NOT EXISTS outcomes{on_cluster}
     `backfilled` Bool COMMENT 'known_at was stated',
     `truth_lag_s` Nullable(Float64) COMMENT 'true_at - event_time, seconds',
     `known_lag_s` Float64 COMMENT 'known_at - event_time, seconds',
+    `contract` LowCardinality(String) COMMENT 'digest of the contract of the prediction; empty for none',
     `ambiguous` Bool COMMENT 'several predictions had this id',
     `label_topic_id` LowCardinality(String) COMMENT 'topic UUID of the fact',
     `label_partition` UInt32 COMMENT 'its partition',

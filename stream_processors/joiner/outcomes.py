@@ -19,6 +19,7 @@ _OF_PREDICTION = (
     "served",
     "score",
     "decision",
+    "contract",
 )
 _OF_FACT = ("label_id", "kind", "truth", "truth_value", "true_at", "reported_at")
 

@@ -51,8 +51,8 @@ WHERE labels._appended_at < p.last_appended_at
 
 _CANDIDATES = """
 SELECT
-    prediction_id, output, model, model_version, environment, event_time, served, score, decision, known_at, backfilled,
-    _partition, _offset, _appended_at
+    prediction_id, output, model, model_version, environment, event_time, served, score, decision, toString(contract) AS contract, known_at,
+    backfilled, _partition, _offset, _appended_at
 FROM predictions
 WHERE model IN {{models:Array(String)}}
     AND event_time >= fromUnixTimestamp64Micro({{first_time:Int64}}, 'UTC')

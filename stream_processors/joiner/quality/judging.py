@@ -74,11 +74,6 @@ def judged(history: ContractHistory, models: Iterable[str]) -> list[Judged]:
     return [Judged(digest, contract) for digest, contract in found.items()]
 
 
-def widths(contracts: Iterable[Judged]) -> set[int]:
-    """All lengths that windows of these contracts, and of predictions without one, have."""
-    return {one.width_s for one in contracts} | {WITHOUT_CONTRACT_WIDTH_S}
-
-
 def judging_columns(contracts: list[Judged]) -> tuple[str, dict[str, Any]]:
     """SQL for the columns place, kind, positive, negative, threshold, horizon_s and width_s of a prediction, with its parameters.
 

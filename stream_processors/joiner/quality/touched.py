@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from stream_processors.clickhouse import Store
@@ -12,25 +11,19 @@ from stream_processors.joiner.quality.judging import (
     WITHOUT_CONTRACT_WIDTH_S,
     Judged,
     judged,
-    widths,
 )
 from stream_processors.joiner.quality.windows import Stored, Window
 from stream_processors.joiner.ranges import Ranges, condition
 
-_WINDOW = """
-    model, environment, model_version, output, served, width_s,
-    toUnixTimestamp64Micro(event_time) - toUnixTimestamp64Micro(event_time) % (toInt64(width_s) * 1000000) AS start
-"""
-_PREDICTED = f"""
-SELECT {_WINDOW}, toString(contract) AS contract, toUnixTimestamp64Micro(max(_appended_at)) AS at
-FROM predictions ARRAY JOIN {{widths:Array(UInt32)}} AS width_s
-WHERE {{where}}
-GROUP BY model, environment, model_version, output, served, width_s, start, contract
-"""
-_JOINED = f"""
-SELECT {_WINDOW}, toUnixTimestamp64Micro(max({{at}})) AS at
-FROM outcomes ARRAY JOIN {{widths:Array(UInt32)}} AS width_s
-WHERE {{where}}
+# a prediction's window is as long as the contract says that it was made under
+_WINDOWS = """
+SELECT
+    model, environment, model_version, output, served,
+    transform(toString(contract), {digests:Array(String)}, {lengths:Array(UInt32)}, {default:UInt32}) AS width_s,
+    toUnixTimestamp64Micro(event_time) - toUnixTimestamp64Micro(event_time) % (toInt64(width_s) * 1000000) AS start,
+    toUnixTimestamp64Micro(max({at})) AS at
+FROM {table}
+WHERE {where}
 GROUP BY model, environment, model_version, output, served, width_s, start
 """
 _STORED = """
@@ -57,20 +50,19 @@ class Touched:
 
     def predicted(self, topic_id: str, ranges: Ranges) -> Newest:
         """Windows of the predictions in these ranges."""
-        return self._predicted(*condition(topic_id, ranges))
+        return self._windows("predictions", "_appended_at", *condition(topic_id, ranges))
 
     def joined(self, topic_id: str, ranges: Ranges) -> Newest:
         """Windows of the outcomes in these ranges of ``outcomes``, with the newest append time of their facts."""
-        where, parameters = condition(topic_id, ranges)
-        return self._joined(where, parameters, at="label_appended_at")
+        return self._windows("outcomes", "label_appended_at", *condition(topic_id, ranges))
 
     def ever_predicted(self) -> Newest:
         """Windows of all predictions."""
-        return self._predicted("true", {})
+        return self._windows("predictions", "_appended_at", "true", {})
 
     def ever_joined(self) -> Newest:
         """Windows of all outcomes, with the newest append time of the outcomes themselves."""
-        return self._joined("true", {}, at="_appended_at")
+        return self._windows("outcomes", "_appended_at", "true", {})
 
     def stored(self) -> dict[Window, Stored]:
         """The newest revision of every window that has one."""
@@ -86,25 +78,15 @@ class Touched:
             found[_window(row)] = flags
         return found
 
-    def _predicted(self, where: str, parameters: dict[str, Any]) -> Newest:
-        lengths = {one.digest: one.width_s for one in self._all()}
-        found: Newest = {}
-        for row in self._rows(_PREDICTED.replace("{where}", where), parameters):
-            # a prediction's window is as long as its own contract says
-            if row["width_s"] == lengths.get(row["contract"], WITHOUT_CONTRACT_WIDTH_S):
-                window = _window(row)
-                found[window] = max(row["at"], found.get(window, 0))
-        return found
-
-    def _joined(self, where: str, parameters: dict[str, Any], *, at: str) -> Newest:
-        sql = _JOINED.replace("{where}", where).replace("{at}", at)
-        rows = list(self._rows(sql, parameters))
-        # outcomes do not say under which contract their prediction was made: any of its model's may be the one
-        lengths = {model: widths(judged(self._history, [model])) for model in {row["model"] for row in rows}}
-        return {_window(row): row["at"] for row in rows if row["width_s"] in lengths[row["model"]]}
-
-    def _rows(self, sql: str, parameters: dict[str, Any]) -> Iterable[dict[str, Any]]:
-        return self._store.rows(sql, {**parameters, "widths": sorted(widths(self._all()))})
+    def _windows(self, table: str, at: str, where: str, parameters: dict[str, Any]) -> Newest:
+        contracts = self._all()
+        lengths = {
+            "digests": [one.digest for one in contracts],
+            "lengths": [one.width_s for one in contracts],
+            "default": WITHOUT_CONTRACT_WIDTH_S,
+        }
+        sql = _WINDOWS.replace("{at}", at).replace("{table}", table).replace("{where}", where)
+        return {_window(row): row["at"] for row in self._store.rows(sql, {**parameters, **lengths})}
 
     def _all(self) -> list[Judged]:
         return judged(self._history, self._history.models())
