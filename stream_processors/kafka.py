@@ -76,6 +76,11 @@ def admin(settings: KafkaSettings, **more: object) -> AdminClient:
     return _made(AdminClient, client_settings(settings, **more))
 
 
+# A consumer that loses the broker while it joins a group, or learns who leads its partitions, waits for its next look at the metadata: by
+# librdkafka's default five minutes (measured with a broker that is killed and comes back).
+_BACK_SOON = {"topic_metadata_refresh_interval_ms": 5_000, "reconnect_backoff_max_ms": 2_000}
+
+
 def consumer(settings: KafkaSettings, *, group: str, instance: str, **more: object) -> Consumer:
     """A group member with manual commits and static membership: ``instance`` is role and slot."""
     defaults: dict[str, object] = {
@@ -90,6 +95,7 @@ def consumer(settings: KafkaSettings, *, group: str, instance: str, **more: obje
         "fetch_wait_max_ms": 100,
         "queued_max_messages_kbytes": 65_536,
         "allow_auto_create_topics": False,
+        **_BACK_SOON,
     }
     return _made(Consumer, client_settings(settings, **{**defaults, **more}))
 
@@ -104,6 +110,7 @@ def reader(settings: KafkaSettings, **more: object) -> Consumer:
         "isolation_level": "read_committed",
         "enable_partition_eof": True,
         "allow_auto_create_topics": False,
+        **_BACK_SOON,
     }
     return _made(Consumer, client_settings(settings, **{**defaults, **more}))
 
