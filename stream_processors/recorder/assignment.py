@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from producers.errors import ConfigError, TransientError
+from producers.errors import TransientError
 from producers.settings import KafkaSettings
 from producers.topics import topics
 from stream_processors.kafka import (
@@ -15,7 +15,7 @@ from stream_processors.kafka import (
     TopicPartition,
     consumer,
 )
-from stream_processors.recorder.gathering import fatal_text, is_fatal
+from stream_processors.recorder.gathering import fatal, is_fatal
 from stream_processors.recorder.groups import recorder_group
 from stream_processors.recorder.holdings import Holding, known_end, place, take_hold, to_commit, watermarks
 from stream_processors.recorder.pauses import FullPartition, Pause, Resumptions
@@ -149,7 +149,7 @@ class Assignment:
         if message.error() is None:
             self.client.seek(TopicPartition(message.topic(), message.partition(), message.offset()))
         elif is_fatal(message.error()):
-            raise ConfigError(fatal_text(message.error()))
+            raise fatal(message.error())
 
     def stop_at(self, key: FullPartition, offset: int, why: str) -> None:
         """Let a partition wait at ``offset`` for a person; the commit of that offset says so for every later recorder."""
@@ -194,7 +194,7 @@ class Assignment:
                     one.end = watermarks(self.client, *key)[1]
                 except TransientError:
                     return False
-        return True
+        return bool(self.holdings)
 
 
 def names(holdings: Iterable[Holding]) -> list[str]:

@@ -66,7 +66,7 @@ def _judge(chunk: list[Message], failed: Callable[[str], None]) -> None:
         if error is None:
             continue
         if is_fatal(error):
-            raise ConfigError(fatal_text(error))
+            raise fatal(error)
         failed(f"Kafka: {error.name()}")
 
 
@@ -75,8 +75,12 @@ def is_fatal(error: KafkaError) -> bool:
     return bool(error.fatal()) or error.code() == KafkaError._FATAL  # noqa: SLF001 - public constant
 
 
-def fatal_text(error: KafkaError) -> str:
-    """What to tell a person about such an error."""
+class Fenced(ConfigError):
+    """Another member took this one's place: a recorder with the same slot, or this one's own shadow after a broker died."""
+
+
+def fatal(error: KafkaError) -> ConfigError:
+    """What to raise for such an error."""
     if "fenced" in error.str():
-        return "another recorder runs with this slot: give each a HINDCAST_SLOT of its own"
-    return f"Kafka refuses this recorder for good ({error.name()})"
+        return Fenced("another recorder runs with this slot: give each a HINDCAST_SLOT of its own")
+    return ConfigError(f"Kafka refuses this recorder for good ({error.name()})")

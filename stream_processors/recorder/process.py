@@ -6,18 +6,20 @@ import os
 import signal
 import sys
 import threading
+from time import monotonic
 
 from producers.errors import BrokerUnavailable, ConfigError, TransientError
 from producers.registry import SchemaRegistry
 from producers.topics import topics
 from stream_processors.clickhouse import Store
 from stream_processors.kafka import KafkaException, partition_counts
-from stream_processors.recorder.gathering import Limits, fatal_text, is_fatal
+from stream_processors.recorder.gathering import Fenced, Limits, fatal, is_fatal
 from stream_processors.recorder.recorder import Recorder
 from stream_processors.settings import ProcessorSettings
 from stream_processors.status import StatusFile
 
 _AGAIN_S = 1.0
+_FENCED_AGAIN_S = 60.0
 
 
 def run(settings: ProcessorSettings, stop: threading.Event, *, limits: Limits | None = None) -> None:
@@ -32,21 +34,40 @@ def run(settings: ProcessorSettings, stop: threading.Event, *, limits: Limits | 
     _wait_for_topics(settings, status, stop)
     if stop.is_set():
         return
-    address = settings.kafka.schema_registry
-    registry = SchemaRegistry(address) if address else None
-    recorder = Recorder(settings, stop, status, limits=limits, registry=registry)
+    fenced = float("-inf")
+    while not stop.is_set():
+        try:
+            _record(settings, stop, status, limits)
+        except Fenced as fault:
+            # a broker that dies while we join may know our name under another member: once is no proof of a second recorder
+            if monotonic() - fenced < _FENCED_AGAIN_S:
+                raise
+            fenced = monotonic()
+            status.failed(fault)
+        except KafkaException as fault:
+            status.failed(f"Kafka: {fault.args[0].name()}")
+            stop.wait(_AGAIN_S)
+        status.beat(force=True)
+
+
+def _record(
+    settings: ProcessorSettings, stop: threading.Event, status: StatusFile, limits: Limits | None
+) -> None:
+    """Record until ``stop`` or a fault of the client; what was consumed and not handed over is consumed again by the next."""
+    recorder = Recorder(settings, stop, status, limits=limits, registry=_registry(settings))
     try:
         while not stop.is_set():
-            try:
-                recorder.step()
-            except KafkaException as fault:
-                if is_fatal(fault.args[0]):
-                    raise ConfigError(fatal_text(fault.args[0])) from None
-                status.failed(f"Kafka: {fault.args[0].name()}")
-                status.beat()
-                stop.wait(_AGAIN_S)
+            recorder.step()
+    except KafkaException as fault:
+        if is_fatal(fault.args[0]):
+            raise fatal(fault.args[0]) from None
+        raise
     finally:
         recorder.close()
+
+
+def _registry(settings: ProcessorSettings) -> SchemaRegistry | None:
+    return SchemaRegistry(settings.kafka.schema_registry) if settings.kafka.schema_registry else None
 
 
 def _refuse_wrong_credentials(settings: ProcessorSettings, status: StatusFile) -> None:

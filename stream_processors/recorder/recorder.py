@@ -114,6 +114,8 @@ class Recorder:
         """Commit what is written within a second, and leave; what is left open is read back by the next recorder."""
         self._drain(_STOPPING_S)
         self._beat(force=True)
+        # what the writer still has is given up
+        self._ours.epoch += 1
         self._thread.close(within=0.1)
         self._ours.close()
         self._contracts.close()

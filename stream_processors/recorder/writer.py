@@ -32,6 +32,9 @@ INSERT_S = 60.0
 # says nothing about a row: numbers, dates, enums, nulls, encodings, sizes, constraints.
 ROW_FAULTS = frozenset({6, 26, 27, 38, 41, 69, 70, 72, 117, 128, 131, 190, 321, 349, 407, 469, 691})
 
+# No such column, no such table, no such database.
+_MISSING = {16, 60, 81}
+
 Place = tuple[int, int]
 
 
@@ -88,7 +91,7 @@ class Writer:
         *,
         current_epoch: Callable[[], int],
         stop: threading.Event,
-        failed: Callable[[BaseException], None],
+        failed: Callable[[str], None],
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self._connect, self._sender = store, sender
@@ -120,7 +123,8 @@ class Writer:
         assert state.outcome is not None
         fault = state.outcome.exception()
         assert fault is not None
-        self._failed(fault)
+        hint = "`hindcast migrate` makes what is missing: " if getattr(fault, "code", 0) in _MISSING else ""
+        self._failed(f"{hint}{fault}")
 
     def _attempt(self, batch: Batch, letters_sent: set[int]) -> Written:
         if batch.epoch != self._current_epoch():

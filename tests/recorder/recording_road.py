@@ -79,6 +79,10 @@ class Road:
     ) -> None:
         for one in self._recorders:
             self.kill(one)
+        # a broker that many tests share must not carry all their partitions to the end
+        client = admin(self.kafka)
+        for future in client.delete_topics([self.kafka.topic(name) for name in topics()]).values():
+            future.exception(timeout=30)
         self.store.close()
         self._log.close()
 
@@ -92,6 +96,10 @@ class Road:
         )
         self._recorders.append(recorder)
         return recorder
+
+    def said(self) -> str:
+        """What recorders wrote to standard error."""
+        return Path(self._log.name).read_text(errors="replace")
 
     def kill(self, recorder: subprocess.Popen[bytes]) -> None:
         """End it with SIGKILL."""
