@@ -32,8 +32,8 @@ class Alerting:
 
     @property
     def waiting(self) -> int:
-        """How many models' alerts have yet to be worked out."""
-        return len(self._since)
+        """How many models' alerts have yet to be worked out, and one more while what was said is not yet in the record."""
+        return len(self._since) + bool(self._awaited)
 
     def restored(self, models: list[tuple[str, str]]) -> None:
         """Work the alerts of these models out from the beginning, after all that was said of them before is in the record."""
@@ -51,7 +51,9 @@ class Alerting:
 
     def round(self) -> None:
         """Say what has changed, if all that it depends on is in the record."""
-        if not self._since or not self._topology.all_recorded(self._awaited):
+        if not self._awaited and not self._since:
+            return
+        if not self._topology.all_recorded(self._awaited):
             return
         self._awaited = {}
         for (model, environment), since in list(self._since.items()):

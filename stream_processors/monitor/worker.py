@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Event
 from time import monotonic
 
+from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from producers.codec import Registry
@@ -72,7 +73,7 @@ class Worker:
             )
             self._work.start()
             try:
-                await app.start()
+                await self._start(app)
                 while not self._stop.is_set():
                     self._check(app)
                     self._beat(app)
@@ -85,6 +86,12 @@ class Worker:
                     await asyncio.wait_for(app.stop(), _STOP_S)
                 self._work.join(_STOP_S)
                 self._status.beat(force=True)
+
+    async def _start(self, app: ReadCommittedApp) -> None:
+        try:
+            await app.start()
+        except KafkaError as fault:
+            raise FaustCrashed(f"Faust cannot start: {type(fault).__name__}") from None
 
     def _directory(self) -> Path | None:
         directory = self._settings.status_dir
