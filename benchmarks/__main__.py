@@ -17,7 +17,9 @@ def main() -> int:
         print(f"no benchmark {wanted!r}; there are: {', '.join(known)}", file=sys.stderr)
         return 2
     chosen = known if wanted == "all" else [wanted]
-    return max(subprocess.run([sys.executable, HERE / f"{name}.py"], check=False).returncode for name in chosen)
+    return max(
+        subprocess.run([sys.executable, HERE / f"{name}.py"], check=False).returncode for name in chosen
+    )
 
 
 if __name__ == "__main__":

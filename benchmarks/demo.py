@@ -16,9 +16,23 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="hindcast-bench-") as directory:
         quick = ["--until", "2013-03-01"] if os.environ.get("QUICK") == "1" else []
         began = time.monotonic()
-        command = [sys.executable, "-m", "hindcast", "demo", "--directory", directory, "--report", str(Path(directory) / "report.html"), *quick]
+        command = [
+            sys.executable,
+            "-m",
+            "hindcast",
+            "demo",
+            "--directory",
+            directory,
+            "--report",
+            str(Path(directory) / "report.html"),
+            *quick,
+        ]
         done = subprocess.run(command, check=False, stdout=subprocess.DEVNULL)
-        print(json.dumps({"measure": "demo.seconds", "value": round(time.monotonic() - began, 1), "unit": "s", "n": 1}))
+        print(
+            json.dumps(
+                {"measure": "demo.seconds", "value": round(time.monotonic() - began, 1), "unit": "s", "n": 1}
+            )
+        )
         return done.returncode
 
 
