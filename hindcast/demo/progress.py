@@ -8,6 +8,7 @@ from typing import Any
 
 from hindcast.demo.scenes import Sent
 from hindcast.demo.story import Story
+from hindcast.local.startup import ROLES
 from stream_processors.clickhouse import Store
 
 
@@ -52,10 +53,11 @@ def reached(store: Store, goal: Goal) -> int:
 
 def idle(status: Mapping[str, Any]) -> bool:
     """Whether every processor runs, has read everything and has nothing left to do."""
-    processors = [process for process in status["processes"] if process.get("lag") is not None]
-    return bool(processors) and not any(
-        sum(process["lag"].values()) or process.get("waiting") for process in processors
-    )
+    processors = [process for process in status["processes"] if process["name"] in ROLES]
+    # one that has just been restarted has said nothing yet, which is not the same as having nothing to do
+    heard = [process for process in processors if process.get("lag") is not None]
+    busy = any(sum(process["lag"].values()) or process.get("waiting") for process in heard)
+    return len(heard) == len(ROLES) and not busy
 
 
 def complaint(status: Mapping[str, Any]) -> str:

@@ -36,12 +36,21 @@ def snapshot(store: Store) -> dict[str, pd.DataFrame]:
     return found
 
 
+# what a row is about comes first, so that a figure that differs does not shift the rows after it
+_ABOUT = (
+    "model", "environment", "model_version", "served", "output", "prediction_id", "event_time", "label_id", "reference",
+    "metric", "column", "slice", "window_start", "window_end", "started_at", "role", "valid_from", "shape", "reason",
+)  # fmt: skip
+
+
 def _sorted(frame: pd.DataFrame) -> pd.DataFrame:
     plain = frame.map(_plain)
-    keys = [
+    about = [c for c in _ABOUT if c in plain.columns]
+    keys = about + [
         c
         for c in plain.columns
-        if plain[c].map(lambda value: isinstance(value, str | bool | pd.Timestamp | int)).all()
+        if c not in about
+        and plain[c].map(lambda value: isinstance(value, str | bool | pd.Timestamp | int)).all()
     ]
     return plain.sort_values(keys or list(plain.columns), ignore_index=True)
 
