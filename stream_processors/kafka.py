@@ -94,6 +94,8 @@ def consumer(settings: KafkaSettings, *, group: str, instance: str, **more: obje
         "max_poll_interval_ms": 300_000,
         "fetch_wait_max_ms": 100,
         "queued_max_messages_kbytes": 65_536,
+        # librdkafka's default is 1 s: a fast reader empties its queue long before the next fetch, and waits
+        "fetch_queue_backoff_ms": 10,
         "allow_auto_create_topics": False,
         **_BACK_SOON,
     }
@@ -109,6 +111,7 @@ def reader(settings: KafkaSettings, **more: object) -> Consumer:
         "auto_offset_reset": "earliest",
         "isolation_level": "read_committed",
         "enable_partition_eof": True,
+        "fetch_queue_backoff_ms": 10,
         "allow_auto_create_topics": False,
         **_BACK_SOON,
     }
