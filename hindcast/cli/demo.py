@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import shutil
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,14 +40,17 @@ from producers.errors import ConfigError
 def demo(directory: Path, report: Path, until: datetime | None, seed: int, *, keep: bool) -> None:
     """A year of real flights: predicted at departure, labelled hours to weeks later, judged, reported."""
     # packages of the demo's extra, which take a second to load
+    from hindcast.cli.local import end_on_signals
     from hindcast.demo import run, story
     from hindcast.demo.report import page, terminal
+    from hindcast.local.stack import LocalStack
 
     if not report.absolute().parent.is_dir():
         raise ConfigError(f"no directory {report.absolute().parent} for the report")
     began = time.monotonic()
     console = Console()
-    _clear(directory)
+    end_on_signals()
+    LocalStack(directory).clear()
     end = until.replace(tzinfo=UTC) if until else story.END
     figures = run.run_demo(run.DemoOptions(directory, end, seed, keep), console)
     terminal.show(figures, console)
@@ -66,17 +68,3 @@ def _looking_around(directory: Path, *, running: bool) -> list[str]:
     place = f"--directory {shlex.quote(str(directory))}"
     start = [] if running else [f"hindcast up --detach {place}"]
     return [*start, f'eval "$(hindcast status --env {place})"', "hindcast query"]
-
-
-def _clear(directory: Path) -> None:
-    from hindcast.local.stack import LocalStack  # loads only with the command
-
-    if not directory.exists():
-        return
-    if LocalStack(directory).running():
-        raise ConfigError(
-            f"a stack runs in {directory}: stop it with `hindcast down --directory {directory}`"
-        )
-    if not (directory / "supervisord.conf").exists() and any(directory.iterdir()):
-        raise ConfigError(f"{directory} is not an earlier demo's: name another with --directory")
-    shutil.rmtree(directory)

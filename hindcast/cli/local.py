@@ -54,7 +54,7 @@ def up(
     console = Console()
     stack = LocalStack(directory)
     options = StackOptions(kafka_port, clickhouse_port, topic_prefix, database)
-    _end_on_signals()
+    end_on_signals()
     try:
         stack.up(options, detach=detach, said=lambda step: console.print(f"[dim]{step} …[/dim]"))
         if detach:
@@ -64,7 +64,8 @@ def up(
         _watch(stack, console)
     except KeyboardInterrupt:
         # `up` itself has already stopped what it had started.
-        raise click.ClickException("interrupted while starting; nothing is left running") from None
+        click.echo("hindcast: interrupted while starting; nothing is left running", err=True)
+        raise click.Abort from None
 
 
 @click.command()
@@ -95,8 +96,8 @@ def status(directory: Path, *, as_json: bool, as_env: bool) -> None:
         sys.exit(3)
 
 
-def _end_on_signals() -> None:
-    """SIGTERM and a closed terminal end `up` as Ctrl-C does."""
+def end_on_signals() -> None:
+    """Let SIGTERM and a closed terminal end a command as Ctrl-C does."""
 
     def end(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt

@@ -102,9 +102,10 @@ def run_demo(options: DemoOptions, console: Console) -> Figures:
     """The whole demo; stops the stack at the end, also when interrupted, unless it is to be kept."""
     stack = LocalStack(options.directory)
     with Bars(console) as bars:
+        # outside: what fails to start stops itself, and a stack that somebody else runs here is not ours to stop
+        with bars.stage("starting Kafka, ClickHouse and the processors") as said:
+            stack.up(StackOptions(settings=HASTE), said=said, detach=options.keep)
         try:
-            with bars.stage("starting Kafka, ClickHouse and the processors") as said:
-                stack.up(StackOptions(settings=HASTE), said=said, detach=options.keep)
             environment = stack.environment()
             with bars.stage("training the models"):
                 told = story.tell(flights.departures(), options.seed, until=options.until)

@@ -81,6 +81,18 @@ class Record:
         }
 
 
+def mark(layout: Layout) -> None:
+    """Make the directory known as a stack's from the first moment on, to those who would clear it.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
+    try:
+        layout.lock.touch(mode=0o600)
+    except OSError as problem:
+        raise ConfigError(explain(layout.directory, problem)) from None
+
+
 def write_record(layout: Layout, record: Record) -> None:
     """Leave the record where `read_record` finds it.
 

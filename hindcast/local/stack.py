@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
 import signal
 import subprocess
 import time
@@ -15,7 +17,8 @@ from typing import Any
 from hindcast.local.clickhouse import pings
 from hindcast.local.directories import prepare_directory, refuse_unusable_name
 from hindcast.local.kafka import answers
-from hindcast.local.layout import DEFAULT_DIRECTORY, Layout, Record, read_record
+from hindcast.local.layout import DEFAULT_DIRECTORY, Layout, Record, mark, read_record
+from hindcast.local.only_starter import only_starter
 from hindcast.local.program import last_words
 from hindcast.local.startup import (
     ROLES,
@@ -69,6 +72,12 @@ class LocalStack:
         refuse_unusable_name(self.layout.directory)
         self._refuse_if_running()
         prepare_directory(self.layout.directory, free_mib=NEEDED_MIB)
+        with only_starter(self.layout.directory):
+            self._refuse_if_running()
+            self._up(options, detach=detach, said=said)
+
+    def _up(self, options: StackOptions, *, detach: bool, said: Callable[[str], None]) -> None:
+        mark(self.layout)
         for part in (self.layout.status, self.layout.work, self.layout.log("x").parent):
             prepare_directory(part)
         for beat in self.layout.status.glob("*.json"):
@@ -87,6 +96,27 @@ class LocalStack:
         except BaseException:
             self.down()
             raise
+
+    def clear(self) -> None:
+        """Remove everything that an earlier stack left in the directory; nothing happens where nothing is.
+
+        Raises:
+            ConfigError: a stack runs or starts there, or it is no stack's directory.
+        """
+        directory = self.layout.directory
+        if not directory.exists():
+            return
+        with only_starter(directory):
+            self._refuse_if_running()
+            entries = list(directory.iterdir())
+            if entries and self.layout.lock not in entries:
+                raise ConfigError(f"{directory} is not an earlier stack's: name another place")
+            # the mark last: a clearing that was interrupted can be done again
+            for entry in sorted(entries, key=lambda entry: entry == self.layout.lock):
+                if entry.is_dir() and not entry.is_symlink():
+                    shutil.rmtree(entry)
+                else:
+                    entry.unlink()
 
     def down(self) -> bool:
         """Stop everything, processors first; returns whether anything ran. The data stay."""
@@ -205,7 +235,7 @@ class LocalStack:
     def _refuse_if_running(self) -> None:
         if self.running():
             raise ConfigError(
-                f"a stack already runs in {self.layout.directory}: stop it with `hindcast down`"
+                f"a stack already runs in {self.layout.directory}: stop it with `{_down(self.layout.directory)}`"
             )
 
     def _processes(self) -> dict[str, ProcessState]:
@@ -230,6 +260,12 @@ class LocalStack:
             return histories(self.layout.supervisor_log.read_text(errors="replace"))
         except OSError:
             return {}
+
+
+def _down(directory: Path) -> str:
+    if directory == DEFAULT_DIRECTORY.absolute():
+        return "hindcast down"
+    return f"hindcast down --directory {shlex.quote(str(directory))}"
 
 
 def _rank(name: str) -> tuple[int, str]:

@@ -160,15 +160,24 @@ def start_supervisor(
             start_new_session=True,
         )
     supervisor = Supervisor(record.control_port, record.control_password)
+    try:
+        _await_control(process, supervisor, layout)
+    except BaseException:
+        # nobody else knows it yet, and it has started nothing
+        process.kill()
+        process.wait()
+        raise
+    return process, supervisor
+
+
+def _await_control(process: subprocess.Popen[bytes], supervisor: Supervisor, layout: Layout) -> None:
     limit = time.monotonic() + _CONTROL_S
     while not supervisor.answers():
         if process.poll() == ALREADY_RUNNING:
             raise ConfigError(f"a stack already runs in {layout.directory}: stop it with `hindcast down`")
         if process.poll() is not None or time.monotonic() > limit:
-            process.kill()
             raise ConfigError(f"the supervisor did not start: {last_words(layout.log('supervisor'))}")
         time.sleep(_POLL_S)
-    return process, supervisor
 
 
 def start_servers(
