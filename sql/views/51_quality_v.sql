@@ -23,8 +23,7 @@ CREATE OR REPLACE VIEW quality_v{on_cluster}
     `sums` Map(String, Float64) COMMENT 'sums over labelled predictions',
     `metrics` Map(String, Float64) COMMENT 'figures made of them',
     `lags` Map(String, Float64) COMMENT 'seconds after which a share was labelled',
-    `contract` String COMMENT 'digest of the contract it was judged under',
-    `revisions` UInt64 COMMENT 'how many revisions are stored'
+    `contract` String COMMENT 'digest of the contract it was judged under'
 )
 AS
 SELECT
@@ -43,8 +42,7 @@ SELECT
     argMax(q.sums, q.revision) AS sums,
     argMax(q.metrics, q.revision) AS metrics,
     argMax(q.lags, q.revision) AS lags,
-    argMax(q.contract, q.revision) AS contract,
-    count() AS revisions
+    argMax(q.contract, q.revision) AS contract
 FROM quality AS q FINAL
 GROUP BY model, model_version, environment, output, slice, served, window_start, window_end
 COMMENT 'The last revision of every quality window'

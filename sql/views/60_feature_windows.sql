@@ -39,8 +39,7 @@ CREATE OR REPLACE VIEW feature_windows{on_cluster}
     `deviation` Nullable(Float64) COMMENT 'population standard deviation of finite values',
     `min` Nullable(Float64) COMMENT 'least finite value',
     `max` Nullable(Float64) COMMENT 'greatest finite value',
-    `degraded` Bool COMMENT 'coarsened by the safety valve',
-    `deltas` UInt64 COMMENT 'deltas and totals merged'
+    `degraded` Bool COMMENT 'coarsened by the safety valve'
 )
 AS
 WITH
@@ -88,8 +87,7 @@ merged AS
         sum(c.sum_of_squares) AS sum_of_squares,
         min(c.min) AS min,
         max(c.max) AS max,
-        max(c.degraded) AS degraded,
-        count() AS deltas
+        max(c.degraded) AS degraded
     FROM counted AS c
     GROUP BY model, environment, `column`, slice, window_start, window_end, model_version, served, sampling_rate, shape, column_kind
 ),
@@ -117,6 +115,6 @@ SELECT
     hindcast_ratio(sum, finite) AS mean,
     -- rounding may leave a hair below 0, and greatest passes over NULLs
     if(finite = 0, NULL, sqrt(greatest(sum_of_squares / finite - mean * mean, 0))) AS deviation,
-    min, max, degraded, deltas
+    min, max, degraded
 FROM binned
 COMMENT 'Merged sketches per window and column'

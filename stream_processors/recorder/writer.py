@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential_jitter
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 from tenacity.nap import sleep_using_event
 from tenacity.stop import stop_when_event_set
 
@@ -108,7 +108,7 @@ class Writer:
             self._epoch = batch.epoch
         retrying = Retrying(
             retry=retry_if_exception_type(HindcastError),
-            wait=wait_exponential_jitter(initial=0.2, max=10.0),
+            wait=wait_random_exponential(multiplier=0.4, max=10.0),
             stop=stop_when_event_set(self._stop),
             sleep=sleep_using_event(self._stop),
             before_sleep=self._say,

@@ -180,7 +180,7 @@ class Road:
     def quality(self, model: str) -> list[Row]:
         """The last revision of every window and slice of a model."""
         return self.store.rows(
-            "SELECT * EXCEPT (revisions) FROM quality_v WHERE model = {model:String} ORDER BY model_version, slice, window_start",
+            "SELECT * FROM quality_v WHERE model = {model:String} ORDER BY model_version, slice, window_start",
             {"model": model},
         )
 
@@ -200,7 +200,9 @@ class Road:
 
     def heartbeat(self, slot: str = "0") -> Row:
         """What a joiner says of itself."""
-        beat: Row = json.loads((self.status_dir / f"joiner-{slot}.json").read_text())
+        path = self.status_dir / f"joiner-{slot}.json"
+        assert path.exists(), "it has not spoken yet"
+        beat: Row = json.loads(path.read_text())
         return beat
 
     def messages(self, topic: str) -> int:

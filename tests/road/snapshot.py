@@ -14,7 +14,7 @@ _LEFT_OUT: Mapping[str, tuple[str, ...]] = {
     "predictions": ("producer_id", "sequence"),
     "labels": ("producer_id", "sequence"),
     "outcomes": ("label_topic_id", "label_partition", "label_offset", "label_appended_at"),
-    "feature_windows": ("deltas",),
+    "feature_windows": (),
     "drift_v": ("revision", "judged_at"),
     "quality_v": ("revision",),
     "alerts_v": ("revision", "raised_at"),

@@ -75,7 +75,7 @@ def test_deltas_add_up(record: Recorder) -> None:
     )
     assert row["mean"] == pytest.approx(values.mean())
     assert row["deviation"] == pytest.approx(values.std())
-    assert (row["min"], row["max"], row["deltas"]) == (-7.0, 40.0, 3)
+    assert (row["min"], row["max"]) == (-7.0, 40.0)
 
 
 def test_the_newest_total_replaces_what_it_counted(record: Recorder) -> None:
@@ -90,8 +90,8 @@ def test_the_newest_total_replaces_what_it_counted(record: Recorder) -> None:
             numeric([128.0], kind="total", up_to={"topic/0": 10, "topic/1": 5}, _appended_at=START + DAY),
         ],
     )
-    row = record.store.rows("SELECT bins, counts, deltas FROM feature_windows")[0]
-    assert row == {"bins": [2.0, 128.0], "counts": [1, 1], "deltas": 2}
+    row = record.store.rows("SELECT bins, counts FROM feature_windows")[0]
+    assert row == {"bins": [2.0, 128.0], "counts": [1, 1]}
 
 
 def test_coarsened_sketches_merge_at_the_least_precision(record: Recorder) -> None:
