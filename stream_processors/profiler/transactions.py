@@ -9,12 +9,16 @@ from time import monotonic
 
 from producers.errors import BrokerUnavailable, TransientError
 from producers.settings import KafkaSettings
-from stream_processors.kafka import KafkaException, offsets_of, transactional_producer
+from stream_processors.kafka import KafkaError, KafkaException, offsets_of, transactional_producer
 
 # Each call is cut short to look whether the process should stop; a call that timed out goes on where it was.
 _SLICE_S = 1.0
 _LIMIT_S = 30.0
 _STOP_LIMIT_S = 1.5
+
+# After a broker went away and came back, librdkafka (2.16) may keep the one that it had before as the group's coordinator, and then
+# `send_offsets_to_transaction` never returns, whatever its time limit (its issues 5456 and 5511). A client that has not lost a broker does not know one.
+_LOST = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN}  # noqa: SLF001 - public constants
 
 
 class Aborted(TransientError):
@@ -33,14 +37,19 @@ class Outgoing:
 class Transactions:
     """The one transactional producer of a role and slot; a new one fences its predecessor.
 
+    It ends with the first connection that it loses: what was under way then is not committed, or was, as the next one's committed offsets tell.
+
     Raises:
         BrokerUnavailable: from every method, where this producer cannot go on (a new one can).
     """
 
     def __init__(self, settings: KafkaSettings, role_and_slot: str, stop: threading.Event) -> None:
-        self._stop = stop
-        self._client = transactional_producer(settings, settings.topic(role_and_slot))
-        self._insist(lambda: self._client.init_transactions(_SLICE_S))
+        self._stop, self._lost = stop, False
+        self._client = transactional_producer(settings, settings.topic(role_and_slot), error_cb=self._heard)
+        self._insist(lambda: self._client.init_transactions(_SLICE_S), unless_lost=False)
+        self._client.poll(0)
+        # lost before it was found: nothing is remembered of that one yet
+        self._lost = False
 
     def commit(
         self,
@@ -54,6 +63,7 @@ class Transactions:
         Raises:
             Aborted: it was rolled back.
         """
+        self._refuse_if_lost()
         try:
             self._client.begin_transaction()
             for message in messages:
@@ -63,6 +73,14 @@ class Transactions:
             self._insist(lambda: self._client.commit_transaction(_SLICE_S))
         except KafkaException as error:
             self._give_up(error)
+
+    def _heard(self, error: KafkaError) -> None:
+        self._lost = self._lost or error.code() in _LOST
+
+    def _refuse_if_lost(self) -> None:
+        self._client.poll(0)
+        if self._lost:
+            raise BrokerUnavailable("the connection to Kafka was lost")
 
     def _produce(self, topic: str, message: Outgoing) -> None:
         arguments = {} if message.partition < 0 else {"partition": message.partition}
@@ -77,8 +95,8 @@ class Transactions:
             else:
                 return
 
-    def _insist(self, call: Callable[[], None]) -> None:
-        """Call until it succeeds, fails for good, or the time is up (less of it when the process should stop)."""
+    def _insist(self, call: Callable[[], None], *, unless_lost: bool = True) -> None:
+        """Call until it succeeds, fails for good, a broker is lost, or the time is up (less of it when the process should stop)."""
         started = monotonic()
         while True:
             try:
@@ -87,6 +105,8 @@ class Transactions:
                 limit = _STOP_LIMIT_S if self._stop.is_set() else _LIMIT_S
                 if not error.args[0].retriable() or monotonic() - started > limit:
                     raise
+            if unless_lost:
+                self._refuse_if_lost()
 
     def _give_up(self, error: KafkaException) -> None:
         reason = error.args[0].str()
