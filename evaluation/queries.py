@@ -67,11 +67,15 @@ class Parameter:
         """
         text = given.isoformat() if isinstance(given, datetime) else str(given)
         if self.choices and text not in self.choices:
-            raise ConfigError(f"parameter {self.name} is one of {', '.join(self.choices)}, not {text!r}")
+            raise ConfigError(f"parameter {self.name} is one of {self.told_choices()}, not {text!r}")
         try:
             return self._bound(text, now)
         except ValueError:
             raise ConfigError(f"parameter {self.name} wants {self._wanted()}, not {text!r}") from None
+
+    def told_choices(self) -> str:
+        """The choices as a person reads them."""
+        return ", ".join(choice or "empty" for choice in self.choices)
 
     def _bound(self, text: str, now: datetime) -> str:
         if self.type.startswith("DateTime64"):

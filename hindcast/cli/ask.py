@@ -122,7 +122,7 @@ def describe(named: NamedQuery) -> str:
     lines = [named.question, *([named.explanation] if named.explanation else []), "", "Parameters:"]
     for one in named.parameters:
         default = "required" if one.default is None else f"default {one.default or 'empty'}"
-        choices = f"; one of {', '.join(filter(None, one.choices))}" if one.choices else ""
+        choices = f"; one of {one.told_choices()}" if one.choices else ""
         lines.append(f"  {one.name} ({one.type}; {default}{choices}): {one.meaning}")
     lines += ["", "Columns:", *(f"  {one.name}: {one.meaning}" for one in named.columns)]
     example = "".join(f" --param {name}={value}" for name, value in named.example.items())

@@ -6,7 +6,7 @@
 --   model_version String = '': one version; empty: all
 --   column String = '': one column; empty: all
 --   slice String = '': slice such as origin=JFK; empty: the whole
---   reference String = 'training' [training, previous, seasonal, version]: compared with
+--   reference String = 'training' [, training, previous, seasonal, version]: compared with; empty: verdicts of a model that has none (no_reference)
 --   since DateTime64(6, 'UTC') = 1970-01-01: first window start, UTC
 --   until DateTime64(6, 'UTC') = 2299-12-31: window starts before this, UTC
 --   traffic String = 'served' [served, shadow, all]: served, shadow or both

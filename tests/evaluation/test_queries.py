@@ -77,7 +77,7 @@ def test_bound_values() -> None:
     [
         ({}, "needs --param model=…; it has model, at .else now., note"),
         ({"model": "m", "modle": "m"}, "no parameter modle; it has model, at"),
-        ({"model": "m", "kind": "z"}, "kind is one of , x, y, not 'z'"),
+        ({"model": "m", "kind": "z"}, "kind is one of empty, x, y, not 'z'"),
         ({"model": "m", "most": "-1"}, "most wants a whole number, 0 or more, not '-1'"),
         ({"model": "m", "most": "many"}, "most wants a whole number, 0 or more, not 'many'"),
         ({"model": "m", "at": "soon"}, "at wants a time such as"),

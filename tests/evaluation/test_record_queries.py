@@ -175,6 +175,18 @@ def test_drift_by_feature(ask: History, record: Recorder) -> None:
     assert [row["psi"] for row in rows(ask, "drift_by_feature", model=MODEL, reference="previous")] == [0.7]
 
 
+def test_drift_by_feature_without_a_reference(ask: History, record: Recorder) -> None:
+    """A model without a baseline has verdicts too, which say so: they are found under no reference's name."""
+    verdict = {**VERSION, **WINDOW, "state": "no_reference", "material": "none", "revision": 5}
+    record.insert("drift", [{**verdict, "reference": "", "column": name} for name in ("@model", "distance")])
+    assert rows(ask, "drift_by_feature", model=MODEL) == []
+    found = rows(ask, "drift_by_feature", model=MODEL, reference="")
+    assert [(row["column"], row["state"]) for row in found] == [
+        ("@model", "no_reference"),
+        ("distance", "no_reference"),
+    ]
+
+
 def sketch(values: np.ndarray[Any, Any], day: int, precision: int, **more: Any) -> dict[str, Any]:
     """One day's sketch of a numeric column."""
     bins, counts = np.unique(histogram_bins(values, precision), return_counts=True)
