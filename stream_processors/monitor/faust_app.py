@@ -6,6 +6,7 @@ the default, a rebalance never ends), static membership. Faust creates no topic,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ Take = Callable[[int, int, int, bytes | None], None]
 
 _SESSION_S = 10.0
 _COMMIT_S = 1.0
+# the name of a listener, which librdkafka takes before an address (PLAINTEXT://host:9092)
+_LISTENER = re.compile(r"^\w+://")
 
 
 def monitor_group(settings: KafkaSettings) -> str:
@@ -64,7 +67,7 @@ def faust_app(
 
 def _faust_settings(settings: KafkaSettings, slot: str, data: Path) -> dict[str, Any]:
     return {
-        "broker": ";".join(f"kafka://{server.strip()}" for server in settings.bootstrap.split(",")),
+        "broker": _brokers(settings.bootstrap),
         "broker_credentials": broker_credentials(settings.properties),
         "broker_client_id": f"hindcast-monitor-{slot}",
         "broker_session_timeout": _SESSION_S,
@@ -81,6 +84,11 @@ def _faust_settings(settings: KafkaSettings, slot: str, data: Path) -> dict[str,
         "web_enabled": False,
         "autodiscover": False,
     }
+
+
+def _brokers(bootstrap: str) -> str:
+    servers = (_LISTENER.sub("", server.strip()) for server in bootstrap.split(","))
+    return ";".join(f"kafka://{server}" for server in servers)
 
 
 def _listener(topic: str, assigned: Callable[[frozenset[int]], None]) -> Callable[..., Awaitable[None]]:
