@@ -8,10 +8,12 @@ Two frames are read on the same topic and told apart by the first byte: single-o
 from __future__ import annotations
 
 import io
+from functools import cache
 from typing import Any, Protocol
 
 import fastavro
 
+from producers.avro_writer import REFUSALS, Writer, body_writer
 from producers.errors import InvalidEvent, Undecodable, UnknownSchema
 from producers.schema_files import Schema, by_fingerprint, newest
 
@@ -66,13 +68,19 @@ def encode(name: str, record: dict[str, Any], registry: Registry | None = None) 
         InvalidEvent: a field does not fit the schema; the message names the schema, never a value.
     """
     schema = newest(name)
+    head = frame(schema, registry)
+    write = _quick_writer(name)
+    if write is not None:
+        try:
+            return head + write(record)
+        except REFUSALS:
+            pass  # defaults, other types and mistakes are fastavro's business
     body = io.BytesIO()
-    body.write(frame(schema, registry))
     try:
         fastavro.schemaless_writer(body, schema.parsed, record, strict_allow_default=True)
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise InvalidEvent(_field_at_fault(schema, record), f"does not fit {schema.label}") from error
-    return body.getvalue()
+    return head + body.getvalue()
 
 
 def decode(value: bytes, registry: Registry | None = None) -> tuple[str, dict[str, Any]]:
@@ -93,6 +101,11 @@ def decode(value: bytes, registry: Registry | None = None) -> tuple[str, dict[st
         raise Undecodable(f"{len(value) - body.tell()} bytes left over after {writer.label}")
     assert isinstance(record, dict)
     return writer.name, record
+
+
+@cache
+def _quick_writer(name: str) -> Writer | None:
+    return body_writer(newest(name).parsed)
 
 
 def _field_at_fault(schema: Schema, record: dict[str, Any]) -> str:
