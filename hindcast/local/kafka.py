@@ -124,7 +124,8 @@ def _java_command(java: Path, jars: list[Path], node: KafkaNode) -> list[str]:
 def _format(command: list[str], node: KafkaNode) -> None:
     """Write the node's metadata, once in the life of a directory."""
     tool = ["kafka.tools.StorageTool", "format", "--standalone", "--ignore-formatted"]
-    chosen = ["-t", node.cluster_id, "-c", str(node.properties_file)]
+    # one argument: an identity may begin with a dash
+    chosen = [f"--cluster-id={node.cluster_id}", "-c", str(node.properties_file)]
     try:
         done = subprocess.run(
             [*command, *tool, *chosen], capture_output=True, text=True, timeout=_FORMAT_TIMEOUT_S, check=False
