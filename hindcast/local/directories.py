@@ -19,10 +19,24 @@ def cache_directory(environment: Mapping[str, str]) -> Path:
     """Where downloaded jars live: `HINDCAST_CACHE`, else `.cache/` of a checkout, else the user's cache."""
     given = environment.get("HINDCAST_CACHE")
     if given:
-        return Path(given).expanduser()
+        return full_path(Path(given))
     if (CHECKOUT / "pyproject.toml").is_file():
         return CHECKOUT / ".cache"
     return Path.home() / ".cache" / "hindcast"
+
+
+def full_path(place: Path) -> Path:
+    """The absolute path of what a person typed, ``~`` included; it need not exist.
+
+    Raises:
+        ConfigError: the home of nobody, or relative to a working directory that is gone.
+    """
+    try:
+        return place.expanduser().absolute()
+    except RuntimeError:
+        raise ConfigError(f"{place} begins with the home of a user who is not known here") from None
+    except OSError as problem:
+        raise ConfigError(f"{place} has no place: the working directory: {problem.strerror}") from None
 
 
 def prepare_directory(directory: Path, *, free_mib: int = 0) -> Path:

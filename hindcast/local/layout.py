@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -12,6 +13,13 @@ from hindcast.local.directories import explain
 from producers.errors import ConfigError
 
 DEFAULT_DIRECTORY = Path(".hindcast")
+
+
+def told(command: str, directory: Path) -> str:
+    """What to type for the stack of a directory, such as `hindcast down`; names the directory where it is not the usual one."""
+    if directory.absolute() == DEFAULT_DIRECTORY.absolute():
+        return f"hindcast {command}"
+    return f"hindcast {command} --directory {shlex.quote(str(directory))}"
 
 
 @dataclass(frozen=True)
@@ -29,6 +37,16 @@ class Layout:
     def lock(self) -> Path:
         """Held by the supervisor for as long as it lives."""
         return self.directory / "supervisor.lock"
+
+    @property
+    def end_request(self) -> Path:
+        """There while `hindcast down` waits for a start to end."""
+        return self.directory / "end.requested"
+
+    @property
+    def supervisor_pid(self) -> Path:
+        """The supervisor's process id, written by itself soon after its start."""
+        return self.directory / "supervisord.pid"
 
     @property
     def supervisor_settings(self) -> Path:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from hindcast.local.directories import explain
+from hindcast.local.layout import Layout
 from producers.errors import ConfigError
+
+_ATTEMPTS = 10
+_BETWEEN_S = 0.03
 
 
 @contextmanager
@@ -25,9 +30,43 @@ def only_starter(directory: Path) -> Iterator[None]:
     except OSError as problem:
         raise ConfigError(explain(directory, problem)) from None
     try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not _locked(held):
+            raise ConfigError(f"another process starts a stack in {directory} at this moment")
         yield
-    except BlockingIOError:
-        raise ConfigError(f"another process starts a stack in {directory} at this moment") from None
     finally:
         os.close(held)
+
+
+def is_starting(layout: Layout) -> bool:
+    """Whether a process starts a stack in the directory now.
+
+    Raises:
+        ConfigError: the directory cannot be read.
+    """
+    try:
+        held = os.open(layout.directory, os.O_RDONLY | os.O_DIRECTORY)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as problem:
+        raise ConfigError(explain(layout.directory, problem)) from None
+    try:
+        fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        # whoever clears the directory of a stack holds it as well, and leaves no mark of one
+        return layout.lock.exists()
+    else:
+        return False
+    finally:
+        os.close(held)
+
+
+def _locked(held: int) -> bool:
+    # More than once, because whoever looks whether a start is under way holds the directory for a moment.
+    for _ in range(_ATTEMPTS):
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_BETWEEN_S)
+        else:
+            return True
+    return False

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from hindcast.local.clickhouse import pings
-from hindcast.local.directories import prepare_directory, refuse_unusable_name
+from hindcast.local.directories import explain, full_path, prepare_directory, refuse_unusable_name
+from hindcast.local.end_request import asking_to_end, forget_request, refuse_if_asked_to_end
 from hindcast.local.kafka import answers
-from hindcast.local.layout import DEFAULT_DIRECTORY, Layout, Record, mark, read_record
-from hindcast.local.only_starter import only_starter
+from hindcast.local.layout import DEFAULT_DIRECTORY, Layout, Record, mark, read_record, told
+from hindcast.local.only_starter import is_starting, only_starter
 from hindcast.local.program import last_words
 from hindcast.local.startup import (
     ROLES,
@@ -31,7 +31,7 @@ from hindcast.local.startup import (
 )
 from hindcast.local.status import health, process_status, read_heartbeats
 from hindcast.local.supervisor import History, ProcessState, Supervisor, histories, is_held
-from producers.errors import ConfigError, TransientError
+from producers.errors import ConfigError, HindcastError, TransientError
 
 SERVERS = ("kafka", "clickhouse")
 NEEDED_MIB = 512
@@ -50,7 +50,7 @@ class LocalStack:
     def __init__(
         self, directory: Path = DEFAULT_DIRECTORY, *, environment: Mapping[str, str] | None = None
     ) -> None:
-        self.layout = Layout(directory.expanduser().absolute())
+        self.layout = Layout(full_path(directory))
         self._environment = dict(os.environ if environment is None else environment)
         self._child: subprocess.Popen[bytes] | None = None
 
@@ -67,6 +67,7 @@ class LocalStack:
 
         Raises:
             ConfigError: it cannot start; one line that says why.
+            HindcastError: `down` has ended the start.
         """
         options = options or StackOptions()
         refuse_unusable_name(self.layout.directory)
@@ -74,7 +75,13 @@ class LocalStack:
         prepare_directory(self.layout.directory, free_mib=NEEDED_MIB)
         with only_starter(self.layout.directory):
             self._refuse_if_running()
-            self._up(options, detach=detach, said=said)
+            forget_request(self.layout)
+            try:
+                self._up(options, detach=detach, said=said)
+            except HindcastError:
+                # whatever it was that failed when everything was taken away
+                refuse_if_asked_to_end(self.layout)
+                raise
 
     def _up(self, options: StackOptions, *, detach: bool, said: Callable[[str], None]) -> None:
         mark(self.layout)
@@ -84,6 +91,7 @@ class LocalStack:
             beat.unlink(missing_ok=True)
         said("preparing Kafka and ClickHouse")
         record = write_settings(self.layout, self._environment, options)
+        refuse_if_asked_to_end(self.layout)
         self._child, supervisor = start_supervisor(self.layout, self._environment, record, detach=detach)
         try:
             start_servers(self.layout, supervisor, record, said)
@@ -94,18 +102,23 @@ class LocalStack:
                 supervisor.start(role)
             self._wait_until_started()
         except BaseException:
-            self.down()
+            self._stop()
             raise
 
     def clear(self) -> None:
         """Remove everything that an earlier stack left in the directory; nothing happens where nothing is.
 
         Raises:
-            ConfigError: a stack runs or starts there, or it is no stack's directory.
+            ConfigError: a stack runs or starts there, it is no stack's directory, or it may not be read and written.
         """
         directory = self.layout.directory
-        if not directory.exists():
-            return
+        try:
+            if directory.exists():
+                self._clear(directory)
+        except OSError as problem:
+            raise ConfigError(explain(directory, problem)) from None
+
+    def _clear(self, directory: Path) -> None:
         with only_starter(directory):
             self._refuse_if_running()
             entries = list(directory.iterdir())
@@ -119,23 +132,47 @@ class LocalStack:
                     entry.unlink()
 
     def down(self) -> bool:
-        """Stop everything, processors first; returns whether anything ran. The data stay."""
-        record = read_record(self.layout)
-        if record is None or not is_held(self.layout.lock):
+        """Stop everything, processors first, and end a start that is under way; returns whether there was anything. The data stay.
+
+        Raises:
+            TransientError: another process that starts the stack has not noticed for a minute.
+        """
+        starting = is_starting(self.layout)
+        if not starting and not self.running():
             return False
-        pid = self._supervisor_pid()
-        with suppress(TransientError):
-            self._supervisor(record).shutdown()
-        limit = time.monotonic() + _SHUTDOWN_S
-        while is_held(self.layout.lock):
+        with asking_to_end(self.layout) if starting else nullcontext():
+            self._stop()
+            limit = time.monotonic() + _SHUTDOWN_S
+            while is_starting(self.layout):
+                if time.monotonic() > limit:
+                    raise TransientError(f"the start in {self.layout.directory} has not ended yet: try again")
+                time.sleep(_POLL_S)
+                self._stop()
+        return True
+
+    def _stop(self) -> None:
+        """Stop everything that the supervisor has started, and the supervisor; nothing where none lives."""
+        limit, told_to_end = time.monotonic() + _SHUTDOWN_S, False
+        while self.running():
+            if not told_to_end:
+                told_to_end = self._shut_down()
             if time.monotonic() > limit:
                 # Its programs are on a leash and end with it.
-                os.kill(pid, signal.SIGKILL)
+                os.kill(self._supervisor_pid(), signal.SIGKILL)
                 limit = float("inf")
             time.sleep(_POLL_S)
         if self._child is not None:
             self._child.wait()
-        return True
+
+    def _shut_down(self) -> bool:
+        """Whether the supervisor has been told to end: one that has just begun takes no orders yet."""
+        record = read_record(self.layout)
+        if record is None:
+            return False
+        with suppress(TransientError):
+            self._supervisor(record).shutdown()
+            return True
+        return False
 
     def running(self) -> bool:
         """Whether a supervisor of this directory lives."""
@@ -235,7 +272,7 @@ class LocalStack:
     def _refuse_if_running(self) -> None:
         if self.running():
             raise ConfigError(
-                f"a stack already runs in {self.layout.directory}: stop it with `{_down(self.layout.directory)}`"
+                f"a stack already runs in {self.layout.directory}: stop it with `{told('down', self.layout.directory)}`"
             )
 
     def _processes(self) -> dict[str, ProcessState]:
@@ -245,7 +282,7 @@ class LocalStack:
         record = read_record(self.layout)
         if record is None:
             raise ConfigError(
-                f"no stack was started in {self.layout.directory}: start one with `hindcast up`"
+                f"no stack was started in {self.layout.directory}: start one with `{told('up', self.layout.directory)}`"
             )
         return record
 
@@ -253,19 +290,18 @@ class LocalStack:
         return Supervisor(record.control_port, record.control_password)
 
     def _supervisor_pid(self) -> int:
-        return int((self.layout.directory / "supervisord.pid").read_text())
+        try:
+            return int(self.layout.supervisor_pid.read_text())
+        except (OSError, ValueError):
+            raise TransientError(
+                f"the supervisor of {self.layout.directory} does not end: try again"
+            ) from None
 
     def _histories(self) -> dict[str, History]:
         try:
             return histories(self.layout.supervisor_log.read_text(errors="replace"))
         except OSError:
             return {}
-
-
-def _down(directory: Path) -> str:
-    if directory == DEFAULT_DIRECTORY.absolute():
-        return "hindcast down"
-    return f"hindcast down --directory {shlex.quote(str(directory))}"
 
 
 def _rank(name: str) -> tuple[int, str]:

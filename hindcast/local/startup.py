@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from hindcast.local.clickhouse import pings, prepare_clickhouse
 from hindcast.local.directories import CHECKOUT, explain
 from hindcast.local.kafka import answers, prepare_kafka
-from hindcast.local.layout import Layout, Record, new_password, read_record, write_record
+from hindcast.local.layout import Layout, Record, new_password, read_record, told, write_record
 from hindcast.local.leash import leashed
 from hindcast.local.ports import free_port
 from hindcast.local.program import Program, last_words
@@ -174,7 +174,9 @@ def _await_control(process: subprocess.Popen[bytes], supervisor: Supervisor, lay
     limit = time.monotonic() + _CONTROL_S
     while not supervisor.answers():
         if process.poll() == ALREADY_RUNNING:
-            raise ConfigError(f"a stack already runs in {layout.directory}: stop it with `hindcast down`")
+            raise ConfigError(
+                f"a stack already runs in {layout.directory}: stop it with `{told('down', layout.directory)}`"
+            )
         if process.poll() is not None or time.monotonic() > limit:
             raise ConfigError(f"the supervisor did not start: {last_words(layout.log('supervisor'))}")
         time.sleep(_POLL_S)

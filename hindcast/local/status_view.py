@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from hindcast.local.layout import told
 from hindcast.local.status import STALE_S
 
 _COLOURS = {"running": "green", "starting": "yellow", "stopping": "yellow", "stopped": "dim"}
@@ -18,7 +20,8 @@ _WORST_PARTITIONS = 3
 def render_status(status: Mapping[str, Any]) -> RenderableType:
     """One table with a line per process, the addresses below it, and errors in full below that."""
     if not status["running"]:
-        return Text(f"nothing runs in {status['directory']}: start it with `hindcast up`")
+        up = told("up", Path(status["directory"]))
+        return Text(f"nothing runs in {status['directory']}: start it with `{up}`")
     if "problem" in status:
         return Text(f"{status['directory']}: {status['problem']}", style="red")
     table = Table(box=None, pad_edge=False)

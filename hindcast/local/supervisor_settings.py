@@ -39,7 +39,7 @@ def render_supervisor_settings(
             "logfile": str(layout.supervisor_log),
             "logfile_maxbytes": _LOG_BYTES,
             "logfile_backups": "1",
-            "pidfile": str(layout.directory / "supervisord.pid"),
+            "pidfile": str(layout.supervisor_pid),
             "directory": str(layout.work),
             "loglevel": "info",
         },
