@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -12,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 
+from producers.complaints import Complaints
 from producers.errors import ConfigError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -68,6 +70,7 @@ class StatusFile:
         self._now, self._clock, self._every = now, clock, every
         self._path = _made(directory) / f"{role}-{slot}.json" if directory else None
         self.heartbeat = Heartbeat(role, slot, started_at=now().isoformat())
+        self._complaints = Complaints(logging.getLogger(f"hindcast.{role}"), clock=clock)
         self._last_write = float("-inf")
         self._last_events = 0
 
@@ -76,9 +79,10 @@ class StatusFile:
         self.heartbeat.events += events
 
     def failed(self, error: BaseException | str) -> None:
-        """Remember the last error: its first line."""
+        """Remember the last error, its first line; it is logged too, each kind once a minute."""
         text = str(error) or type(error).__name__
         self.heartbeat.last_error = text.splitlines()[0][:300]
+        self._complaints.say(type(error).__name__, self.heartbeat.last_error)
         self.heartbeat.last_error_at = self._now().isoformat()
 
     def recovered(self) -> None:

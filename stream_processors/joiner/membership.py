@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from producers.errors import BrokerUnavailable, ConfigError
+from producers.errors import BrokerUnavailable
 from producers.settings import KafkaSettings
+from stream_processors.fencing import fatal, is_fatal
 from stream_processors.joiner.joining import Position
-from stream_processors.kafka import Consumer, KafkaError, KafkaException, TopicPartition, consumer
+from stream_processors.kafka import (
+    Consumer,
+    KafkaError,
+    KafkaException,
+    TopicPartition,
+    committed_places,
+    consumer,
+)
 
 _TOPICS = ("labels", "predictions")
 # the assignment's position is never used: nothing is fetched
@@ -56,12 +64,12 @@ class Membership:
 
         Raises:
             BrokerUnavailable: positions could not be read after an assignment.
-            ConfigError: another process uses our slot.
+            Fenced: another process uses our slot.
         """
         message = self._consumer.poll(seconds)
         error = message.error() if message is not None else None
-        if error is not None and error.code() in {KafkaError._FENCED, KafkaError.FENCED_INSTANCE_ID}:  # noqa: SLF001 - public constant
-            raise ConfigError("another joiner took over this slot: give each its own HINDCAST_SLOT")
+        if error is not None and is_fatal(error):
+            raise fatal(error, "joiner")
         if self._unread:
             self._read_positions()
 
@@ -70,6 +78,7 @@ class Membership:
 
         Raises:
             BrokerUnavailable: not committed; what was sent will be sent again, and tables know it already.
+            Fenced: another process uses our slot.
         """
         moved = {place: at for place, at in positions.items() if self._committed.get(place) != at}
         if not moved:
@@ -83,6 +92,8 @@ class Membership:
         except KafkaException as error:
             if error.args[0].code() in _MOVED:
                 return
+            if is_fatal(error.args[0]):
+                raise fatal(error.args[0], "joiner") from None
             raise BrokerUnavailable(f"positions were not committed: {error.args[0].str()}") from None
         self._committed |= moved
 
@@ -99,7 +110,7 @@ class Membership:
 
     def _read_positions(self) -> None:
         try:
-            found = self._consumer.committed(self._unread, timeout=10.0)
+            found = committed_places(self._consumer, self._unread)
         except KafkaException as error:
             raise BrokerUnavailable(f"no committed positions: {error.args[0].str()}") from None
         self._unread, self._committed = [], {}

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -15,12 +12,14 @@ from producers.registry import SchemaRegistry
 from stream_processors.await_servers import await_topics
 from stream_processors.clickhouse import Store
 from stream_processors.contracts.follower import ContractFollower
+from stream_processors.fencing import Fenced, Lapses
 from stream_processors.joiner.joining import Joining, by_name, lags
 from stream_processors.joiner.marks import Marks
 from stream_processors.joiner.membership import Membership
 from stream_processors.joiner.publishing import Publisher
 from stream_processors.joiner.quality.measuring import Measuring
 from stream_processors.kafka import KafkaException
+from stream_processors.processor_main import processor_main
 from stream_processors.settings import ProcessorSettings
 from stream_processors.status import StatusFile
 
@@ -45,28 +44,40 @@ def run(settings: ProcessorSettings, stop: threading.Event) -> None:
     status = StatusFile("joiner", settings.slot, settings.status_dir)
     status.beat(force=True)
     await_topics(settings.kafka, _TOPICS, stop, status)
-    joiner = _patiently(lambda: _Joiner(settings, stop, status), stop, status)
-    if joiner is None:
-        return
-    try:
-        wait_s, again_at = _FIRST_WAIT_S, 0.0
-        while not stop.is_set():
-            try:
-                if monotonic() < again_at:
-                    joiner.idle(_POLL_S)
-                    continue
-                joiner.idle(0.0)
-                joiner.step()
-                wait_s = _FIRST_WAIT_S
-                status.recovered()
-            except ConfigError:
-                raise
-            except (HindcastError, KafkaException) as fault:
-                status.failed(fault)
-                again_at, wait_s = monotonic() + wait_s, min(2 * wait_s, _LONGEST_WAIT_S)
-    finally:
-        joiner.close()
-        status.beat(force=True)
+    lapses = Lapses()
+    while not stop.is_set():
+        joiner = _patiently(lambda: _Joiner(settings, stop, status), stop, status)
+        if joiner is None:
+            return
+        try:
+            _work(joiner, stop, status)
+        except Fenced as fault:
+            lapses.forgive(fault)
+            status.failed(fault)
+        finally:
+            joiner.close()
+            status.beat(force=True)
+
+
+def _work(joiner: _Joiner, stop: threading.Event, status: StatusFile) -> None:
+    """Step after step until ``stop``; after a fault that passes the next one waits, ever longer."""
+    wait_s, again_at = _FIRST_WAIT_S, 0.0
+    while not stop.is_set():
+        try:
+            if monotonic() < again_at:
+                joiner.idle(_POLL_S)
+                continue
+            joiner.idle(0.0)
+            joiner.step()
+            wait_s = _FIRST_WAIT_S
+            status.recovered()
+        except ConfigError:
+            raise
+        except (HindcastError, KafkaException) as fault:
+            status.failed(fault)
+            # the step that failed is left to be done, whatever was said before it
+            status.heartbeat.waiting = max(1, status.heartbeat.waiting)
+            again_at, wait_s = monotonic() + wait_s, min(2 * wait_s, _LONGEST_WAIT_S)
 
 
 def _patiently(make: Callable[[], _Joiner], stop: threading.Event, status: StatusFile) -> _Joiner | None:
@@ -168,13 +179,5 @@ class _Joiner:
 
 
 def main() -> int:
-    """Run with settings from the environment until SIGTERM or SIGINT; 2 where the settings are at fault."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    try:
-        run(ProcessorSettings.from_environment(os.environ), stop)
-    except ConfigError as fault:
-        sys.stderr.write(f"joiner: {fault}\n")
-        return 2
-    return 0
+    """Run with settings from the environment until SIGTERM or SIGINT; returns the exit code."""
+    return processor_main("joiner", run)

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
-import signal
-import sys
 import threading
 
-from producers.errors import ConfigError, TransientError
 from stream_processors.await_servers import await_topics, refuse_wrong_credentials
 from stream_processors.monitor.worker import Worker
+from stream_processors.processor_main import processor_main
 from stream_processors.settings import ProcessorSettings
 from stream_processors.status import StatusFile
 
@@ -41,20 +37,5 @@ def run(settings: ProcessorSettings, stop: threading.Event) -> None:
 
 
 def main() -> int:
-    """Run with settings from the environment until SIGTERM or SIGINT; 2 where the settings are at fault, 1 where a restart helps."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    # Faust, mode and aiokafka say every step at INFO
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    # a broker that is away costs aiokafka thirty lines a second; the heartbeat says it once
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    try:
-        run(ProcessorSettings.from_environment(os.environ), stop)
-    except ConfigError as fault:
-        sys.stderr.write(f"monitor: {fault}\n")
-        return 2
-    except TransientError as fault:
-        sys.stderr.write(f"monitor: {fault}: start it again\n")
-        return 1
-    return 0
+    """Run with settings from the environment until SIGTERM or SIGINT; returns the exit code."""
+    return processor_main("monitor", run)

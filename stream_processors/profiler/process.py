@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
 import threading
 
-from producers.errors import ConfigError, TransientError
+from producers.errors import TransientError
 from producers.registry import SchemaRegistry
 from stream_processors.await_servers import await_topics
+from stream_processors.fencing import Fenced, Lapses
 from stream_processors.kafka import KafkaException
+from stream_processors.processor_main import processor_main
 from stream_processors.profiler.session import FlushRule, Session
 from stream_processors.settings import ProcessorSettings
 from stream_processors.status import StatusFile
@@ -28,7 +27,7 @@ def run(settings: ProcessorSettings, stop: threading.Event, *, rule: FlushRule |
     """
     status = StatusFile("profiler", settings.slot, settings.status_dir)
     status.beat(force=True)
-    pause = _FIRST_PAUSE_S
+    pause, lapses = _FIRST_PAUSE_S, Lapses()
     while not stop.is_set():
         before = status.heartbeat.events
         try:
@@ -40,6 +39,9 @@ def run(settings: ProcessorSettings, stop: threading.Event, *, rule: FlushRule |
             )
             with Session(settings, status, stop, rule=rule, registry=registry) as session:
                 session.run()
+        except Fenced as fault:
+            lapses.forgive(fault)
+            status.failed(fault)
         except (TransientError, KafkaException) as fault:
             status.failed(_text(fault))
             status.beat(force=True)
@@ -58,13 +60,5 @@ def _wait(stop: threading.Event, status: StatusFile, seconds: float) -> None:
 
 
 def main() -> int:
-    """Run with settings from the environment until SIGTERM or SIGINT; 2 where the settings are at fault."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    try:
-        run(ProcessorSettings.from_environment(os.environ), stop)
-    except ConfigError as fault:
-        sys.stderr.write(f"profiler: {fault}\n")
-        return 2
-    return 0
+    """Run with settings from the environment until SIGTERM or SIGINT; returns the exit code."""
+    return processor_main("profiler", run)

@@ -111,7 +111,9 @@ class Session:
             self._flush_or_start_over()
         topic = self._source.topic
         positions = {f"{topic}-{partition}": one.next_offset for partition, one in self._progress.items()}
-        self._status.beat(positions, self._source.lag())
+        # what is read and not committed would be read again: it is not done
+        done = {partition: one.first_offset for partition, one in self._progress.items()}
+        self._status.beat(positions, self._source.lag(done))
 
     def _count(self, read: Read) -> None:
         decoded = decode_batch(read.values, self._registry, expected=("prediction",))

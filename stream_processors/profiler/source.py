@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from operator import itemgetter
 
 import numpy as np
 import numpy.typing as npt
 
-from producers.errors import BrokerUnavailable, ConfigError
+from producers.errors import BrokerUnavailable
 from producers.settings import KafkaSettings
+from stream_processors.fencing import fatal, is_fatal
 from stream_processors.kafka import (
     OFFSET_BEGINNING,
     Consumer,
@@ -132,7 +133,7 @@ class Source:
 
         Raises:
             BrokerUnavailable: the client cannot go on; a new one can.
-            ConfigError: another member has taken this slot.
+            Fenced: another member has taken this slot.
         """
         messages = self._client.consume(self._batch, timeout)
         if self._changed:
@@ -178,12 +179,8 @@ class Source:
             if partition in self._next:
                 # control records (of transactions) stand before the end without being messages
                 self._next[partition] = max(self._next[partition], message.offset())
-        elif error.fatal() or error.code() == KafkaError._FATAL:  # noqa: SLF001 - public constant
-            if "fenced" in error.str():
-                raise ConfigError(
-                    "another profiler runs with this slot: give each a HINDCAST_SLOT of its own"
-                )
-            raise BrokerUnavailable(f"{self.topic}: {error.str()}")
+        elif is_fatal(error):
+            raise fatal(error, "profiler")
         elif error.code() in {
             KafkaError.UNKNOWN_TOPIC_OR_PART,
             KafkaError.TOPIC_AUTHORIZATION_FAILED,
@@ -191,10 +188,13 @@ class Source:
         }:
             raise BrokerUnavailable(f"{self.topic}: {error.str()}")
 
-    def lag(self) -> dict[str, int]:
-        """Messages (and control records) of each owned partition that are not read yet, as far as the client knows."""
+    def lag(self, done: Mapping[int, int]) -> dict[str, int]:
+        """Messages (and control records) of each partition in ``done`` (partition → next offset), as far as the client knows the log's end.
+
+        Before its first answer, which must not pass for "nothing to do", it is 1.
+        """
         found = {}
-        for partition, position in self._next.items():
+        for partition, position in done.items():
             _, end = self._client.get_watermark_offsets(TopicPartition(self.topic, partition), cached=True)
-            found[f"{self.topic}-{partition}"] = max(0, end - position)
+            found[f"{self.topic}-{partition}"] = max(0, end - position) if end >= 0 else 1
         return found

@@ -9,6 +9,7 @@ from time import monotonic
 
 from producers.errors import BrokerUnavailable, TransientError
 from producers.settings import KafkaSettings
+from stream_processors.fencing import fatal, is_fatal
 from stream_processors.kafka import KafkaError, KafkaException, offsets_of, transactional_producer
 
 # Each call is cut short to look whether the process should stop; a call that timed out goes on where it was.
@@ -41,6 +42,7 @@ class Transactions:
 
     Raises:
         BrokerUnavailable: from every method, where this producer cannot go on (a new one can).
+        Fenced: a successor has begun.
     """
 
     def __init__(self, settings: KafkaSettings, role_and_slot: str, stop: threading.Event) -> None:
@@ -110,6 +112,8 @@ class Transactions:
 
     def _give_up(self, error: KafkaException) -> None:
         reason = error.args[0].str()
+        if is_fatal(error.args[0]):
+            raise fatal(error.args[0], "profiler") from None
         if not error.args[0].txn_requires_abort():
             raise BrokerUnavailable(f"the transaction failed: {reason}") from None
         try:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 
-from producers.errors import ConfigError
-from stream_processors.kafka import Consumer, KafkaError, Message
+from stream_processors.fencing import fatal, is_fatal
+from stream_processors.kafka import Consumer, Message
 
 # One call takes at most so many; it returns early where its own time is up.
 _CHUNK = 10_000
@@ -66,21 +66,5 @@ def _judge(chunk: list[Message], failed: Callable[[str], None]) -> None:
         if error is None:
             continue
         if is_fatal(error):
-            raise fatal(error)
+            raise fatal(error, "recorder")
         failed(f"Kafka: {error.name()}")
-
-
-def is_fatal(error: KafkaError) -> bool:
-    """Whether the client is of no use after this error."""
-    return bool(error.fatal()) or error.code() == KafkaError._FATAL  # noqa: SLF001 - public constant
-
-
-class Fenced(ConfigError):
-    """Another member took this one's place: a recorder with the same slot, or this one's own shadow after a broker died."""
-
-
-def fatal(error: KafkaError) -> ConfigError:
-    """What to raise for such an error."""
-    if "fenced" in error.str():
-        return Fenced("another recorder runs with this slot: give each a HINDCAST_SLOT of its own")
-    return ConfigError(f"Kafka refuses this recorder for good ({error.name()})")

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
 import threading
-from time import monotonic
 
-from producers.errors import BrokerUnavailable, ConfigError, TransientError
+from producers.errors import TransientError
 from producers.registry import SchemaRegistry
 from producers.topics import topics
-from stream_processors.clickhouse import Store
-from stream_processors.kafka import KafkaException, partition_counts
-from stream_processors.recorder.gathering import Fenced, Limits, fatal, is_fatal
+from stream_processors.await_servers import await_topics, refuse_wrong_credentials
+from stream_processors.fencing import Fenced, Lapses, fatal, is_fatal
+from stream_processors.kafka import KafkaException
+from stream_processors.processor_main import processor_main
+from stream_processors.recorder.gathering import Limits
 from stream_processors.recorder.recorder import Recorder
 from stream_processors.settings import ProcessorSettings
 from stream_processors.status import StatusFile
 
 _AGAIN_S = 1.0
-_FENCED_AGAIN_S = 60.0
 
 
 def run(settings: ProcessorSettings, stop: threading.Event, *, limits: Limits | None = None) -> None:
@@ -30,22 +27,19 @@ def run(settings: ProcessorSettings, stop: threading.Event, *, limits: Limits | 
     """
     status = StatusFile("recorder", settings.slot, settings.status_dir)
     status.beat(force=True)
-    _refuse_wrong_credentials(settings, status)
-    _wait_for_topics(settings, status, stop)
-    if stop.is_set():
-        return
-    fenced = float("-inf")
+    refuse_wrong_credentials(settings.clickhouse, status)
+    await_topics(settings.kafka, topics(), stop, status)
+    lapses = Lapses()
     while not stop.is_set():
         try:
             _record(settings, stop, status, limits)
         except Fenced as fault:
-            # a broker that dies while we join may know our name under another member: once is no proof of a second recorder
-            if monotonic() - fenced < _FENCED_AGAIN_S:
-                raise
-            fenced = monotonic()
+            lapses.forgive(fault)
             status.failed(fault)
-        except KafkaException as fault:
-            status.failed(f"Kafka: {fault.args[0].name()}")
+        except (TransientError, KafkaException) as fault:
+            status.failed(
+                f"Kafka: {fault.args[0].name()}" if isinstance(fault, KafkaException) else str(fault)
+            )
             stop.wait(_AGAIN_S)
         status.beat(force=True)
 
@@ -60,7 +54,7 @@ def _record(
             recorder.step()
     except KafkaException as fault:
         if is_fatal(fault.args[0]):
-            raise fatal(fault.args[0]) from None
+            raise fatal(fault.args[0], "recorder") from None
         raise
     finally:
         recorder.close()
@@ -70,39 +64,6 @@ def _registry(settings: ProcessorSettings) -> SchemaRegistry | None:
     return SchemaRegistry(settings.kafka.schema_registry) if settings.kafka.schema_registry else None
 
 
-def _refuse_wrong_credentials(settings: ProcessorSettings, status: StatusFile) -> None:
-    """Say at once what waiting will not mend; a ClickHouse that is away is waited for later."""
-    try:
-        Store(settings.clickhouse).close()
-    except TransientError as fault:
-        status.failed(fault)
-        status.beat(force=True)
-
-
-def _wait_for_topics(settings: ProcessorSettings, status: StatusFile, stop: threading.Event) -> None:
-    wanted = {settings.kafka.topic(name) for name in topics()}
-    while not stop.is_set():
-        try:
-            missing = wanted - set(partition_counts(settings.kafka))
-            if not missing:
-                return
-            raise BrokerUnavailable(
-                f"topic {min(missing)} does not exist (yet): `hindcast topics` creates it"
-            )
-        except TransientError as fault:
-            status.failed(fault)
-            status.beat(force=True)
-            stop.wait(_AGAIN_S)
-
-
 def main() -> int:
-    """Run with settings from the environment until SIGTERM or SIGINT; 2 where the settings are at fault."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    try:
-        run(ProcessorSettings.from_environment(os.environ), stop)
-    except ConfigError as fault:
-        sys.stderr.write(f"recorder: {fault}\n")
-        return 2
-    return 0
+    """Run with settings from the environment until SIGTERM or SIGINT; returns the exit code."""
+    return processor_main("recorder", run)

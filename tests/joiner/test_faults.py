@@ -142,6 +142,21 @@ def test_two_joiners_share_the_work(own_road: Road) -> None:
     )
 
 
+def test_of_two_joiners_of_one_slot_one_ends(own_road: Road) -> None:
+    """They push each other out until one ends with exit code 2; the other joins on."""
+    road = own_road
+    road.start("recorder")
+    pair = [road.start("joiner"), road.start("joiner")]
+    eventually(
+        lambda: sorted(str(joiner.poll()) for joiner in pair) == ["2", "None"],
+        within=90,
+        saying="one of the two ends",
+    )
+    road.send("predictions", [said("p", "m", DAY)])
+    road.send("labels", [told("p", "m", DAY)])
+    road.outcomes_are("m", 1)
+
+
 def _owned(directory: Path) -> list[int]:
     """How many partitions of `labels` each joiner owns."""
     beats = [json.loads(path.read_text()) for path in sorted(directory.glob("joiner-*.json"))]

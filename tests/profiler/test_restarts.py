@@ -129,7 +129,7 @@ def test_zombie(settings: KafkaSettings) -> None:
             zombie.send_signal(signal.SIGCONT)
             send(settings, events[1000:])
             log = all_read(settings)
-            eventually(lambda: {zombie.poll(), successor.poll()} == {None, 2}, within=30)
+            eventually(lambda: {zombie.poll(), successor.poll()} == {None, 2}, within=90)
     assert_all_counted(log, events)
 
 
@@ -149,7 +149,7 @@ def test_aborted_transaction(settings: KafkaSettings) -> None:
             stop.set()
             session.run()
 
-    with pytest.raises(Exception, match=r"transaction|fenced|_FENCED"):
+    with pytest.raises(Exception, match="runs with this slot"):
         flush_by_a_fenced_session()
     assert SketchLog.of(settings).deltas == []
     with running_profiler(settings):

@@ -1,0 +1,37 @@
+"""How every processor begins and ends as a process: settings from the environment, signals, log lines, exit codes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+
+from producers.errors import ConfigError, TransientError
+from stream_processors.settings import ProcessorSettings
+
+_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+# what these say of a server that is away, line after line, the status says once
+_QUIET = ("aiokafka", "urllib3", "clickhouse_connect")
+
+
+def processor_main(role: str, run: Callable[[ProcessorSettings, threading.Event], None]) -> int:
+    """Run until SIGTERM or SIGINT; returns 0, 2 where the settings are at fault, 1 where only a new process helps."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    # Faust and mode say every step at INFO
+    logging.basicConfig(level=logging.WARNING, format=_FORMAT)
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
+        run(ProcessorSettings.from_environment(os.environ), stop)
+    except ConfigError as fault:
+        sys.stderr.write(f"{role}: {fault}\n")
+        return 2
+    except TransientError as fault:
+        sys.stderr.write(f"{role}: {fault}: start it again\n")
+        return 1
+    return 0
