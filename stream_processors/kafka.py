@@ -285,10 +285,32 @@ def committed_offsets(
 ) -> dict[int, int]:
     """This consumer's group's committed offsets; a partition without one is left out."""
     try:
-        found = client.committed([TopicPartition(topic, p) for p in partitions], timeout=timeout)
+        found = committed_places(client, [TopicPartition(topic, p) for p in partitions], timeout=timeout)
     except KafkaException as error:
         raise BrokerUnavailable(f"no committed offsets of {topic}: {error.args[0].str()}") from None
     return {place.partition: place.offset for place in found if place.offset >= 0}
+
+
+def committed_places(
+    client: Consumer, places: list[TopicPartition], *, timeout: float = 10.0
+) -> list[TopicPartition]:
+    """This consumer's group's committed offsets with their metadata; negative where there is none.
+
+    A broker that has just come back answers for a while that it is not the coordinator. confluent-kafka gives such a refusal partition by partition
+    and without an offset, which must not pass for "none": it would be read again from the beginning of the log.
+
+    Raises:
+        KafkaException: no answer, or refusals only, within ``timeout`` seconds.
+    """
+    limit = monotonic() + timeout
+    while True:
+        found: list[TopicPartition] = client.committed(places, timeout=timeout)
+        refused = [place.error for place in found if place.error is not None]
+        if not refused:
+            return found
+        if monotonic() > limit:
+            raise KafkaException(refused[0])
+        sleep(0.1)
 
 
 def unavailable(

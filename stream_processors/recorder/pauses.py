@@ -14,6 +14,7 @@ from typing import Self
 from producers.errors import BrokerUnavailable
 from producers.settings import KafkaSettings
 from producers.topics import topics
+from stream_processors import kafka
 from stream_processors.kafka import (
     Consumer,
     KafkaException,
@@ -57,12 +58,9 @@ def committed_places(client: Consumer, wanted: Iterable[FullPartition]) -> list[
         BrokerUnavailable: no answer within 10 s.
     """
     try:
-        places: list[TopicPartition] = client.committed(
-            [TopicPartition(topic, partition) for topic, partition in wanted], timeout=10
-        )
+        return kafka.committed_places(client, [TopicPartition(*place) for place in wanted])
     except KafkaException as error:
         raise BrokerUnavailable(f"no committed offsets ({error.args[0].name()})") from None
-    return places
 
 
 def paused_partitions(settings: KafkaSettings) -> list[Pause]:
