@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from producers.errors import TransientError
 from producers.settings import KafkaSettings
 from producers.topics import topics
+from stream_processors.fencing import fatal, is_fatal
 from stream_processors.kafka import (
     Consumer,
     KafkaError,
@@ -15,7 +16,6 @@ from stream_processors.kafka import (
     TopicPartition,
     consumer,
 )
-from stream_processors.recorder.gathering import fatal, is_fatal
 from stream_processors.recorder.groups import recorder_group
 from stream_processors.recorder.holdings import Holding, known_end, place, take_hold, to_commit, watermarks
 from stream_processors.recorder.pauses import FullPartition, Pause, Resumptions
@@ -108,11 +108,16 @@ class Assignment:
             self.client.seek(TopicPartition(*key, self.holdings[key].submitted))
 
     def advanced(self) -> dict[FullPartition, int]:
-        """Partitions of which the position has moved, with or without messages (control records have offsets too)."""
+        """Positions beyond what is committed, with or without messages (control records have offsets too).
+
+        What was handed over before is among them until its commit is taken: so one that Kafka refused is made good by the next.
+        """
         going = [TopicPartition(*key) for key, one in self.holdings.items() if one.pause is None]
         positions = {(one.topic, one.partition): one.offset for one in self.client.position(going)}
         positions |= {key: one.pause.offset for key, one in self.holdings.items() if one.pause}
-        return {key: at for key, at in positions.items() if at > self.holdings[key].submitted}
+        # a position is unknown until the first message
+        positions = {key: max(at, self.holdings[key].submitted) for key, at in positions.items()}
+        return {key: at for key, at in positions.items() if at > self.holdings[key].committed}
 
     def commit(self, positions: Mapping[FullPartition, int]) -> None:
         """Commit what is recorded. A commit that Kafka does not take is made good by the next."""
@@ -149,12 +154,14 @@ class Assignment:
         if message.error() is None:
             self.client.seek(TopicPartition(message.topic(), message.partition(), message.offset()))
         elif is_fatal(message.error()):
-            raise fatal(message.error())
+            raise fatal(message.error(), "recorder")
 
     def stop_at(self, key: FullPartition, offset: int, why: str) -> None:
         """Let a partition wait at ``offset`` for a person; the commit of that offset says so for every later recorder."""
         holding = self.holdings[key]
         holding.pause = Pause(holding.topic, holding.partition, offset, why)
+        # a commit of this offset that does not speak of the pause is as good as none
+        holding.committed = min(holding.committed, offset - 1)
         self.client.pause([TopicPartition(*key)])
         self.client.seek(TopicPartition(*key, offset))
         self._failed(holding.standing_fault)

@@ -97,12 +97,17 @@ class Writer:
         self._connect, self._sender = store, sender
         self._current_epoch, self._stop, self._failed, self._clock = current_epoch, stop, failed, clock
         self._store: Store | None = None
-        self._epoch = -1
+        self._epoch = self._given_up = -1
         # per (topic id, partition) the offset before which rows may already be there
         self._uncertain_until: dict[tuple[str, int], int] = {}
 
     def write(self, batch: Batch) -> Written:
-        """Write a batch; retries until it is done, given up, or ``stop`` is set."""
+        """Write a batch; retries until it is done, given up, or ``stop`` is set.
+
+        With a batch all later ones of its assignment are given up: their positions would pass over it.
+        """
+        if batch.epoch == self._given_up:
+            return Written(abandoned=True)
         if batch.epoch != self._epoch:
             self._uncertain_until.clear()
             self._epoch = batch.epoch
@@ -117,6 +122,7 @@ class Writer:
         try:
             return retrying(self._attempt, batch, set())
         except (_NotOursAnyMore, HindcastError):
+            self._given_up = batch.epoch
             return Written(abandoned=True)
 
     def _say(self, state: RetryCallState) -> None:

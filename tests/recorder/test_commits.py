@@ -1,0 +1,102 @@
+"""What is committed when Kafka refuses a commit, when a partition is told to wait, and when a batch was given up."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from recording_road import Road, example
+from waiting import eventually
+
+from producers.errors import StoreUnavailable
+from producers.settings import KafkaSettings
+from stream_processors.clickhouse import Store
+from stream_processors.kafka import Consumer, KafkaError, KafkaException
+from stream_processors.recorder.dead_letter_sender import DeadLetterSender
+from stream_processors.recorder.pauses import paused_partitions
+from stream_processors.recorder.recorder import Recorder
+from stream_processors.recorder.writer import Batch, Writer
+from stream_processors.settings import ProcessorSettings
+from stream_processors.status import StatusFile
+
+
+class RefusesCommits:
+    """A consumer whose next commits Kafka does not take, as a coordinator does that has just begun to load."""
+
+    def __init__(self, client: Consumer, times: int) -> None:
+        self._client, self.left = client, times
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def commit(self, **places: Any) -> Any:
+        """Refuse while any is left to refuse."""
+        if self.left:
+            self.left -= 1
+            raise KafkaException(KafkaError(KafkaError.COORDINATOR_LOAD_IN_PROGRESS))
+        return self._client.commit(**places)
+
+
+@contextmanager
+def stepping(road: Road) -> Iterator[tuple[Recorder, Callable[[Callable[[], object]], None]]]:
+    """A recorder in this thread, and a way to let it step until something holds."""
+    settings = ProcessorSettings(kafka=road.kafka, clickhouse=road.store.settings)
+    recorder = Recorder(settings, threading.Event(), StatusFile("recorder", "0", None))
+
+    def until(check: Callable[[], object]) -> None:
+        def stepped() -> object:
+            recorder.step()
+            return check()
+
+        eventually(stepped, within=60)
+
+    try:
+        yield recorder, until
+    finally:
+        recorder.close()
+
+
+def test_a_refused_commit_is_made_good_without_another_message(road: Road) -> None:
+    """Kafka refuses the commit of a partition to which nothing more comes: the recorder commits it all the same."""
+    road.send_records("labels", "label", [example("label")], partition=1)
+    with stepping(road) as (recorder, until):
+        until(lambda: recorder._ours.holdings and not recorder._ours.is_new)
+        recorder._ours.client = refusing = RefusesCommits(recorder._ours.client, 3)
+        until(lambda: refusing.left == 0)
+        until(lambda: road.committed("labels")[1] == 1)
+
+
+def test_a_pause_where_everything_is_committed_is_kept_in_kafka(road: Road) -> None:
+    """A partition that is told to wait at the offset it had committed already waits for every later recorder too."""
+    road.send_records("labels", "label", [example("label")], partition=1)
+    with stepping(road) as (recorder, until):
+        until(lambda: road.committed("labels")[1] == 1)
+        recorder._ours.stop_at((road.kafka.topic("labels"), 1), 1, "ClickHouse refuses too much")
+        until(lambda: [(one.topic, one.offset) for one in paused_partitions(road.kafka)] == [("labels", 1)])
+
+
+def _writer(connect: Callable[[], Store], stop: threading.Event) -> Writer:
+    nowhere = DeadLetterSender(KafkaSettings(bootstrap="127.0.0.1:1"))
+    return Writer(connect, nowhere, current_epoch=lambda: 1, stop=stop, failed=lambda _: None)
+
+
+def _positions(offset: int) -> Mapping[tuple[str, int], int]:
+    return {("t.labels", 0): offset}
+
+
+def test_after_a_batch_that_was_given_up_none_is_written(road: Road) -> None:
+    """The process stops while ClickHouse fails: a later batch that it would take is given up too, or its commit would pass over the first."""
+    stop, away = threading.Event(), [True]
+
+    def connect() -> Store:
+        if away.pop():
+            stop.set()
+            raise StoreUnavailable("away")
+        return road.store
+
+    writer = _writer(connect, stop)
+    assert writer.write(Batch((), _positions(10), epoch=1)).abandoned
+    away.append(False)
+    assert writer.write(Batch((), _positions(20), epoch=1)).abandoned
