@@ -1,7 +1,7 @@
 """Label facts a second that become encoded outcomes: looked up among ten million recorded predictions, matched and encoded.
 
 Everything between the record and the producer's queue, on one ClickHouse. Facts come weeks after their predictions, in random order;
-ids are UUIDv7, or the caller's own without a time in them, which costs a search of the whole horizon. QUICK=1: a tenth of both.
+ids are UUIDv7, or the caller's own without a time in them, which costs a search of all predictions. QUICK=1: a tenth of both.
 """
 
 from __future__ import annotations

@@ -52,8 +52,9 @@ class Joining:
 
     @property
     def partitions(self) -> list[int]:
-        """Numbers of the owned partitions."""
-        return sorted(partition for topic, partition in self.positions if topic == "labels")
+        """Numbers of the partitions owned in both topics, as they are but for a moment after a topic was seen late."""
+        owned = ({p for topic, p in self.positions if topic == name} for name in ("labels", "predictions"))
+        return sorted(set.intersection(*owned))
 
     @property
     def waits(self) -> list[int]:

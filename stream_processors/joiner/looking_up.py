@@ -15,13 +15,12 @@ from stream_processors.joiner.matching import (
     first_facts,
     first_predictions,
     match,
-    reach,
     unmatched_nearby,
 )
-from stream_processors.joiner.micros import Ints, Mask, micros
+from stream_processors.joiner.micros import Mask, micros
 from stream_processors.joiner.outcomes import outcomes
 from stream_processors.joiner.ranges import Range
-from stream_processors.joiner.record import Stretch, near
+from stream_processors.joiner.record import Stretch, ever, near
 
 
 def outcomes_of(stretch: Stretch, history: ContractHistory) -> pa.Table | None:
@@ -39,22 +38,20 @@ def outcomes_of(stretch: Stretch, history: ContractHistory) -> pa.Table | None:
         facts = facts.filter(pa.array(_inside(facts, stretch.topic_id, stretch.ranges)))
     if not facts.num_rows:
         return None
-    horizon_s = horizons(facts, history)
-    predictions = _candidates(stretch, facts, horizon_s)
-    matches = match(facts, predictions, horizon_s)
+    predictions = _candidates(stretch, facts)
+    matches = match(facts, predictions, horizons(facts, history))
     if stretch.table == "predictions":
         matches = _appended_after(facts, predictions, matches)
     return outcomes(facts, predictions, matches)
 
 
-def _candidates(stretch: Stretch, facts: pa.Table, horizon_s: Ints) -> pa.Table:
-    """Predictions near the facts' hints, and within the horizon for the facts that find none there."""
+def _candidates(stretch: Stretch, facts: pa.Table) -> pa.Table:
+    """Predictions near the facts' hints, and of any event time for the facts that find none there."""
     first, last, hinted = near(facts)
     predictions = first_predictions(stretch.candidates(hinted, first, last))
     missing = unmatched_nearby(facts, predictions)
     if missing.any():
-        first, last = reach(facts, horizon_s)
-        more = stretch.candidates(facts.filter(pa.array(missing)), first[missing], last[missing])
+        more = stretch.candidates(facts.filter(pa.array(missing)), *ever(int(missing.sum())))
         predictions = first_predictions(pa.concat_tables([predictions, more]))
     return predictions
 

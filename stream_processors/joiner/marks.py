@@ -51,7 +51,7 @@ class Marks:
             )
         ids = topic_ids(settings, list(names.values()))
         self.topic_ids = {name: ids[full] for name, full in names.items()}
-        self._outcome_partitions = counts[names["outcomes"]]
+        self._counts = {name: counts[full] for name, full in names.items()}
         self._admin = admin(settings)
         self._recorder = reader(settings, group_id=settings.topic("recorder"))
         self._joiners = reader(settings, group_id=settings.topic("joiner"))
@@ -63,7 +63,7 @@ class Marks:
 
     def all_partitions(self, topic: str) -> range:
         """Numbers of a topic's partitions."""
-        return range(self._outcome_partitions if topic == "outcomes" else self.partitions)
+        return range(self._counts[topic])
 
     def ends(self, topic: str, partitions: Iterable[int]) -> Offsets:
         """The offset after the last message of each partition, as it is now."""

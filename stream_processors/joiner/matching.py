@@ -7,7 +7,7 @@ The rule (design, "The join"), for each version and environment that used the fa
 - without candidates it is the first prediction appended after the fact, if it came within the label horizon.
 
 Looked at are event times within an hour of the fact's hint (``predicted_at``, or the time in a UUIDv7 id). Only where no candidate at all
-lies there, event times within the horizon around the fact's times are. As nothing here depends on when the question is asked, once every
+lies there all others are: a single candidate matches whatever the clocks say. As nothing here depends on when the question is asked, once every
 prediction appended before the fact is recorded, the answer never changes.
 """
 
@@ -48,19 +48,11 @@ def first_predictions(predictions: pa.Table) -> pa.Table:
 
 
 def unmatched_nearby(facts: pa.Table, predictions: pa.Table) -> Mask:
-    """Which facts have no candidate within an hour of their hint, so that the horizon has to be searched for them."""
+    """Which facts have no candidate within an hour of their hint, so that every event time has to be searched for them."""
     pairs = _pairs(facts, predictions)
     found = np.zeros(facts.num_rows, dtype=np.bool_)
     found[pairs.fact[pairs.near & pairs.before]] = True
     return ~found
-
-
-def reach(facts: pa.Table, horizon_s: Ints) -> tuple[Ints, Ints]:
-    """First and last event time (microseconds) that each fact's search of the horizon covers."""
-    times = [micros(facts["reported_at"])]
-    for name in ("true_at", "hint"):
-        times.append(np.where(is_valid(facts[name]), micros(facts[name]), times[0]))
-    return np.min(times, axis=0) - horizon_s * SECOND, np.max(times, axis=0) + horizon_s * SECOND
 
 
 def match(facts: pa.Table, predictions: pa.Table, horizon_s: Ints) -> Matches:
@@ -69,17 +61,14 @@ def match(facts: pa.Table, predictions: pa.Table, horizon_s: Ints) -> Matches:
     Args:
         facts: rows of ``labels``, each identity once, with ``hint`` (timestamp or null).
         predictions: rows of ``predictions``, each identity once: all with the facts' ids within an hour of the hints, and for facts that
-            are `unmatched_nearby` all within their `reach`.
-        horizon_s: label horizon of each fact, seconds.
+            are `unmatched_nearby` all with their ids.
+        horizon_s: label horizon of each fact, seconds: so long a fact waits for its prediction.
     """
     pairs = _pairs(facts, predictions)
-    event_time = micros(predictions["event_time"])[pairs.prediction]
-    first, last = reach(facts, horizon_s)
-    within = (event_time >= first[pairs.fact]) & (event_time <= last[pairs.fact])
     found_near = np.zeros(facts.num_rows, dtype=np.bool_)
     found_near[pairs.fact[pairs.near & pairs.before]] = True
     waited = micros(predictions["_appended_at"])[pairs.prediction] - micros(facts["_appended_at"])[pairs.fact]
-    kept = np.where(found_near[pairs.fact], pairs.near, pairs.near | within)
+    kept = ~found_near[pairs.fact] | pairs.near
     kept &= pairs.before | (waited <= horizon_s[pairs.fact] * SECOND)
     return _chosen(facts, predictions, pairs.where(kept))
 

@@ -110,6 +110,11 @@ def near(facts: pa.Table) -> tuple[Ints, Ints, pa.Table]:
     return hint - HOUR, hint + HOUR, hinted
 
 
+def ever(facts: int) -> tuple[Ints, Ints]:
+    """Every event time that can be recorded, for each of so many facts."""
+    return np.full(facts, _FIRST_TIME, dtype=np.int64), np.full(facts, _LAST_TIME, dtype=np.int64)
+
+
 def _hours(first: Ints, last: Ints) -> list[int]:
     """Starts of the hours that the stretches touch, seconds; none where the stretches are long or too many."""
     if not first.size or int((last - first).max()) > 2 * HOUR:

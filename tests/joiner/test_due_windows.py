@@ -80,3 +80,32 @@ def test_a_window_without_predictions_is_forgotten() -> None:
     due.recorded({WINDOW: 4})
     due.keep(lambda window: window.model != "m")
     assert due.due(5, END) == []
+
+
+def test_a_fact_is_kept_for_a_prediction_that_the_revision_left_out() -> None:
+    """A window whose only prediction was appended after the revision has no row yet: its fact makes it due again."""
+    due = DueWindows(0)
+    due.predicted({WINDOW: 150}, watermark=NEVER)
+    due.recorded({WINDOW: 90})
+    due.measured([WINDOW], {}, 100)
+    assert due.due(200, NEVER) == [WINDOW]
+    measured(due, 200)
+    assert due.due(300, NEVER) == []
+
+
+def test_a_window_that_closed_short_is_measured_again() -> None:
+    """A prediction appended after the revision at which its window closed makes it due once more."""
+    due = DueWindows(0)
+    due.predicted({WINDOW: 150}, watermark=NEVER)
+    measured(due, 100, closed=True, provisional=False)
+    assert due.due(200, END) == [WINDOW]
+    measured(due, 200, closed=True, provisional=False)
+    assert due.due(300, END) == []
+
+
+def test_a_restart_knows_the_newest_prediction() -> None:
+    """What the record says of a window at start is held to as well."""
+    due = DueWindows(0)
+    due.known(WINDOW, Stored(), predicted_at=150)
+    measured(due, 100, closed=True, provisional=False)
+    assert due.due(200, END) == [WINDOW]

@@ -99,19 +99,21 @@ def test_an_id_used_twice_is_ambiguous(road: Road) -> None:
     assert row["ambiguous"]
 
 
-def test_a_prediction_far_from_its_hint_is_found_within_the_horizon(road: Road) -> None:
-    """A wrong hint, a caller's own id or a UUIDv7 of another hour delay nothing but the look-up."""
+def test_a_prediction_far_from_its_hint_is_found(road: Road) -> None:
+    """A wrong hint, a caller's own id, a UUIDv7 of another hour, or a label told two months later delay nothing but the look-up."""
     uuid7 = "019caaaa-0000-7000-8000-000000000001"
     road.send("predictions", [said(name, "far", DAY + 9 * HOUR) for name in ("hinted", "order 17", uuid7)])
+    road.send("predictions", [said("order 18", "far", DAY - timedelta(days=60))])
     road.send(
         "labels",
         [
             told("hinted", "far", DAY + 10 * HOUR, predicted_at=micros(DAY)),
             told("order 17", "far", DAY + 10 * HOUR),
+            told("order 18", "far", DAY + 10 * HOUR),
             told(uuid7, "far", DAY + 10 * HOUR),
         ],
     )
-    road.outcomes_are("far", 3)
+    road.outcomes_are("far", 4)
 
 
 def test_an_orphan_stays_in_the_record(road: Road) -> None:

@@ -99,6 +99,8 @@ def matched(facts: list[Row], predictions: list[Row], horizon_h: int = 1000) -> 
 def test_one_candidate_matches_whatever_the_clocks_say() -> None:
     """A prediction said to be made after the truth came true is still the only one with its id."""
     assert matched([fact(5, true_at=NOON)], [prediction(3, 4)]) == {("l", "1", "production", 3, False)}
+    year_ago = prediction(-8760, 4)
+    assert matched([fact(5)], [year_ago], horizon_h=24) == {("l", "1", "production", -8760, False)}
 
 
 def test_an_id_used_twice_goes_to_the_latest_before_the_truth() -> None:
@@ -149,7 +151,7 @@ def test_outputs_and_models_are_apart() -> None:
 
 
 def test_near_the_hint_comes_first() -> None:
-    """With a candidate within an hour of the hint, others with the id are not looked at; without, the horizon is."""
+    """With a candidate within an hour of the hint, others with the id are not looked at; without, all are."""
     rows = [prediction(1, 1), prediction(5, 5)]
     near = fact(9, hint=NOON + 0.5 * HOUR, true_at=NOON + 8 * HOUR)
     far = fact(9, hint=NOON + 3 * HOUR, true_at=NOON + 8 * HOUR)
@@ -239,7 +241,7 @@ def test_the_columns_follow_the_words(facts: list[Row], predictions: list[Row]) 
 
 
 def test_what_is_not_found_nearby_is_known() -> None:
-    """Facts without a hint, and those whose only neighbour came later, are searched in the horizon."""
+    """Facts without a hint, and those whose only neighbour came later, are searched in all of time."""
     facts = [
         fact(2, label_id="a"),
         fact(2, label_id="b", hint=NOON + HOUR),

@@ -86,6 +86,8 @@ class Measuring:
         self._look: _Look | None = None
         self._next = 0
         self._rest_until = 0.0
+        # where quality ended after our last rows: they count as said once the recorder has passed it
+        self._said: Offsets = {}
         self.waits: list[str] = []
 
     def own(self, partitions: set[int]) -> None:
@@ -124,7 +126,7 @@ class Measuring:
         return sent
 
     def waiting(self) -> int:
-        """How many windows are known to need another revision; at least 1 while something recorded has not been looked at.
+        """How many windows are known to need another revision; at least 1 while something recorded was not looked at, or our last rows are not recorded.
 
         Raises:
             BrokerUnavailable: ends could not be asked.
@@ -133,8 +135,11 @@ class Measuring:
         if known or not self._partitions:
             return known
         ends = {name: self._marks.ends(name, self._marks.all_partitions(name)) for name in _TOUCHING}
-        unseen = any(_between(self._seen.get(name, {}), ends[name]) for name in _TOUCHING)
-        return int(unseen)
+        if any(_between(self._seen.get(name, {}), ends[name]) for name in _TOUCHING):
+            return 1
+        if not self._marks.not_recorded("quality", self._said):
+            self._said = {}
+        return int(bool(self._said))
 
     def _grid(self, *, after: int) -> int:
         """The first point of the grid after a moment."""
@@ -191,10 +196,8 @@ class Measuring:
         stored = self._touched.stored()
         predicted = self._ours(self._touched.ever_predicted())
         joined = {w: at for w, at in self._ours(self._touched.ever_joined()).items() if w in predicted}
-        for window in predicted:
-            known = stored.get(window, Stored())
-            if not known.is_settled():
-                self._due.known(window, known)
+        for window, at in predicted.items():
+            self._due.known(window, stored.get(window, Stored()), predicted_at=at)
         newer = {
             name: {
                 window: at
@@ -222,6 +225,7 @@ class Measuring:
         rows = counted.rows(stored)
         key = json.dumps([model, environment], separators=(",", ":"))
         self._publisher.send("quality", "quality", rows, [key] * rows.num_rows)
+        self._said = self._marks.ends("quality", self._marks.all_partitions("quality"))
         self._due.measured(windows, stored, look.at)
         return int(rows.num_rows)
 

@@ -16,7 +16,7 @@ SELECT
     source_partition,
     max(greatest(
         ifNull(toUnixTimestamp64Micro(max_event_time), {never:Int64}),
-        if(events = 0 AND dead_letters = 0 AND reached_end, toUnixTimestamp64Micro(_appended_at) - {idle:Int64}, {never:Int64})
+        if(reached_end AND next_offset = first_offset, toUnixTimestamp64Micro(_appended_at) - {idle:Int64}, {never:Int64})
     )) AS at,
     max(_offset) AS last_offset
 FROM stretches

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from stream_processors.joiner.micros import SECOND
@@ -52,6 +52,8 @@ class DueWindows:
     def __init__(self, lateness_s: float) -> None:
         self._lateness = int(lateness_s * SECOND)
         self._facts: dict[Window, int] = {}
+        # newest append time of the predictions of windows that are not settled
+        self._predicted: dict[Window, int] = {}
         self._unsettled: dict[Window, Stored] = {}
 
     def recorded(self, windows: Mapping[Window, int]) -> None:
@@ -62,12 +64,16 @@ class DueWindows:
     def predicted(self, windows: Mapping[Window, int], watermark: int) -> None:
         """Windows that got predictions, with the newest append time among these."""
         self.recorded({w: at for w, at in windows.items() if self.is_closed(w, watermark)})
-        for window in windows:
+        for window, at in windows.items():
             self._unsettled.setdefault(window, Stored())
+            self._predicted[window] = max(at, self._predicted.get(window, 0))
 
-    def known(self, window: Window, stored: Stored) -> None:
-        """What the record holds of a window that is not settled."""
-        self._unsettled[window] = stored
+    def known(self, window: Window, stored: Stored, *, predicted_at: int) -> None:
+        """What the record holds of a window, and when its newest prediction was appended."""
+        if not stored.is_settled():
+            self._unsettled[window] = stored
+        if not stored.is_settled() or predicted_at > stored.revision:
+            self._predicted[window] = predicted_at
 
     def is_closed(self, window: Window, watermark: int) -> bool:
         """Whether the watermark has passed the window's end."""
@@ -89,12 +95,18 @@ class DueWindows:
         return len(past | self._facts.keys())
 
     def measured(self, windows: Iterable[Window], stored: Mapping[Window, Stored], at: int) -> None:
-        """These were measured at revision ``at``, with this result; windows without a result hold no prediction."""
+        """These were measured at revision ``at``, with this result; windows without a result held no prediction by then."""
         for window in windows:
-            # facts appended after the revision are not in it
-            if self._facts.get(window, at) <= at:
+            # what was appended after the revision is not in it
+            short = self._predicted.get(window, at) > at
+            if not short and self._facts.get(window, at) <= at:
                 self._facts.pop(window, None)
             result = stored.get(window)
+            if short:
+                # neither has it closed with all its predictions, nor are facts about those that are missing counted
+                self._unsettled[window] = replace(result or Stored(), closed=False)
+                continue
+            self._predicted.pop(window, None)
             if result is None or result.is_settled():
                 self._unsettled.pop(window, None)
             else:
@@ -104,6 +116,7 @@ class DueWindows:
         """Forget windows that are not ours any more."""
         self._facts = {window: at for window, at in self._facts.items() if ours(window)}
         self._unsettled = {window: stored for window, stored in self._unsettled.items() if ours(window)}
+        self._predicted = {window: at for window, at in self._predicted.items() if ours(window)}
 
 
 def is_past(window: Window, horizon_s: int, at: int) -> bool:
