@@ -33,6 +33,7 @@ _FIRST_EVENT = 0
 _FIRST_TARGET, _LAST_TARGET = -2_208_988_800_000_000, 10_413_792_000_000_000 - 1
 
 _DEFAULTS = Contract(model="-")
+_FOR_EVER = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Admission:
         admitted: False for dead letters.
         contract: position in ``contracts`` of the one that applies, -1 for none.
         contracts: those that apply to any row.
-        retention_days: of the contract, else the default; 0 for ever.
+        retention_days: of the contract, else the default, which spares a backfill; 0 for ever.
         base_seconds: length of the base window.
         known_at: microseconds; as stated by a bulk load (then ``backfilled``), else the append time.
         warned: admitted although it breaks its contract.
@@ -107,13 +108,15 @@ def admit(batch: pa.RecordBatch, appended_at: Ints, history: ContractHistory) ->
     """
     n = batch.num_rows
     contract, contracts, by_contract = _applying(batch, appended_at, history)
-    retention = _per_row(
-        n, contract, [one.contract.retention_days for one in contracts], _DEFAULTS.retention_days
-    )
     base = _per_row(n, contract, [one.contract.windows.base for one in contracts], _DEFAULTS.windows.base)
     stated = batch.column("known_at")
     backfilled = ~np.asarray(stated.is_null().to_numpy(zero_copy_only=False))
     known_at = np.where(backfilled, _micros(stated), appended_at)
+    retention = _per_row(
+        n, contract, [one.contract.retention_days for one in contracts], _DEFAULTS.retention_days
+    )
+    # history that somebody loads before there is a contract is not for the default to delete
+    retention = np.where(backfilled & (contract < 0), _FOR_EVER, retention)
     untimely = tuple(_untimely(batch, appended_at, retention, known_at, backfilled))
     broken, rejected = _broken(batch, contract, contracts, by_contract)
     admitted = ~rejected

@@ -113,6 +113,14 @@ def test_retention_of_the_contract() -> None:
     assert forever.retention_days.tolist() == [0]
 
 
+def test_a_backfill_without_contract_is_kept() -> None:
+    """The default retention deletes no history that is loaded before there is a contract; a contract's own does."""
+    loaded = {"event_time": NOW - timedelta(days=400), "known_at": NOW - timedelta(days=400)}
+    assert decide(events(loaded)).retention_days.tolist() == [0]
+    assert decide(events({})).retention_days.tolist() == [90]
+    assert decide(events(loaded), published(retention_days=30)).retention_days.tolist() == [30]
+
+
 STRICT = {
     "age": {"kind": "numeric", "required": True, "minimum": 0, "maximum": 120},
     "plan": {"kind": "categorical", "values": ["gold", "tin"], "only_listed": True},

@@ -68,6 +68,13 @@ class ContractHistory:
         place = bisect_right(rows, appended_at, key=lambda row: row.in_effect_from)
         return rows[place - 1] if place else None
 
+    def applying_between(
+        self, model: str, environment: str, first: int, last: int
+    ) -> list[PublishedContract | None]:
+        """What `applying` answers for some append time from ``first`` to ``last``, in the order of effect; None for no contract."""
+        starts = [start for start in self.boundaries(model, environment) if first < start <= last]
+        return [self.applying(model, environment, at) for at in dict.fromkeys([first, *starts])]
+
     def boundaries(self, model: str, environment: str) -> list[int]:
         """The append times (microseconds) at which another contract begins to apply."""
         return [row.in_effect_from for row in self.published(model, environment)]

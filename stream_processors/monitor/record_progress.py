@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from stream_processors.clickhouse import Store
@@ -13,8 +13,8 @@ from stream_processors.monitor.judged_windows import judged_windows
 from stream_processors.monitor.progress import JudgedWindow, PartitionProgress
 from stream_processors.windows import Window
 
-# model, environment, append time in microseconds: the contract in effect then
-ContractAt = Callable[[str, str, int], PublishedContract | None]
+# model, environment, first and last append time in microseconds: the contracts in effect then, the last one last
+ContractsBetween = Callable[[str, str, int, int], Sequence[PublishedContract | None]]
 
 _BEFORE = "_topic_id = {topic_id:String} AND _partition = {partition:UInt32} AND _offset < {before:UInt64}"
 
@@ -33,7 +33,8 @@ _CHANGES = f"""
     WITH flushes AS (
         SELECT model, environment, model_version, served, toStartOfHour(window_start) AS hour, min(window_start) AS starts,
                max(window_end) AS ends,
-               topic_id, source_partition, max(next_offset) AS next_offset, max(_offset) AS last, max(_appended_at) AS appended
+               topic_id, source_partition, max(next_offset) AS next_offset, max(_offset) AS last, min(_appended_at) AS first_appended,
+               max(_appended_at) AS last_appended
         FROM sketches
         WHERE {_BEFORE} AND kind = 'delta' AND column = '@events' AND slice = ''
         GROUP BY model, environment, model_version, served, hour, topic_id, source_partition
@@ -45,7 +46,8 @@ _CHANGES = f"""
     )
     SELECT model, environment, model_version, served, toUnixTimestamp64Micro(starts) AS start,
            toUnixTimestamp64Micro(ends) AS end, topic_id, source_partition, toInt64(last) AS last,
-           toUnixTimestamp64Micro(appended) AS appended, toInt64(closing) AS closing
+           toUnixTimestamp64Micro(first_appended) AS first_appended, toUnixTimestamp64Micro(last_appended) AS last_appended,
+           toInt64(closing) AS closing
     FROM flushes LEFT JOIN closings USING (topic_id, source_partition, next_offset)
 """
 
@@ -66,7 +68,7 @@ def restored_progress(
     before: int,
     lateness: int,
     sources: list[Source],
-    contract_at: ContractAt,
+    contracts_between: ContractsBetween,
 ) -> PartitionProgress:
     """A partition's progress as if every message below ``before`` had just been read and every recorded verdict given.
 
@@ -78,12 +80,12 @@ def restored_progress(
     for row in store.rows(_SOURCES, parameters):
         source = Source(row["topic_id"], row["source_partition"])
         progress.times.restore(source, row["time"], row["next"], [-offset for offset in row["newest"]])
-    _restore_changes(store, parameters, progress, contract_at)
+    _restore_changes(store, parameters, progress, contracts_between)
     return progress
 
 
 def _restore_changes(
-    store: Store, parameters: dict[str, Any], progress: PartitionProgress, contract_at: ContractAt
+    store: Store, parameters: dict[str, Any], progress: PartitionProgress, contracts_between: ContractsBetween
 ) -> None:
     watermark = progress.times.watermark(progress.sources)
     judged = {
@@ -92,12 +94,19 @@ def _restore_changes(
     }
     for row in store.rows(_CHANGES, parameters):
         version, source = _version(row), Source(row["topic_id"], row["source_partition"])
-        published = contract_at(version.model, version.environment, row["appended"])
-        for window in judged_windows(published.contract if published else None, row["start"], row["end"]):
-            one = JudgedWindow(version, window)
-            # no closing: the flush has not ended before this offset
-            if not row["closing"] or row["closing"] > judged.get(one, -1):
-                progress.changed(one, source, row["last"], watermark)
+        *earlier, last = contracts_between(
+            version.model, version.environment, row["first_appended"], row["last_appended"]
+        )
+        # no closing: the flush has not ended before this offset
+        closing = row["closing"] or None
+        for published in (*earlier, last):
+            for window in judged_windows(published.contract if published else None, row["start"], row["end"]):
+                one = JudgedWindow(version, window)
+                revision = judged.get(one)
+                # which deltas of the hour came under an earlier contract is not known: its windows wait until they have a verdict
+                open_yet = published is last and (closing is None or closing > (revision or -1))
+                if revision is None or open_yet:
+                    progress.changed(one, source, row["last"], watermark)
 
 
 def models_of(store: Store, topic_id: str, partition: int, before: int) -> list[tuple[str, str]]:

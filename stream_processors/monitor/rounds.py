@@ -5,7 +5,7 @@ Nothing here depends on Faust: messages and assignments come in by a queue, in t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 
@@ -152,7 +152,7 @@ class Rounds:
                 before,
                 self._lateness,
                 self._topology.sources(),
-                self._follower.history.applying,
+                self._follower.history.applying_between,
             )
             self._alerting.restored(models_of(self._store, topic_id, partition, before))
             own.restore(progress)
@@ -191,17 +191,27 @@ class Rounds:
             return False
         if self._topology.recorded("sketches", [partition])[partition] <= due.up_to:
             return False
-        chunk = together(due.windows)[0]
         # after the stretches were read, so that every contract in effect when they were appended is known
         self._follower.catch_up()
-        try:
-            self._judge(AsOf(self._topology.sketches_id, partition, due.up_to, due.frontier), chunk)
-        except ReferenceAwaited:
+        chunk = self._judge_first(
+            AsOf(self._topology.sketches_id, partition, due.up_to, due.frontier), due.windows
+        )
+        if chunk is None:
             return False
         own.progress.judged(chunk, due.up_to)
         left = tuple(one for one in due.windows if one not in set(chunk))
         own.due = Due(left, due.up_to, due.frontier) if left else None
         return bool(left)
+
+    def _judge_first(self, as_of: AsOf, windows: Sequence[JudgedWindow]) -> list[JudgedWindow] | None:
+        """Judge the first windows whose reference is in the record, and return them; None where all wait for theirs."""
+        for chunk in together(windows):
+            try:
+                self._judge(as_of, chunk)
+            except ReferenceAwaited:
+                continue
+            return chunk
+        return None
 
     def _judge(self, as_of: AsOf, windows: list[JudgedWindow]) -> None:
         records = [

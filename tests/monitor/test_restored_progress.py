@@ -36,7 +36,7 @@ def _restored(road: Road, before: int) -> PartitionProgress:
         before,
         1_000_000,
         [Source(road.flushes.topic_id, partition) for partition in road.flushes.positions],
-        ContractHistory().applying,
+        ContractHistory().applying_between,
     )
 
 
