@@ -11,6 +11,9 @@ from hindcast.demo.story import Story
 from hindcast.local.startup import ROLES
 from stream_processors.clickhouse import Store
 
+# older heartbeats tell how it was
+FRESH_S = 3.0
+
 
 @dataclass(frozen=True)
 class Goal:
@@ -54,8 +57,8 @@ def reached(store: Store, goal: Goal) -> int:
 def idle(status: Mapping[str, Any]) -> bool:
     """Whether every processor runs, has read everything and has nothing left to do."""
     processors = [process for process in status["processes"] if process["name"] in ROLES]
-    # one that has just been restarted has said nothing yet, which is not the same as having nothing to do
-    heard = [process for process in processors if process.get("lag") is not None]
+    # one that says of no partition how far it is has just been started, which is not the same as having nothing to do
+    heard = [p for p in processors if p.get("lag") and (p["heartbeat_age_s"] or 0.0) < FRESH_S]
     busy = any(sum(process["lag"].values()) or process.get("waiting") for process in heard)
     return len(heard) == len(ROLES) and not busy
 
