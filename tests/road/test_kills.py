@@ -109,8 +109,6 @@ def undisturbed(two_weeks: story.Story, tmp_path_factory: pytest.TempPathFactory
     return _record(tmp_path_factory.mktemp("calm"), two_weeks, rounds=0)[0]
 
 
-# run by hand and by soak until quality's last revisions come out equal after kills; the rooms' own kill tests run always
-@pytest.mark.soak
 @pytest.mark.timeout(900)
 def test_three_kills_of_each_part_change_nothing(
     two_weeks: story.Story, undisturbed: dict[str, pd.DataFrame], tmp_path: Path
