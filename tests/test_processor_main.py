@@ -1,0 +1,52 @@
+"""What a processor says to whoever starts it by hand."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from waiting import eventually
+
+ROLES = ("profiler", "recorder", "joiner", "monitor")
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def started(role: str, log: Path, **variables: str) -> subprocess.Popen[bytes]:
+    """A processor whose standard error goes to a file."""
+    with log.open("wb") as said:
+        return subprocess.Popen(
+            [sys.executable, "-m", f"stream_processors.{role}"],
+            env={**os.environ, **variables},
+            cwd=ROOT,
+            stderr=said,
+        )
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_servers_that_are_away_are_said_once_each(role: str, tmp_path: Path) -> None:
+    """It waits for Kafka, says in one line for which address, repeats nothing, and still ends when asked to."""
+    log = tmp_path / "said"
+    process = started(role, log, HINDCAST_KAFKA="127.0.0.1:1", HINDCAST_CLICKHOUSE="http://127.0.0.1:1")
+    try:
+        eventually(lambda: "no Kafka answers at 127.0.0.1:1" in log.read_text(), within=40)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+    lines = log.read_text().splitlines()
+    assert all(f"WARNING hindcast.{role}: " in line for line in lines), lines
+    assert sum("Kafka" in line for line in lines) == 1
+    assert sum("ClickHouse" in line for line in lines) <= 1
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_setting_that_cannot_be_is_one_line(role: str, tmp_path: Path) -> None:
+    """It ends at once with exit code 2 and names the variable."""
+    log = tmp_path / "said"
+    process = started(role, log, HINDCAST_FLUSH_INTERVAL="soon")
+    assert process.wait(40) == 2
+    assert log.read_text().splitlines() == [f"{role}: HINDCAST_FLUSH_INTERVAL is 'soon': a number is wanted"]
