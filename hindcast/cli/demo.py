@@ -9,21 +9,40 @@ from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.markup import escape
 
 from producers.errors import ConfigError
+
+_DIRECTORY = Path(".hindcast/demo")
+
+
+def _after_the_beginning(
+    context: click.Context, option: click.Parameter, until: datetime | None
+) -> datetime | None:
+    """The end as a moment in UTC, when there are flights before it."""
+    if until is None:
+        return None
+    from hindcast.demo.story import SERVING_FROM  # loads pandas, which only this option's user waits for
+
+    end = until.replace(tzinfo=UTC)
+    if end <= SERVING_FROM:
+        raise click.BadParameter(
+            f"predictions begin on {SERVING_FROM:%Y-%m-%d}: a later day is wanted, such as 2013-03-01"
+        )
+    return end
 
 
 @click.command()
 @click.option(
     "--directory",
     type=click.Path(path_type=Path),
-    default=Path(".hindcast/demo"),
+    default=_DIRECTORY,
     show_default=True,
     help="Where the demo's stack keeps everything; an earlier demo there is replaced.",
 )
 @click.option(
     "--report",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(path_type=Path),
     default=Path("demo-report.html"),
     show_default=True,
     help="The report as one page.",
@@ -31,11 +50,20 @@ from producers.errors import ConfigError
 @click.option(
     "--until",
     type=click.DateTime(["%Y-%m-%d"]),
+    callback=_after_the_beginning,
     help="Only flights that departed before this day (UTC), for a shorter run.",
 )
-@click.option("--seed", default=2013, show_default=True, help="Of delays, corrections and resends.")
 @click.option(
-    "--keep", is_flag=True, help="Leave the stack running, to look around; `hindcast down` ends it."
+    "--seed",
+    type=click.IntRange(min=0),
+    default=2013,
+    show_default=True,
+    help="Of delays, corrections and resends.",
+)
+@click.option(
+    "--keep",
+    is_flag=True,
+    help=f"Leave the stack running, to look around; `hindcast down --directory {_DIRECTORY}` ends it.",
 )
 def demo(directory: Path, report: Path, until: datetime | None, seed: int, *, keep: bool) -> None:
     """A year of real flights: predicted at departure, labelled hours to weeks later, judged, reported."""
@@ -45,26 +73,63 @@ def demo(directory: Path, report: Path, until: datetime | None, seed: int, *, ke
     from hindcast.demo.report import page, terminal
     from hindcast.local.stack import LocalStack
 
-    if not report.absolute().parent.is_dir():
-        raise ConfigError(f"no directory {report.absolute().parent} for the report")
+    refuse_unwritable(report)
     began = time.monotonic()
     console = Console()
     end_on_signals()
     LocalStack(directory).clear()
-    end = until.replace(tzinfo=UTC) if until else story.END
+    end = min(until or story.END, story.END)
     figures = run.run_demo(run.DemoOptions(directory, end, seed, keep), console)
     terminal.show(figures, console)
-    report.write_text(page.render(figures), encoding="utf-8")
+    write_report(report, page.render(figures))
     console.print(
-        f"[bold]{report}[/bold] shows it as a page. The whole took {time.monotonic() - began:.0f} s."
+        f"[bold]{escape(str(report))}[/bold] shows it as a page. The whole took {time.monotonic() - began:.0f} s."
     )
-    console.print("To look around:")
-    for line in _looking_around(directory, running=keep):
-        console.print(f"  [bold]{line}[/bold]", soft_wrap=True)
+    for line in _afterwards(directory, running=keep):
+        console.print(line, soft_wrap=True)
 
 
-def _looking_around(directory: Path, *, running: bool) -> list[str]:
-    """What to type to ask the record: the demo's stack is not in the directory where `hindcast query` looks by itself."""
+def refuse_unwritable(report: Path) -> None:
+    """Return when the report can be written there; what stands there is left as it is.
+
+    Raises:
+        ConfigError: it cannot.
+    """
+    try:
+        new = not report.exists()
+        with report.open("ab"):
+            pass
+        if new:
+            report.unlink()
+    except OSError as problem:
+        raise _unwritten(report, problem) from None
+
+
+def write_report(report: Path, text: str) -> None:
+    """Write the page.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
+    try:
+        report.write_text(text, encoding="utf-8")
+    except OSError as problem:
+        raise _unwritten(report, problem) from None
+
+
+def _unwritten(report: Path, problem: OSError) -> ConfigError:
+    return ConfigError(
+        f"the report cannot be written to {report} ({problem.strerror}): --report names another place"
+    )
+
+
+def _afterwards(directory: Path, *, running: bool) -> list[str]:
+    """What to type next: the demo's stack is not in the directory where other commands look by themselves."""
     place = f"--directory {shlex.quote(str(directory))}"
     start = [] if running else [f"hindcast up --detach {place}"]
-    return [*start, f'eval "$(hindcast status --env {place})"', "hindcast query"]
+    lines = ["To look around:", *start, f'eval "$(hindcast status --env {place})"', "hindcast query"]
+    if running:
+        lines += ["It still runs. To end it:", f"hindcast down {place}"]
+    return [
+        f"  [bold]{escape(line)}[/bold]" if line.startswith(("hindcast", "eval")) else line for line in lines
+    ]

@@ -113,8 +113,10 @@ class LocalStack:
         """
         directory = self.layout.directory
         try:
-            if directory.exists():
-                self._clear(directory)
+            directory.stat()
+            self._clear(directory)
+        except FileNotFoundError:
+            return
         except OSError as problem:
             raise ConfigError(explain(directory, problem)) from None
 
