@@ -17,11 +17,11 @@ from stream_processors.contracts.model import Contract
 from stream_processors.kafka import (
     OFFSET_BEGINNING,
     KafkaError,
-    KafkaException,
     Message,
     TopicPartition,
     admin,
     latest_offsets,
+    partition_counts,
     reader,
 )
 
@@ -40,6 +40,7 @@ class ContractFollower:
 
     def __init__(self, settings: KafkaSettings, registry: Registry | None = None) -> None:
         self.history = ContractHistory()
+        self._settings = settings
         self._registry = registry
         self._topic = settings.topic("contracts")
         self._admin = admin(settings)
@@ -65,6 +66,7 @@ class ContractFollower:
 
         Raises:
             BrokerUnavailable: not there within ``timeout`` seconds; calling again goes on where this stopped.
+            ConfigError: the broker refuses the credentials.
         """
         limit = monotonic() + timeout
         if not self._positions:
@@ -79,14 +81,9 @@ class ContractFollower:
         return added
 
     def _assign(self, timeout: float) -> None:
-        try:
-            metadata = self._reader.list_topics(self._topic, timeout=timeout).topics[self._topic]
-        except KafkaException as error:
-            raise BrokerUnavailable(f"no Kafka answers ({error.args[0].name()})") from None
-        if not metadata.partitions:
-            raise BrokerUnavailable(f"topic {self._topic} does not exist (yet)")
-        self._reader.assign([TopicPartition(self._topic, p, OFFSET_BEGINNING) for p in metadata.partitions])
-        self._positions = dict.fromkeys(metadata.partitions, 0)
+        partitions = contract_partitions(self._settings, timeout=timeout)
+        self._reader.assign([TopicPartition(self._topic, p, OFFSET_BEGINNING) for p in partitions])
+        self._positions = dict.fromkeys(partitions, 0)
 
     def _take(self, message: Message) -> bool:
         error = message.error()
@@ -105,6 +102,20 @@ class ContractFollower:
 
 # the client goes on by itself after these
 _PASSING = {KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._RESOLVE}  # noqa: SLF001 - public constants
+
+
+def contract_partitions(settings: KafkaSettings, *, timeout: float = 10.0) -> range:
+    """The partitions of the topic ``contracts``.
+
+    Raises:
+        BrokerUnavailable: no answer within ``timeout`` seconds, or no such topic.
+        ConfigError: the broker refuses the credentials.
+    """
+    topic = settings.topic("contracts")
+    count = partition_counts(settings, timeout=timeout).get(topic, 0)
+    if not count:
+        raise BrokerUnavailable(f"topic {topic} does not exist (yet): `hindcast topics` creates it")
+    return range(count)
 
 
 def published_contract(message: Message, registry: Registry | None = None) -> PublishedContract | None:

@@ -13,6 +13,7 @@ from producers.codec import Registry, decode, encode, read_frame
 from producers.errors import BrokerUnavailable, ConfigError, ContractError
 from producers.settings import KafkaSettings
 from producers.values import micros
+from stream_processors.contracts.follower import contract_partitions
 from stream_processors.contracts.model import Contract
 from stream_processors.kafka import (
     OFFSET_BEGINNING,
@@ -25,11 +26,14 @@ from stream_processors.kafka import (
     producer,
     reader,
     transactional_producer,
+    unavailable,
 )
 
 Sketches = Sequence[dict[str, Any]]
 
-_TIMEOUT_S = 15.0
+_TIMEOUT_S = 10.0
+# what the client says of a broker that went away in between
+_SILENCE = {KafkaError._MSG_TIMED_OUT, KafkaError._TIMED_OUT, KafkaError._TRANSPORT}  # noqa: SLF001 - public constants
 # no wish: append time + lead decides
 _AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -100,10 +104,14 @@ def publish(
 
     Raises:
         ConfigError: the baseline does not fit the contract.
-        BrokerUnavailable: Kafka did not take it.
+        ConfigError: Kafka refuses the credentials.
+        BrokerUnavailable: Kafka does not answer, has no topic for it, or did not take it.
     """
     if baseline:
         contract = with_reference(contract, baseline)
+    # at once: a message or a transaction would be tried for longer, and fail without saying why
+    contract_partitions(settings)
+    if baseline:
         _publish_references(settings, contract, baseline, registry)
     lead_ms = round(lead * 1000)
     start = effective_from or _AT_ONCE
@@ -138,6 +146,8 @@ def _send(settings: KafkaSettings, key: str, value: bytes) -> int:
     )
     client.flush(_TIMEOUT_S + 1)
     error = reports[0][0] if reports else KafkaError(KafkaError._TIMED_OUT)  # noqa: SLF001 - public constant
+    if error is not None and error.code() in _SILENCE:
+        raise unavailable(settings, KafkaException(error))
     if error is not None:
         raise BrokerUnavailable(f"Kafka at {settings.bootstrap} did not take the contract: {error.str()}")
     return int(reports[0][1].timestamp()[1]) * 1000
@@ -160,8 +170,9 @@ def _publish_references(
             client.poll(0)
         client.commit_transaction(_TIMEOUT_S)
     except (KafkaException, BufferError) as error:
+        why = error.args[0].str() if isinstance(error, KafkaException) else "the client's queue is full"
         raise BrokerUnavailable(
-            f"Kafka at {settings.bootstrap} did not take the reference sketches: {error}"
+            f"Kafka at {settings.bootstrap} did not take the reference sketches: {why}"
         ) from None
 
 
@@ -170,7 +181,7 @@ def _is_published(settings: KafkaSettings, digest: str, registry: Registry | Non
     topic = settings.topic("contracts")
     client = reader(settings)
     try:
-        partitions = list(client.list_topics(topic, timeout=_TIMEOUT_S).topics[topic].partitions)
+        partitions = contract_partitions(settings)
         ends = latest_offsets(admin(settings), topic, partitions, timeout=_TIMEOUT_S)
         unread = {partition for partition, end in ends.items() if end}
         client.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in unread])
@@ -185,7 +196,7 @@ def _is_published(settings: KafkaSettings, digest: str, registry: Registry | Non
                 if at >= ends[message.partition()]:
                     unread.discard(message.partition())
     except KafkaException as error:
-        raise BrokerUnavailable(f"no Kafka answers at {settings.bootstrap}: {error.args[0].str()}") from None
+        raise unavailable(settings, error) from None
     else:
         return False
     finally:

@@ -119,3 +119,26 @@ def test_publish_and_show(data: Path, kafka: str, topic_prefix: str) -> None:
     (row,) = json.loads(run("history", "--json", **environment).output)
     assert (row["model"], row["environment"]) == ("shop", "all")
     assert "shop" in run("history", **environment).output
+
+
+@pytest.mark.parametrize("command", ["publish", "show", "history"])
+def test_a_broker_that_is_away_is_named(data: Path, command: str) -> None:
+    """With its address and what to look at, not in the client's words for a message that grew old."""
+    argument = inferred(data) if command == "publish" else "shop"
+    away = run(command, argument, HINDCAST_KAFKA="127.0.0.1:1", HINDCAST_TOPIC_PREFIX="nowhere")
+    assert away.exit_code == 3
+    assert away.output == (
+        "no Kafka answers at 127.0.0.1:1 (Connect to ipv4#127.0.0.1:1 failed: Connection refused): "
+        "is it running, and is HINDCAST_KAFKA its address?"
+    )
+
+
+@pytest.mark.parametrize("command", ["publish", "show"])
+def test_a_broker_without_our_topics_is_told_from_one_that_is_away(
+    data: Path, kafka: str, topic_prefix: str, command: str
+) -> None:
+    """What to type is said at once."""
+    argument = inferred(data) if command == "publish" else "shop"
+    bare = run(command, argument, HINDCAST_KAFKA=kafka, HINDCAST_TOPIC_PREFIX=topic_prefix)
+    assert bare.exit_code == 3
+    assert bare.output == f"topic {topic_prefix}.contracts does not exist (yet): `hindcast topics` creates it"
