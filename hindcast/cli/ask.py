@@ -12,7 +12,7 @@ import pyarrow as pa
 from evaluation.history import History
 from evaluation.queries import NamedQuery, find_query, shipped_queries
 from hindcast.cli.answers import FORMATS, write_answer
-from hindcast.local.layout import DEFAULT_DIRECTORY
+from hindcast.cli.servers import CLICKHOUSE, variables
 from producers.errors import ConfigError
 from stream_processors.settings import ClickHouseSettings
 
@@ -107,14 +107,7 @@ def parsed(pairs: Sequence[str]) -> dict[str, str]:
 def settings(environment: Mapping[str, str] | None = None) -> ClickHouseSettings:
     """Where to ask: what the environment says, else the stack that runs in this directory, else the defaults."""
     given = os.environ if environment is None else environment
-    if "HINDCAST_CLICKHOUSE" not in given and DEFAULT_DIRECTORY.is_dir():
-        # of the extra that starts stacks: an analyst's machine need not have it
-        from hindcast.local.stack import LocalStack
-
-        stack = LocalStack(DEFAULT_DIRECTORY)
-        if stack.running():
-            given = {**stack.environment(), **given}
-    return ClickHouseSettings.from_environment(given)
+    return ClickHouseSettings.from_environment(variables(given, CLICKHOUSE))
 
 
 def describe(named: NamedQuery) -> str:

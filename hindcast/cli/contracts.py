@@ -13,6 +13,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from hindcast.cli.servers import KAFKA, variables
 from producers.errors import ConfigError
 from producers.settings import KafkaSettings
 from stream_processors.contracts.baseline_file import baseline_path, read_baseline, write_baseline
@@ -138,7 +139,7 @@ def validate(contract_file: Path) -> None:
 @click.option("--no-wait", is_flag=True, help="Return before it is in effect.")
 def publish(contract_file: Path, effective_from: datetime | None, reason: str | None, no_wait: bool) -> None:
     """Publish a contract, with its baseline where there is one; return when it is in effect."""
-    settings = ProcessorSettings.from_environment(os.environ)
+    settings = ProcessorSettings.from_environment(variables(os.environ, KAFKA))
     done = publish_contract(
         settings.kafka,
         _read(contract_file),
@@ -161,7 +162,7 @@ def publish(contract_file: Path, effective_from: datetime | None, reason: str | 
 @click.option("--json", "as_json", is_flag=True, help="Canonical JSON instead of YAML.")
 def show(model: str, environment: str, as_json: bool) -> None:
     """Print the contract that applies to a model now."""
-    with ContractFollower(KafkaSettings.from_environment(os.environ)) as follower:
+    with ContractFollower(_kafka()) as follower:
         follower.catch_up()
         now = int(datetime.now(UTC).timestamp() * 1_000_000)
         one = follower.history.applying(model, environment, now)
@@ -175,7 +176,7 @@ def show(model: str, environment: str, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def history(model: str | None, as_json: bool) -> None:
     """List what was published, of one model or all, in the order of taking effect."""
-    with ContractFollower(KafkaSettings.from_environment(os.environ)) as follower:
+    with ContractFollower(_kafka()) as follower:
         follower.catch_up()
         names = follower.history.models() if model is None else [model]
         found = [one for name in names for one in follower.history.published(name)]
@@ -196,6 +197,10 @@ def _row(one: PublishedContract) -> dict[str, str | None]:
         "digest": one.digest,
         "owner": one.contract.owner,
     }
+
+
+def _kafka() -> KafkaSettings:
+    return KafkaSettings.from_environment(variables(os.environ, KAFKA))
 
 
 def _read(path: Path) -> Contract:

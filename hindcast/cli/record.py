@@ -15,20 +15,25 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from hindcast.cli.servers import CLICKHOUSE, KAFKA, variables
 from producers.settings import KafkaSettings
 from producers.topics import topics as every_topic
 from stream_processors import migrations
 from stream_processors.clickhouse import Store
-from stream_processors.kafka import create_topics
+from stream_processors.kafka import create_topics, partition_counts
 from stream_processors.recorder.dead_letters import DeadLetter
 from stream_processors.recorder.pauses import Pause, let_go_on, paused_partitions
 from stream_processors.recorder.replay import Choice, chosen, replay
 from stream_processors.settings import ClickHouseSettings
 
 
+def _kafka(naming: tuple[str, ...] = KAFKA) -> KafkaSettings:
+    return KafkaSettings.from_environment(variables(os.environ, naming))
+
+
 @contextmanager
-def _store() -> Iterator[Store]:
-    store = Store(ClickHouseSettings.from_environment(os.environ))
+def _store(naming: tuple[str, ...] = CLICKHOUSE) -> Iterator[Store]:
+    store = Store(ClickHouseSettings.from_environment(variables(os.environ, naming)))
     try:
         yield store
     finally:
@@ -44,7 +49,7 @@ def _store() -> Iterator[Store]:
 )
 def topics(partitions: int | None, replication: int | None) -> None:
     """Create the Kafka topics that are missing. Those that are there stay as they are."""
-    settings = KafkaSettings.from_environment(os.environ)
+    settings = _kafka()
     created = create_topics(
         settings, every_topic().values(), partitions=partitions, replication=replication or -1
     )
@@ -88,7 +93,7 @@ def resume(partitions: tuple[tuple[str, int], ...], *, everything: bool) -> None
 
     What comes next is recorded or becomes a dead letter, and is counted anew.
     """
-    settings = KafkaSettings.from_environment(os.environ)
+    settings = _kafka()
     waiting = paused_partitions(settings)
     if not partitions and not everything:
         _list_waiting(waiting)
@@ -167,9 +172,14 @@ def _row(letter: DeadLetter) -> tuple[str, ...]:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def replay_dead_letters(*, yes: bool, **choice: Any) -> None:
     """Send dead letters back to their topic with key, value and headers as they were, and mark them as replayed."""
-    with _store() as store:
+    # one installation's letters must not go to another's topics
+    settings = _kafka((*KAFKA, *CLICKHOUSE))
+    with _store((*KAFKA, *CLICKHOUSE)) as store:
         letters = chosen(store, Choice(**choice))
+    if letters:
+        # whether Kafka answers is known before anybody is asked
+        partition_counts(settings)
     if letters and not yes:
         click.confirm(f"send {len(letters)} messages back?", abort=True)
-    sent = replay(KafkaSettings.from_environment(os.environ), letters)
+    sent = replay(settings, letters)
     click.echo(f"{sent} sent back" if sent else "nothing to send back")
