@@ -67,13 +67,13 @@ def _after_the_beginning(
 )
 def demo(directory: Path, report: Path, until: datetime | None, seed: int, *, keep: bool) -> None:
     """A year of real flights: predicted at departure, labelled hours to weeks later, judged, reported."""
+    refuse_unwritable(report)
     # packages of the demo's extra, which take a second to load
     from hindcast.cli.local import end_on_signals
     from hindcast.demo import run, story
     from hindcast.demo.report import page, terminal
     from hindcast.local.stack import LocalStack
 
-    refuse_unwritable(report)
     began = time.monotonic()
     console = Console()
     end_on_signals()
