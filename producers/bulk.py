@@ -12,6 +12,7 @@ from producers import ledger as reasons
 from producers.codec import Registry, encode, frame
 from producers.intake import Encoded, Intake
 from producers.ledger import HOUR, Tally
+from producers.patience import Patience
 from producers.schema_files import newest
 from producers.tables import Rows
 
@@ -21,17 +22,21 @@ _TIME_OF = {"predictions": "event_time", "labels": "reported_at"}
 
 
 def send_table(intake: Intake, stream: str, rows: Rows, registry: Registry | None, wait: float) -> None:
-    """Send every row; rows that find no room for ``wait`` seconds are dropped and counted as ``queue_full``."""
+    """Send every row, waiting for room as long as events are delivered.
+
+    A chunk that finds no room for ``wait`` seconds in which nothing is delivered is dropped and counted as
+    ``queue_full``; so are those after it, at once, until something is delivered again.
+    """
     under_way: deque[Encoded] = deque()
+    patience = Patience(intake.delivered, wait)
     for batch in rows.batches():
         sequences = intake.reserve(stream, batch.num_rows)
         tallies = _accepted(intake, stream, batch, sequences)
         keys = pc.cast(batch["prediction_id"], pa.binary()).to_pylist()
-        if len(under_way) == UNDER_WAY and not under_way[0].done.wait(wait):
-            intake.give_up(Encoded(stream, keys, [], tallies), reasons.QUEUE_FULL)
-            wait = 0  # the rest of the table need not wait as long again
-            continue
         if len(under_way) == UNDER_WAY:
+            if not patience.outlasts(under_way[0].done):
+                intake.give_up(Encoded(stream, keys, [], tallies), reasons.QUEUE_FULL)
+                continue
             under_way.popleft()
         full = batch.append_column("producer_id", pa.array([intake.producer_id] * batch.num_rows))
         full = full.append_column("sequence", pa.array(sequences, pa.int64()))

@@ -115,6 +115,10 @@ class Intake:
         """Put a marker behind everything that was said so far."""
         self._queue.append(marker)
 
+    def queued(self) -> int:
+        """Items that wait to be taken."""
+        return len(self._queue)
+
     def take(self, count: int) -> list[tuple[Said | Encoded | Marker, Tally | None]]:
         """Up to ``count`` items in their order; an event comes with the tally that has now accepted it."""
         taken: list[tuple[Said | Encoded | Marker, Tally | None]] = []
@@ -164,6 +168,11 @@ class Intake:
                 losses.update(dict(tally.dropped))
                 losses.update(dict(tally.failed))
         return dict(losses)
+
+    def delivered(self) -> int:
+        """Events acknowledged so far."""
+        with self.lock:
+            return sum(tally.delivered for tally in self._ledger.tallies())
 
     def stats(self, fault: str = "") -> Stats:
         """The counts of this moment."""

@@ -48,6 +48,7 @@ class MemorySink:
     Args:
         max_bytes: a message (key and value) beyond this is refused, as by Kafka's default.
         capacity: how many messages may wait for their report before the sink is full.
+        pace: how many messages one poll acknowledges, taking all of its time; 0: all that wait, at once.
 
     Attributes:
         messages: what was acknowledged, in order.
@@ -55,12 +56,13 @@ class MemorySink:
         refuse: streams whose messages are refused, with the error's name.
     """
 
-    def __init__(self, *, max_bytes: int = 1_000_000, capacity: int = 100_000) -> None:
+    def __init__(self, *, max_bytes: int = 1_000_000, capacity: int = 100_000, pace: int = 0) -> None:
         self.messages: list[Message] = []
         self.away = False
         self.refuse: dict[str, str] = {}
         self._max_bytes = max_bytes
         self._capacity = capacity
+        self._pace = pace
         self._waiting: deque[tuple[Message, Report]] = deque()
         self._purged: list[Report] = []
         self._arrival = threading.Event()
@@ -83,12 +85,14 @@ class MemorySink:
 
     def poll(self, seconds: float) -> None:
         """Acknowledge what waits, unless away; see `Sink.poll`."""
-        if not self._purged and (self.away or not self._waiting):
+        if self._pace or (not self._purged and (self.away or not self._waiting)):
             self._arrival.clear()
             self._arrival.wait(seconds)
         while self._purged:
             self._purged.pop()(_Refusal(PURGED), None)
-        while self._waiting and not self.away:
+        left = self._pace or len(self._waiting)
+        while left and self._waiting and not self.away:
+            left -= 1
             message, report = self._waiting.popleft()
             name = self.refuse.get(message.stream) or (
                 None if message.stream in topics() else "UNKNOWN_TOPIC_OR_PART"
@@ -117,7 +121,7 @@ class MemorySink:
 
     def for_child(self) -> MemorySink:
         """A new log of the same size: a child's memory is its own."""
-        return MemorySink(max_bytes=self._max_bytes, capacity=self._capacity)
+        return MemorySink(max_bytes=self._max_bytes, capacity=self._capacity, pace=self._pace)
 
 
 class MemoryRegistry:

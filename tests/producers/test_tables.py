@@ -297,6 +297,17 @@ def test_a_table_waits_for_room_and_then_drops() -> None:
     assert log.stats.dropped == {"queue_full": 30_000, "closed": 1}
 
 
+def test_a_table_waits_as_long_as_anything_is_delivered() -> None:
+    """A slow log takes longer for a chunk than the table may wait without progress: nothing is dropped, for there is some."""
+    sink = MemorySink(capacity=500, pace=500)  # a tenth of a second each: two seconds a chunk
+    log = PredictionLogger(model="m", sink=sink)
+    log.predictions(pa.table({"x": np.arange(30_000)}), features=["x"], wait=1)
+    assert log.stats.dropped == {}
+    assert log.flush(60) == 0
+    assert log.stats.delivered == 30_000
+    log.close()
+
+
 def test_labels_of_a_table(log: PredictionLogger, sink: MemorySink) -> None:
     """A load of labels done twice repeats nothing: an id is made from the fact, and another fact has another."""
     table = pa.table(
