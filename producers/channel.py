@@ -6,15 +6,20 @@ import atexit
 import os
 import sys
 import threading
-import time
+from collections.abc import Sequence
 
 from producers.codec import Registry
 from producers.ids import new_id
 from producers.intake import Intake, Stats
+from producers.patience import Patience
 from producers.sender import Sender
 from producers.sink import Sink
 
+# how long nothing may be delivered before a flush or close that names no limit gives up; at interpreter exit
+PATIENCE_S = 10.0
 EXIT_S = 5.0
+# what a close whose patience is spent has for the last ledger
+LAST_S = 1.0
 START_S = 10.0
 
 _starting = threading.Lock()
@@ -53,20 +58,42 @@ class Channel:
         if self._sender is not None:
             self._sender.started(START_S)
 
-    def flush(self, timeout: float) -> int:
-        """Wait until what was said so far is settled, at most ``timeout`` seconds; returns how many events still wait."""
+    def flush(self, timeout: float | None) -> int:
+        """Wait until what was said so far is settled; returns how many events still wait.
+
+        At most ``timeout`` seconds; None: as long as events are delivered, and PATIENCE_S without.
+        """
         if self._sender is not None:
-            self._sender.flush(timeout)
+            if timeout is None:
+                self._sender.drain(_patience([self], PATIENCE_S), ledger=True)
+            else:
+                self._sender.flush(timeout)
         return self.stats().waiting
 
-    def close(self, timeout: float) -> int:
-        """Flush and end; later events are dropped and counted. Returns how many have an unknown fate."""
+    def close(self, timeout: float | None) -> int:
+        """Flush as `flush` does and end; later events are dropped and counted. Returns how many have an unknown fate."""
+        if timeout is None:
+            self.close_after(_patience([self], PATIENCE_S))
+        else:
+            self._end(timeout)
+        return self.stats().waiting
+
+    def close_after(self, patience: Patience) -> None:
+        """Wait until what was said so far is settled, while there is patience, and end."""
+        if self._sender is not None:
+            self._sender.drain(patience, ledger=False)  # the last ledger says it all
+        self._end(LAST_S)
+
+    def _end(self, timeout: float) -> None:
         self._closed = True
         sender, self._sender = self._sender, None
         if sender is not None:
             sender.close(timeout)
             _started.remove(self)
-        return self.stats().waiting
+
+    def delivered(self) -> int:
+        """Events of this process acknowledged so far."""
+        return 0 if self._intake is None else self._intake.delivered()
 
     def stats(self) -> Stats:
         """The counts of this process."""
@@ -94,6 +121,16 @@ class Channel:
             return self._intake
 
 
+def _patience(channels: Sequence[Channel], quiet: float) -> Patience:
+    """Patience that lasts while what waits now is delivered: later events are no reason to wait, or traffic would be one."""
+
+    def delivered() -> int:
+        return sum(channel.delivered() for channel in channels)
+
+    enough = delivered() + sum(channel.stats().waiting for channel in channels)
+    return Patience(lambda: min(delivered(), enough), quiet)
+
+
 def _close_at_exit() -> None:
     atexit.unregister(_at_exit)
     atexit.register(_at_exit)
@@ -103,9 +140,10 @@ def _close_at_exit() -> None:
 
 
 def _at_exit() -> None:
-    end = time.monotonic() + EXIT_S
-    for channel in _started[:]:  # closing takes it out of the list
-        channel.close(max(0.0, end - time.monotonic()))
+    channels = _started[:]  # closing takes them out of the list
+    patience = _patience(channels, EXIT_S)
+    for channel in channels:
+        channel.close_after(patience)
 
 
 def _in_child() -> None:

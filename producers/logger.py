@@ -19,8 +19,9 @@ from producers.settings import KafkaSettings
 from producers.sink import Sink
 from producers.values import identifier, micros, optional_micros, text
 
-# about 3 kB each with twenty features; Kafka's client has a queue of its own behind this one
-QUEUE_LIMIT = 10_000
+# A tight loop says events ten times as fast as the sender, which gets the interpreter every second turn at best, sends
+# them: the queue holds such a loop, not only a pause of Kafka's. Kafka's client has a queue of its own behind this one.
+QUEUE_LIMIT = 100_000
 TABLE_WAIT_S = 30.0
 
 
@@ -41,7 +42,8 @@ class PredictionLogger:
         environment: default environment of predictions and deployments.
         kafka: where Kafka is; None reads HINDCAST_KAFKA, _TOPIC_PREFIX, _SCHEMA_REGISTRY and _KAFKA_PROPERTIES.
         categorical: features that are categories whatever their values (a numeric code, a category that may be None).
-        queue_limit: events that may wait in this process; one more is dropped and counted as ``queue_full``.
+        queue_limit: events that may wait in this process; one more is dropped and counted as ``queue_full``. An event of
+            twenty features takes 2.3 kB while it waits, so the default of 100,000 may take 230 MB while Kafka is away.
         strict: examine every value in the call; for tests and batch jobs.
         sink: where messages go instead of Kafka, such as `producers.testing.MemorySink`.
         clock: nanoseconds since 1970, the default of event and report times.
@@ -300,18 +302,20 @@ class PredictionLogger:
         ids: list[str] = rows.fields["label_id"].to_pylist()
         return ids
 
-    def flush(self, timeout: float = 10.0) -> int:
-        """Wait until what was said so far is delivered, failed or dropped, and the ledger sent; at most ``timeout`` seconds.
+    def flush(self, timeout: float | None = None) -> int:
+        """Wait until what was said so far is delivered, failed or dropped, and the ledger sent.
 
+        At most ``timeout`` seconds; by default as long as events are being delivered, and up to 10 s in which none is.
         Returns how many events still wait; 0 is success. Without a broker nothing is lost by it: they go on waiting.
         """
         return self._channel.flush(timeout)
 
-    def close(self, timeout: float = 10.0) -> int:
-        """Flush, drop and count what still waits after ``timeout`` seconds, send the last ledger, end the thread.
+    def close(self, timeout: float | None = None) -> int:
+        """Flush (see `flush`), drop and count what still waits then, send the last ledger, end the thread.
 
-        Takes at most ``timeout`` + 1 s. Returns how many events have an unknown fate: sent, and neither acknowledged nor
-        refused. Called at interpreter exit with 5 s if nobody did. Later events are dropped as ``closed``.
+        Takes at most ``timeout`` + 1 s; by default what `flush` takes, and 2 s. Returns how many events have an unknown
+        fate: sent, and neither acknowledged nor refused. Called at interpreter exit if nobody did, with a limit of 5 s in
+        which nothing is delivered. Later events are dropped as ``closed``.
         """
         return self._channel.close(timeout)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 
@@ -12,11 +13,15 @@ from producers.complaints import Complaints
 from producers.errors import ConfigError, ContractError, TransientError
 from producers.intake import Encoded, Intake, Marker, Said
 from producers.ledger import Tally
+from producers.patience import Patience
 from producers.sink import Refusal, Sink, SinkFull, SinkRefused
 
 IDLE_S = 0.02
-# after so many events the thread lets others have the interpreter
+# after so many events the thread lets others have the interpreter; where many wait it keeps it for longer, as one busy
+# thread would else say more in its share than the sender sends in its own
 TURN = 16
+LONG_TURN = 256
+MANY = 1_000
 RETRY_S = 0.1
 REOPEN_S = 5.0
 LOOK_AT_LOSSES_S = 2.0
@@ -66,6 +71,12 @@ class Sender:
         """Wait until what was queued so far is settled and the ledger sent, at most ``timeout`` seconds."""
         self._wait_for(Marker(time.monotonic() + timeout), timeout)
 
+    def drain(self, patience: Patience, *, ledger: bool) -> bool:
+        """Wait while there is patience until what was queued so far is settled, and the ledger sent; whether it was."""
+        marker = Marker(math.inf, ledger_sent=not ledger)
+        self._intake.mark(marker)
+        return patience.outlasts(marker.reached)
+
     def close(self, timeout: float) -> None:
         """Flush, give up what still waits, send the last ledger and end the thread; at most ``timeout`` + 1 s."""
         end = time.monotonic() + timeout
@@ -112,7 +123,7 @@ class Sender:
 
     def _turn(self) -> None:
         """Hand on a few events, then let librdkafka report and other threads run."""
-        items = self._intake.take(TURN)
+        items = self._intake.take(LONG_TURN if self._intake.queued() > MANY else TURN)
         for item, tally in items:
             if isinstance(item, Marker):
                 self._markers.append(item)
