@@ -17,6 +17,7 @@ DELIVERY_TIMEOUT_MS = 120_000
 # how long a topic may be unknown to the broker before its messages are refused; a new topic takes moments to be known
 UNKNOWN_TOPIC_MS = 5_000
 _PURGE_POLL_S = 0.2
+_LAST_POLLS = 10
 
 
 class KafkaSink:
@@ -63,15 +64,19 @@ class KafkaSink:
         except BufferError:
             raise SinkFull from None
         except self._refusal as error:
-            if error.args[0].fatal():
-                self.purge()
-                self.open()
+            if _is_fatal(error.args[0]):
+                self._begin_anew()
                 raise SinkFull from None
             raise SinkRefused(error.args[0].name()) from None
 
     def poll(self, seconds: float) -> None:
         """Call the reports that are due; see `Sink.poll`."""
-        self._producer.poll(seconds)
+        try:
+            self._producer.poll(seconds)
+        except (
+            self._refusal
+        ) as error:  # a fatal error is not called back but raised; the next send deals with it
+            self._complain(error.args[0])
 
     def waiting(self) -> int:
         """Messages in librdkafka's queue or in flight."""
@@ -80,7 +85,7 @@ class KafkaSink:
     def purge(self) -> None:
         """Give up what waits; see `Sink.purge`."""
         self._producer.purge()
-        self._producer.poll(_PURGE_POLL_S)
+        self.poll(_PURGE_POLL_S)
 
     def complaints(self) -> list[str]:
         """What librdkafka said of its connections since the last call."""
@@ -99,5 +104,23 @@ class KafkaSink:
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._producer))
         return KafkaSink(self._settings)
 
+    def _begin_anew(self) -> None:
+        """Another producer in the place of one that will never send again, whose last reports are called before."""
+        self.purge()
+        for _ in range(_LAST_POLLS):
+            if self.waiting():
+                self.poll(_PURGE_POLL_S)
+        try:
+            self.open()
+        except (
+            ConfigError
+        ) as error:  # settings that were good once: what is missing now, such as a thread, may come back
+            self._complaints.append(str(error))
+
     def _complain(self, error: Any) -> None:
         self._complaints.append(f"Kafka at {self._settings.bootstrap}: {error.name()}")
+
+
+def _is_fatal(error: Any) -> bool:
+    # what produce() raises after a fatal error is named so, but does not say that it is fatal
+    return bool(error.fatal()) or error.name() == "_FATAL"

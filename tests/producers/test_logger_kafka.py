@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import random
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,8 @@ from waiting import eventually
 from producers import ConfigError, PredictionLogger
 from producers.codec import decode
 from producers.settings import KafkaSettings
-from stream_processors.kafka import Message
+from producers.topics import topics
+from stream_processors.kafka import Message, create_topics
 
 ReadAll = Callable[[str], list[Message]]
 ROOT = Path(__file__).parents[2]
@@ -218,6 +221,26 @@ def test_topics_are_not_created(kafka: str, topic_prefix: str, caplog: pytest.Lo
     log.close(1)
     assert len([message for message in caplog.messages if "hindcast topics" in message]) == 1
     assert partition_counts(settings) == {}
+
+
+def test_a_fatal_error_of_the_client_loses_its_own_event_only(
+    kafka: str, topic_prefix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A logger whose Kafka client has died makes another: what comes later arrives, and every event is accounted for."""
+    # the broker's refusal of one message, which is too large for its topic, ends a client that promises no gaps
+    settings = KafkaSettings(kafka, topic_prefix)
+    create_topics(settings, [replace(topics()["predictions"], max_message_bytes=1000), topics()["ledger"]])
+    log = PredictionLogger(
+        model="m", kafka=replace(settings, properties={"enable.gapless.guarantee": "true"})
+    )
+    log.prediction(features={"text": random.Random(1).randbytes(5_000).hex()})
+    assert log.flush(30) == 0
+    for _ in range(10):
+        log.prediction(prediction_id="one partition, as the event that died")
+    assert log.flush(30) == 0
+    log.close()
+    assert (log.stats.delivered, log.stats.dropped, log.stats.failed) == (10, {"too_large": 1}, 0)
+    assert any("_GAPLESS_GUARANTEE" in message for message in caplog.messages)
 
 
 def test_wrong_properties_are_said_at_open() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,8 @@ from producers.kafka_sink import KafkaSink
 from producers.settings import KafkaSettings
 from producers.sink import PURGED, PURGED_IN_FLIGHT, Refusal, Sink, SinkFull, SinkRefused
 from producers.testing import MemorySink
+from producers.topics import Topic
+from stream_processors.kafka import create_topics
 
 Away = Callable[[], Sink]
 
@@ -138,6 +142,28 @@ def test_a_log_that_is_away_is_complained_of() -> None:
         return sink.complaints()
 
     assert "Kafka at 127.0.0.1:1" in eventually(check, saying="a complaint")[0]
+
+
+def test_a_producer_that_died_is_replaced(settings: KafkaSettings) -> None:
+    """After a fatal error the sink is full until it has another producer, and sends with that; poll raises nothing."""
+    small = Topic("small", "k", (), 1, (), (), max_message_bytes=1000)
+    create_topics(settings, [small])
+    # the broker's refusal of one message, which is too large for its topic, ends a producer that promises no gaps
+    gapless = replace(settings, properties={"enable.gapless.guarantee": "true"})
+    sink = KafkaSink(gapless)
+    sink.open()
+    reports = Reports()
+    sink.send("small", b"k", random.Random(1).randbytes(5_000), reports)
+    assert polled(sink, reports, 1) == ["MSG_SIZE_TOO_LARGE"]
+    for properties in ({"ssl.ca.location": "/nowhere", "security.protocol": "ssl"}, gapless.properties):
+        sink._settings = replace(gapless, properties=properties)  # what was good at the start may not be now
+        with pytest.raises(SinkFull):
+            sink.send("predictions", b"k", b"x", reports)
+    said = sink.complaints()
+    assert any("_GAPLESS_GUARANTEE" in complaint for complaint in said)
+    assert any("Kafka settings are refused" in complaint for complaint in said)
+    sink.send("predictions", b"k", b"x", reports)
+    assert polled(sink, reports, 2)[1:] == ["ok"]
 
 
 @pytest.mark.parametrize(
