@@ -10,6 +10,8 @@ Seen = TypeVar("Seen")
 
 _FIRST_PAUSE_S = 0.02
 _LONGEST_PAUSE_S = 0.5
+# a limit ends what hangs; a machine that does other things meanwhile must not fail a test
+_LEAST_LIMIT_S = 90.0
 
 
 def eventually(check: Callable[[], Seen], *, within: float = 10, saying: str = "") -> Seen:
@@ -18,9 +20,15 @@ def eventually(check: Callable[[], Seen], *, within: float = 10, saying: str = "
     An `AssertionError` raised by `check` counts as "not yet", so that a check may be written as assertions; a check
     that returns None has passed.
 
+    Args:
+        check: what is asked.
+        within: seconds that a slow answer may take; no wait ends before a minute and a half, whatever it says.
+        saying: what is waited for.
+
     Raises:
-        AssertionError: not within `within` seconds; says `saying` and what the last call returned or asserted.
+        AssertionError: not within that time; says `saying` and what the last call returned or asserted.
     """
+    within = max(within, _LEAST_LIMIT_S)
     limit = time.monotonic() + within
     pause = _FIRST_PAUSE_S
     while True:
