@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from producers.errors import InvalidEvent
-from producers.values import category, identifier, number, split_features, whole
+from producers.values import category, identifier, number, rate, split_features, truth_of, whole
 
 LABEL_KINDS = ("truth", "correction", "retraction", "void")
 ROLES = ("champion", "challenger", "shadow", "retired")
@@ -36,7 +36,7 @@ def prediction_record(
     status: str = "ok",
     error: str | None = None,
     latency_ms: object = None,
-    sampling_rate: float = 1.0,
+    sampling_rate: object = 1.0,
     trace_id: str | None = None,
     span_id: str | None = None,
     producer_id: str | None = None,
@@ -74,7 +74,7 @@ def prediction_record(
         "status": "error" if error is not None and status == "ok" else status,
         "error": error,
         "latency_ms": number("latency_ms", latency_ms),
-        "sampling_rate": _rate(sampling_rate),
+        "sampling_rate": rate("sampling_rate", sampling_rate),
         "trace_id": trace_id,
         "span_id": span_id,
         "producer_id": producer_id,
@@ -102,14 +102,14 @@ def label_record(
     sequence: int | None = None,
     known_at: int | None = None,
 ) -> Record:
-    """A record of label.v1: one fact about one prediction.
+    """A record of label.v1: one fact about one prediction. ``truth`` may be a class or a number; see `truth_of`.
 
     Raises:
         InvalidEvent: an unknown kind, a truth or correction that says nothing, or a value that does not fit.
     """
     if kind not in LABEL_KINDS:
         raise InvalidEvent("kind", f"one of {', '.join(LABEL_KINDS)} is wanted")
-    true_class, true_number = category("truth", truth), number("truth_value", truth_value)
+    true_class, true_number = truth_of(truth, truth_value)
     if kind in {"truth", "correction"} and true_class is None and true_number is None:
         raise InvalidEvent(
             "truth", f"a {kind} says truth or truth_value; where it will never come, say kind='void'"
@@ -183,13 +183,6 @@ def deployment_record(
         "reason": reason,
         "known_at": known_at,
     }
-
-
-def _rate(value: object) -> float:
-    rate = number("sampling_rate", value)
-    if rate is None or not 0 < rate <= 1:
-        raise InvalidEvent("sampling_rate", "a number above 0 and up to 1 is wanted")
-    return rate
 
 
 def _numbers(field: str, values: Mapping[str, object] | None) -> dict[str, float]:

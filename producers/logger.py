@@ -12,12 +12,12 @@ from typing import Any, Self
 from producers.channel import Channel
 from producers.codec import Registry, encode
 from producers.errors import ConfigError, InvalidEvent
-from producers.events import LABEL_KINDS, ROLES, Record, deployment_record, label_record, prediction_record
+from producers.events import Record, deployment_record, label_record, prediction_record
 from producers.ids import new_id, prediction_id_at
 from producers.intake import Stats
 from producers.settings import KafkaSettings
 from producers.sink import Sink
-from producers.values import identifier, micros, optional_micros, text
+from producers.values import category, identifier, micros, number, optional_micros, rate, text
 
 # A tight loop says events ten times as fast as the sender, which gets the interpreter every second turn at best, sends
 # them: the queue holds such a loop, not only a pause of Kafka's. Kafka's client has a queue of its own behind this one.
@@ -30,11 +30,14 @@ class PredictionLogger:
 
     A call copies its arguments shallowly into a bounded queue; a background thread of this process encodes and sends.
     No call waits for a broker or raises because of one: what is lost is counted by reason in `stats`, in the log (each
-    reason once a minute) and in the ledger topic at `flush` and `close`. What the *developer* got wrong in the call
-    (a datetime without zone, an unknown kind or role, an empty id, features that are no mapping) raises `InvalidEvent`
-    at once; a *value* that would change silently (an integer beyond 2^53, a list as a feature) drops its event, counted
-    as ``invalid``; with ``strict`` it raises `InvalidEvent` in the call too. Nothing is connected before the first
-    event; a forked child gets a thread, a connection and a producer id of its own. Safe for threads.
+    reason once a minute) and in the ledger topic at `flush` and `close`.
+
+    What does not fit raises `InvalidEvent` in the call: anything of a label, a deployment or a table; of a prediction its
+    times, prediction_id, output, model_version and environment, its score, decision, latency_ms and sampling_rate, and
+    features that are no mapping. The rest of a prediction is examined on the background thread (an integer beyond 2^53
+    or a list as a feature, a number as a trace id): what does not fit there drops its event, counted as ``invalid`` and
+    logged, unless ``strict`` examines it in the call. Nothing is connected before the first event; a forked child gets a thread, a connection and a producer id
+    of its own. Safe for threads.
 
     Args:
         model: the model's name.
@@ -44,7 +47,7 @@ class PredictionLogger:
         categorical: features that are categories whatever their values (a numeric code, a category that may be None).
         queue_limit: events that may wait in this process; one more is dropped and counted as ``queue_full``. An event of
             twenty features takes 2.3 kB while it waits, so the default of 100,000 may take 230 MB while Kafka is away.
-        strict: examine every value in the call; for tests and batch jobs.
+        strict: examine every value of a prediction in the call; for tests and batch jobs.
         sink: where messages go instead of Kafka, such as `producers.testing.MemorySink`.
         clock: nanoseconds since 1970, the default of event and report times.
 
@@ -132,15 +135,15 @@ class PredictionLogger:
             "entity_id": entity_id,
             "served": served,
             "target_time": None if target_time is None else micros("target_time", target_time),
-            "score": score,
-            "decision": decision,
+            "score": number("score", score),
+            "decision": category("decision", decision),
             "probabilities": _copied("probabilities", probabilities),
             "quantiles": _copied("quantiles", quantiles),
             "segments": _copied("segments", segments),
             "status": status,
             "error": error,
-            "latency_ms": latency_ms,
-            "sampling_rate": sampling_rate,
+            "latency_ms": number("latency_ms", latency_ms),
+            "sampling_rate": rate("sampling_rate", sampling_rate),
             "trace_id": trace_id,
             "span_id": span_id,
             "known_at": None if known_at is None else micros("known_at", known_at),
@@ -167,12 +170,14 @@ class PredictionLogger:
     ) -> str:
         """Publish one fact about one prediction's truth; the fields are those of label.v1. Returns its label_id.
 
+        A string or boolean as ``truth`` is a class; a number is a ``truth_value``, and a whole number a class besides.
         Without ``model_version`` and ``environment`` it holds for every version and environment that used the id.
+
+        Raises:
+            InvalidEvent: anything that does not fit, such as a truth that says nothing; nothing is left for later.
         """
-        if kind not in LABEL_KINDS:
-            raise InvalidEvent("kind", f"one of {', '.join(LABEL_KINDS)} is wanted")
         at = self._clock() // 1000 if reported_at is None else micros("reported_at", reported_at)
-        its_id = new_id() if label_id is None else label_id
+        its_id = new_id() if label_id is None else identifier("label_id", label_id)
         fields = {
             "label_id": its_id,
             "prediction_id": identifier("prediction_id", prediction_id),
@@ -202,9 +207,11 @@ class PredictionLogger:
         known_at: datetime | None = None,
         **facts: Any,
     ) -> None:
-        """Publish that a version takes or leaves a role; ``facts`` are the other fields of deployment.v1."""
-        if role not in ROLES:
-            raise InvalidEvent("role", f"one of {', '.join(ROLES)} is wanted")
+        """Publish that a version takes or leaves a role; ``facts`` are the other fields of deployment.v1.
+
+        Raises:
+            InvalidEvent: anything that does not fit; nothing is left for later.
+        """
         at = self._clock() // 1000 if valid_from is None else micros("valid_from", valid_from)
         fields = {
             **facts,
@@ -217,7 +224,6 @@ class PredictionLogger:
             "valid_from": at,
             "known_at": optional_micros("known_at", known_at),
         }
-        deployment_record(**fields)  # deployments are rare: what is wrong is said where it was written
         self._say("deployments", deployment_record, fields, at)
 
     def predictions(
@@ -234,8 +240,9 @@ class PredictionLogger:
     ) -> list[str]:
         """Publish one prediction per row of an Arrow, pandas or polars table; returns their prediction ids.
 
-        This is for batch jobs: it encodes on the caller's thread and may wait for room, up to ``wait`` seconds without
-        progress; what then finds none is dropped and counted. Needs pyarrow; is 50 times faster with pyruhvro.
+        This is for batch jobs: it encodes on the caller's thread and may wait for room, for as long as anything is being
+        delivered and ``wait`` seconds more; what then finds none is dropped and counted, until something is delivered
+        again. Needs pyarrow; is 50 times faster with pyruhvro.
 
         Args:
             table: a column named like a field of prediction.v1 is that field, unless it is listed elsewhere.
@@ -244,7 +251,7 @@ class PredictionLogger:
             probabilities: the column of each class.
             quantiles: the column of each quantile.
             segments: columns to slice by that were no inputs; a null is left out.
-            wait: seconds.
+            wait: seconds without a delivery.
             constants: fields with one value for all rows, such as ``served=False``.
 
         Raises:
@@ -285,6 +292,7 @@ class PredictionLogger:
     ) -> list[str]:
         """Publish one label per row; like `predictions`, with the fields of label.v1. Returns their label ids.
 
+        A column of truths may hold classes or numbers, as `label` takes them.
         An id not given is made from the fact itself, so that a load done twice repeats nothing; that needs
         ``reported_at`` in the table, which else is the moment of this call.
         """
@@ -340,7 +348,8 @@ class PredictionLogger:
         self.close()
 
     def _say(self, stream: str, build: Callable[..., Record], fields: dict[str, Any], at: int) -> None:
-        if self._strict:
+        # labels and deployments are no request's business: what is wrong with them is said where it was written
+        if self._strict or stream != "predictions":
             encode(stream.removesuffix("s"), build(**fields))
         self._channel.intake().say(stream, build, fields, at)
 

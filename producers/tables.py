@@ -14,6 +14,7 @@ from producers.errors import InvalidEvent
 from producers.events import LABEL_KINDS
 from producers.ids import content_id, prediction_ids_at
 from producers.schema_files import newest
+from producers.values import truth_of
 
 CHUNK_ROWS = 10_000
 OURS = ("producer_id", "sequence")
@@ -151,12 +152,20 @@ def label_rows(
     table: Any, *, columns: Mapping[str, str], constants: Mapping[str, object], defaults: Mapping[str, object]
 ) -> Rows:
     """Labels; a label_id is made from the fact where none is given. See `PredictionLogger.labels`."""
-    rows = Rows("label", table, columns=columns, constants=constants, defaults=_LABEL | dict(defaults))
+    source = to_arrow(table)
+    columns, constants, taken = _truths(source, columns, constants)
+    rows = Rows(
+        "label", source, columns=columns, constants=constants, defaults=_LABEL | dict(defaults), taken=taken
+    )
     if "prediction_id" not in rows.fields:
         raise InvalidEvent("prediction_id", "no column gives it")
     kinds = rows.fields["kind"]
     if not pc.all(pc.is_in(kinds, pa.array(LABEL_KINDS)), min_count=0).as_py():
         raise InvalidEvent("kind", f"one of {', '.join(LABEL_KINDS)} is wanted")
+    if "truth_value" in rows.fields and pc.any(pc.is_nan(rows.fields["truth_value"]), min_count=0).as_py():
+        raise InvalidEvent(
+            "truth_value", "is NaN, which says nothing; a null and kind='void' say that it never will"
+        )
     says = [pc.is_valid(rows.fields[field]) for field in ("truth", "truth_value") if field in rows.fields]
     silent = pc.is_in(kinds, pa.array(["truth", "correction"]))
     for spoken in says:
@@ -166,6 +175,30 @@ def label_rows(
     if "label_id" not in rows.fields:
         rows.fields["label_id"] = pa.chunked_array([_fact_ids(rows)])
     return rows
+
+
+def _truths(
+    source: pa.Table, columns: Mapping[str, str], constants: Mapping[str, object]
+) -> tuple[Mapping[str, str], Mapping[str, object], Collection[str]]:
+    """Columns and constants where a truth that is a number is a truth_value, and the column that is no truth then.
+
+    The rules are `values.truth_of`'s, for a whole column.
+    """
+    if "truth" in constants and "truth" not in columns:
+        true_class, true_number = truth_of(constants["truth"], constants.get("truth_value"))
+        number = {} if true_number is None else {"truth_value": true_number}
+        return columns, {**constants, "truth": true_class, **number}, ()
+    name = columns.get("truth", "truth")
+    kind = source.schema.field(name).type if name in source.column_names else pa.null()
+    has_value = "truth_value" in {*columns, *constants, *source.column_names}
+    if pa.types.is_integer(kind) and not has_value:
+        return {**columns, "truth_value": name}, constants, ()
+    if not (pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
+        return columns, constants, ()
+    if has_value:
+        raise InvalidEvent("truth", "numbers, which truth_value gives too: say one of them")
+    others = {field: column for field, column in columns.items() if field != "truth"}
+    return {**others, "truth_value": name}, constants, {"truth"}
 
 
 def map_array(names: Sequence[str], columns: Sequence[pa.Array], rows: int, field: str) -> pa.MapArray:

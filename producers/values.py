@@ -6,6 +6,7 @@ does not hold, a finite Decimal beyond a double, an instant that ClickHouse does
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -20,6 +21,7 @@ _MICROSECOND = timedelta(microseconds=1)
 EARLIEST = -2_208_988_800_000_000
 LATEST = 10_413_791_999_999_999
 _NULLS = {"NAType", "NaTType"}
+_PLAIN = frozenset({float, str, int, bool})
 
 
 def micros(field: str, moment: object) -> int:
@@ -49,6 +51,8 @@ def number(field: str, value: object) -> float | None:
     Raises:
         InvalidEvent: not a number, an integer beyond ±2^53, a finite Decimal beyond a double.
     """
+    if value is None or type(value) is float:  # also before: most values are one
+        return value
     value = plain(field, value)
     if value is None or type(value) is float:
         return value
@@ -72,6 +76,8 @@ def category(field: str, value: object) -> str | None:
     Raises:
         InvalidEvent: anything else. A float is refused because 1.0 and 1 would be two categories.
     """
+    if value is None or type(value) is str:  # also before, as in `number`
+        return value
     value = plain(field, value)
     if value is None or type(value) is str:
         return value
@@ -126,6 +132,45 @@ def text(field: str, value: object) -> str:
     return found
 
 
+def rate(field: str, value: object) -> float:
+    """The probability with which an event was kept.
+
+    Raises:
+        InvalidEvent: not a number above 0 and up to 1.
+    """
+    found = number(field, value)
+    if found is None or not 0 < found <= 1:
+        raise InvalidEvent(field, "a number above 0 and up to 1 is wanted")
+    return found
+
+
+def truth_of(truth: object, truth_value: object) -> tuple[str | None, float | None]:
+    """What a truth says as (class, number): a string or boolean is a class, a number with decimals a number.
+
+    A whole number is both, as only the model's contract knows which is meant. ``truth_value`` is a number.
+
+    Raises:
+        InvalidEvent: a value of another kind, NaN, or a number with decimals beside a ``truth_value``.
+    """
+    said, true_number = plain("truth", truth), _true_number("truth_value", truth_value)
+    if said is None or isinstance(said, str | bool):
+        return category("truth", said), true_number
+    double = _true_number("truth", said)
+    true_class = category("truth", said) if isinstance(said, int) else None
+    if true_number is None:
+        return true_class, double
+    if true_class is None:
+        raise InvalidEvent("truth", "a number, which truth_value gives too: say one of them")
+    return true_class, true_number
+
+
+def _true_number(field: str, value: object) -> float | None:
+    double = number(field, value)
+    if double is not None and math.isnan(double):
+        raise InvalidEvent(field, "is NaN, which says nothing; where it will never come, say kind='void'")
+    return double
+
+
 def split_features(
     features: Mapping[str, object], categorical: Collection[str] = ()
 ) -> tuple[dict[str, float | None], dict[str, str | None]]:
@@ -164,7 +209,7 @@ def _place(
 
 def plain(field: str, value: Any) -> object:
     """A numpy scalar as Python's, pandas' NA and NaT as None, anything else as it is."""
-    if value is None or type(value) in {float, str, int, bool}:
+    if value is None or type(value) in _PLAIN:
         return value
     if type(value).__name__ in _NULLS:
         return None

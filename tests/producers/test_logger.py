@@ -8,8 +8,10 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pytest
 from waiting import eventually
 
@@ -135,13 +137,31 @@ def test_later_changes_of_the_caller_are_not_seen(log: PredictionLogger, sink: M
         (lambda log: log.prediction(features="abc"), "features"),
         (lambda log: log.prediction(model_version=2.0), "model_version"),
         (lambda log: log.prediction(environment=None, output=None), "output"),
+        (lambda log: log.prediction(score="0.5"), "score"),
+        (lambda log: log.prediction(score=2**60), "score"),
+        (lambda log: log.prediction(decision=0.5), "decision"),
+        (lambda log: log.prediction(latency_ms="slow"), "latency_ms"),
+        (lambda log: log.prediction(sampling_rate=0), "sampling_rate"),
+        (lambda log: log.prediction(sampling_rate=None), "sampling_rate"),
         (lambda log: log.label("p", truth=1, true_at=NAIVE), "true_at"),
         (lambda log: log.label("p", truth=1, reported_at=NAIVE), "reported_at"),
         (lambda log: log.label("p", truth=1, kind="guess"), "kind"),
         (lambda log: log.label(None, truth=1), "prediction_id"),
+        (lambda log: log.label("p"), "truth"),
+        (lambda log: log.label("p", kind="correction"), "truth"),
+        (lambda log: log.label("p", truth=[1]), "truth"),
+        (lambda log: log.label("p", truth=math.nan), "truth"),
+        (lambda log: log.label("p", truth=2**60), "truth"),
+        (lambda log: log.label("p", truth=0.5, truth_value=0.5), "truth"),
+        (lambda log: log.label("p", truth_value="much"), "truth_value"),
+        (lambda log: log.label("p", truth_value=math.nan), "truth_value"),
+        (lambda log: log.label("p", truth="a\ud800b"), "truth"),
+        (lambda log: log.label("p", truth="late", label_id=""), "label_id"),
+        (lambda log: log.label("p", truth="late", source=3), "source"),
         (lambda log: log.deployment(role="king"), "role"),
         (lambda log: log.deployment(role="champion", traffic_share=2), "traffic_share"),
         (lambda log: log.deployment(role="champion", valid_from=NAIVE), "valid_from"),
+        (lambda log: log.deployment(role="champion", artifact_uri=7), "artifact_uri"),
         (lambda _: PredictionLogger(model="", sink=MemorySink()), "model"),
     ],
 )
@@ -161,10 +181,8 @@ BAD_VALUES = [
     {"features": {"when": NAIVE}},
     {"features": {"text": "a\ud800b"}},
     {"features": {7: 1.0}},
-    {"score": "high"},
-    {"decision": 0.5},
     {"probabilities": {"late": None}},
-    {"sampling_rate": 0.0},
+    {"segments": {"region": 0.5}},
     {"rank": 2**40},
     {"prediction_id": "a\udfffb"},
     {"trace_id": 17},
@@ -186,11 +204,58 @@ def test_a_value_that_does_not_fit_drops_its_event_only(
     assert not any(repr(value) in message for message in caplog.messages)
 
 
-@pytest.mark.parametrize("said", BAD_VALUES[:10], ids=str)
+@pytest.mark.parametrize("said", BAD_VALUES, ids=str)
 def test_strict_says_it_in_the_call(sink: MemorySink, said: dict[str, Any]) -> None:
     """A strict logger raises for a value too."""
     with PredictionLogger(model="m", sink=sink, strict=True) as log, pytest.raises(InvalidEvent):
         log.prediction(**said)
+
+
+@pytest.mark.parametrize(
+    ("truth", "true_class", "true_number"),
+    [
+        ("late", "late", None),
+        (True, "true", None),
+        (np.bool_(False), "false", None),
+        (3.7, None, 3.7),
+        (np.float32(0.5), None, 0.5),
+        (Decimal("1.25"), None, 1.25),
+        (math.inf, None, math.inf),
+        (1, "1", 1.0),
+        (np.int64(-3), "-3", -3.0),
+    ],
+)
+def test_a_truth_is_what_it_is(
+    log: PredictionLogger, sink: MemorySink, truth: object, true_class: str | None, true_number: float | None
+) -> None:
+    """A string or boolean is a class, a number a true number, a whole number both: a code of a class or a count."""
+    log.label("p", truth=truth)
+    log.label("p", truth=truth, kind="correction")
+    assert log.flush() == 0
+    for label in sink.records("labels"):
+        assert (label["truth"], label["truth_value"]) == (true_class, true_number)
+
+
+def test_a_class_may_have_a_number_beside_it(log: PredictionLogger, sink: MemorySink) -> None:
+    """A truth_value said beside a class, in words or as a code, is the true number."""
+    log.label("p", truth="late", truth_value=20)
+    log.label("p", truth=3, truth_value=20)
+    log.flush()
+    assert [(label["truth"], label["truth_value"]) for label in sink.records("labels")] == [
+        ("late", 20.0),
+        ("3", 20.0),
+    ]
+
+
+def test_a_retraction_or_void_needs_no_truth(log: PredictionLogger, sink: MemorySink) -> None:
+    """What takes a truth back, or says that none will come, says none."""
+    log.label("p", kind="retraction")
+    log.label("p", kind="void")
+    log.flush()
+    assert [(label["kind"], label["truth"]) for label in sink.records("labels")] == [
+        ("retraction", None),
+        ("void", None),
+    ]
 
 
 def test_odd_but_legal_values_arrive(log: PredictionLogger, sink: MemorySink) -> None:

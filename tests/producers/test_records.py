@@ -90,7 +90,7 @@ def test_whatever_is_said_arrives_or_is_refused(
     [
         ({"truth": None}, "truth"),
         ({"truth": None, "kind": "correction"}, "truth"),
-        ({"truth": 0.5}, "truth"),
+        ({"truth": {}}, "truth"),
         ({"truth_value": "x"}, "truth_value"),
         ({"kind": "guess"}, "kind"),
     ],

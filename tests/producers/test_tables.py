@@ -343,7 +343,11 @@ def test_labels_of_a_table(log: PredictionLogger, sink: MemorySink) -> None:
         ({"prediction_id": ["a"]}, "truth"),
         ({"prediction_id": ["a", "b"], "truth": ["x", None]}, "truth"),
         ({"prediction_id": ["a"], "truth": ["x"], "kind": ["guess"]}, "kind"),
-        ({"prediction_id": ["a"], "truth": [0.5]}, "truth"),
+        ({"prediction_id": ["a"], "truth": [0.5], "truth_value": [0.5]}, "truth"),
+        ({"prediction_id": ["a", "b"], "truth": [0.5, None]}, "truth"),
+        ({"prediction_id": ["a"], "truth": [math.nan]}, "truth_value"),
+        ({"prediction_id": ["a"], "truth": [2**60]}, "truth_value"),
+        ({"prediction_id": ["a"], "truth": [[1]]}, "truth"),
     ],
     ids=str,
 )
@@ -354,6 +358,38 @@ def test_labels_that_say_nothing_are_refused(
     with pytest.raises(InvalidEvent) as refusal:
         log.labels(pa.table(columns))
     assert refusal.value.field == field
+
+
+@pytest.mark.parametrize(
+    "truths",
+    [["late", "on_time"], [True, False], [3.5, -1.0], [Decimal("1.25"), Decimal("2.50")], [1, 0]],
+    ids=lambda truths: type(truths[0]).__name__,
+)
+@pytest.mark.parametrize("column", ["truth", "what was so"])
+def test_a_column_of_truths_says_what_its_rows_would_say(
+    log: PredictionLogger, sink: MemorySink, truths: list[Any], column: str
+) -> None:
+    """Classes, booleans, numbers and codes mean in a table what they mean in a call, as a constant too."""
+    log.labels(pa.table({"prediction_id": ["a", "b"], column: truths}), columns={"truth": column})
+    for prediction_id, truth in zip("ab", truths, strict=True):
+        log.labels(pa.table({"prediction_id": [prediction_id], "truth": ["beside the point"]}), truth=truth)
+    for prediction_id, truth in zip("ab", truths, strict=True):
+        log.label(prediction_id, truth=truth)
+    assert log.flush() == 0
+    said = [(row["prediction_id"], row["truth"], row["truth_value"]) for row in sink.records("labels")]
+    assert said[0:2] == said[2:4] == said[4:6]
+
+
+def test_codes_beside_numbers_are_classes(log: PredictionLogger, sink: MemorySink) -> None:
+    """A column of whole numbers beside one of true numbers is of classes; so is a column of categories."""
+    table = pa.table({"prediction_id": ["a"], "truth": [3], "truth_value": [0.25]})
+    log.labels(table)
+    log.labels(pa.table({"prediction_id": ["a"], "truth": pa.array([3]).dictionary_encode()}))
+    log.flush()
+    assert [(row["truth"], row["truth_value"]) for row in sink.records("labels")] == [
+        ("3", 0.25),
+        ("3", None),
+    ]
 
 
 def test_a_missing_column_of_truth_may_be_void(log: PredictionLogger, sink: MemorySink) -> None:
