@@ -105,6 +105,7 @@ def publish(
     Raises:
         ConfigError: the baseline does not fit the contract.
         ConfigError: Kafka refuses the credentials.
+        InvalidEvent: ``effective_from`` is no time that a contract can have; nothing is published.
         BrokerUnavailable: Kafka does not answer, has no topic for it, or did not take it.
     """
     if baseline:
@@ -115,6 +116,7 @@ def publish(
         _publish_references(settings, contract, baseline, registry)
     lead_ms = round(lead * 1000)
     start = effective_from or _AT_ONCE
+    start_us = micros("effective_from", start)  # before anything is sent
     digest = contract.digest()
     record = {
         "model": contract.model,
@@ -130,7 +132,7 @@ def publish(
     }
     appended_at = _send(settings, contract.model, encode("contract", record, registry))
     acknowledged = clock()
-    in_effect_from = max(micros("effective_from", start), appended_at + lead_ms * 1000)
+    in_effect_from = max(start_us, appended_at + lead_ms * 1000)
     in_effect = wait and in_effect_from <= appended_at + lead_ms * 1000
     while in_effect and (left := acknowledged + lead - clock()) > 0:
         pause(left)

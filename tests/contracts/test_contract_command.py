@@ -89,9 +89,9 @@ def test_infer_replaces_nothing_unasked(data: Path) -> None:
         (("validate", "nowhere.yaml"), "cannot read nowhere.yaml"),
         (
             ("infer", "nowhere.parquet", "--model", "m", "--output", "/tmp/never.yaml"),
-            "cannot read nowhere.parquet",
+            "cannot read nowhere.parquet: No such file or directory",
         ),
-        (("infer", "data.xlsx", "--model", "m", "--output", "/tmp/never.yaml"), "a file ending in"),
+        (("infer", __file__, "--model", "m", "--output", "/tmp/never.yaml"), "a file ending in"),
     ],
 )
 def test_mistakes(arguments: tuple[str, ...], says: str) -> None:
@@ -119,6 +119,17 @@ def test_publish_and_show(data: Path, kafka: str, topic_prefix: str) -> None:
     (row,) = json.loads(run("history", "--json", **environment).output)
     assert (row["model"], row["environment"]) == ("shop", "all")
     assert "shop" in run("history", **environment).output
+
+
+def test_a_time_that_no_contract_can_have_publishes_nothing(
+    data: Path, kafka: str, topic_prefix: str
+) -> None:
+    """It is refused before anything is sent: what stands on the topic stands there for ever."""
+    create_topics(KafkaSettings(kafka, topic_prefix), [topics()["contracts"]])
+    environment = {"HINDCAST_KAFKA": kafka, "HINDCAST_TOPIC_PREFIX": topic_prefix}
+    refused = run("publish", inferred(data), "--effective-from", "9999-12-31", **environment)
+    assert (refused.exit_code, refused.output) == (1, "effective_from: outside the years 1900 to 2299")
+    assert json.loads(run("history", "--json", **environment).output) == []
 
 
 @pytest.mark.parametrize("command", ["publish", "show", "history"])
