@@ -5,30 +5,39 @@ Exit codes: 0 done; 1 failed; 2 wrong use or settings; 3 a server that does not 
 
 from __future__ import annotations
 
+import errno
 import importlib.metadata
+import io
 import os
 import re
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from producers.errors import ConfigError, HindcastError, TransientError
+
+if TYPE_CHECKING:
+    import click
 
 FAILED, WRONG_USE, TRY_LATER, INTERRUPTED = 1, 2, 3, 130
 OURS = {"producers", "stream_processors", "evaluation", "hindcast"}
 # a larger extra repeats the packages of those it builds on
 SMALLEST_FIRST = ("processors", "gateway", "embedded", "demo", "dev")
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 # packages that are imported by another name than they are installed by
 _INSTALLED_AS = {"yaml": "pyyaml", "sklearn": "scikit-learn", "faust": "faust-streaming"}
 
 
 def main() -> None:
     """The console script."""
+    _prepare_streams()
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; returns its exit code. Errors that nobody foresaw keep their traceback."""
     try:
+        _refuse_undecodable(arguments)
         code = _command(arguments)
         sys.stdout.flush()
     except HindcastError as error:
@@ -36,9 +45,14 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # whoever read our output has gone; nothing may complain about it at interpreter exit either
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # whoever read our output has gone
+        _drop_output()
         return FAILED
+    except OSError as error:
+        if error.errno not in _DISK_FULL:
+            raise
+        _drop_output()
+        return _say(f"disk full: {error.filename or 'the output'} cannot be written", FAILED)
     except ModuleNotFoundError as error:
         module = (error.name or "").partition(".")[0]
         if not module or module in OURS:
@@ -80,13 +94,44 @@ def _command(arguments: Sequence[str]) -> int:
     except click.Abort:
         return INTERRUPTED
     except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):
+            error.show()
+            return error.exit_code
+        return _say(_advice(error), error.exit_code)
     return code if isinstance(code, int) else 0
 
 
+def _advice(error: click.ClickException) -> str:
+    """What is wrong with a command line, and where its right use is told."""
+    context = getattr(error, "ctx", None)
+    told = error.format_message().rstrip(".")
+    return f"{told}: see `{context.command_path} --help`" if context else told
+
+
+def _refuse_undecodable(arguments: Sequence[str]) -> None:
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            raise ConfigError(f"the argument {ascii(argument)[:80]} is not UTF-8 text") from None
+
+
+def _prepare_streams() -> None:
+    """A closed stream becomes an empty one, and a terminal that lacks a letter gets its number instead."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - lives as long as we do
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _drop_output() -> None:
+    """Let nothing complain at interpreter exit about output that could not be written."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _say(text: str, code: int) -> int:
-    print(f"hindcast: {text}", file=sys.stderr)  # noqa: T201 - this is the command line
+    print(f"hindcast: {' '.join(text.split())}", file=sys.stderr)  # noqa: T201 - this is the command line
     return code
 
 

@@ -80,11 +80,22 @@ def sql(statement: str | None, pairs: Sequence[str], form: str, *, as_json: bool
     {name:Type} in it is bound to --param name=value. It runs read-only, within limits of time, memory and rows.
     """
     if statement in (None, "-"):
-        statement = "" if sys.stdin.isatty() else sys.stdin.read()
+        statement = _from_standard_input()
     assert statement is not None
     with History(settings()) as history:
         answer = history.sql(statement, parsed(pairs))
     _show(answer, form, as_json=as_json)
+
+
+def _from_standard_input() -> str:
+    if sys.stdin.isatty():
+        return ""
+    try:
+        text = sys.stdin.read()
+        text.encode()
+    except UnicodeError:
+        raise ConfigError("the statement on the standard input is not UTF-8 text") from None
+    return text
 
 
 def parsed(pairs: Sequence[str]) -> dict[str, str]:

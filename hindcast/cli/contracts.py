@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import click
+import pyarrow as pa
+from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
@@ -33,6 +35,30 @@ _contract_file = click.argument("contract_file", metavar="CONTRACT.yaml", type=_
 _data_file = click.argument("data_file", metavar="DATA.parquet", type=_FILE)
 
 
+def _fits(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """The value of an option that a contract has under the option's name, when it can be one."""
+    part = {"base": value, "rollups": ()} if option.name == "base_window" else value
+    place = "windows" if option.name == "base_window" else str(option.name)
+    try:
+        Contract.model_validate({"model": "m", place: part})
+    except ValidationError as error:
+        raise click.BadParameter(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+    return value
+
+
+def _table(path: Path) -> pa.Table:
+    """Training data; a file that is not there, or may not be read, is named as that."""
+    try:
+        return read_table(path)
+    except ConfigError:
+        # Arrow does not say why a file cannot be opened
+        try:
+            with path.open("rb"):
+                raise
+        except OSError as error:
+            raise ConfigError(f"cannot read {path}: {error.strerror}") from None
+
+
 def _role_options(command: Any) -> Any:
     for option in (
         click.option("--decision-column", help="What the model decided."),
@@ -50,14 +76,22 @@ def contract() -> None:
 
 @contract.command()
 @_data_file
-@click.option("--model", required=True, help="Name of the model.")
-@click.option("--environment", help="One environment only; without it the contract is for all.")
+@click.option("--model", required=True, callback=_fits, help="Name of the model.")
+@click.option(
+    "--environment", callback=_fits, help="One environment only; without it the contract is for all."
+)
 @_role_options
 @click.option(
     "--exclude", multiple=True, help="A column that is no feature: a label, an identifier. Repeatable."
 )
 @click.option("--slice-by", multiple=True, help="A categorical column, or a pair as `a,b`. Repeatable.")
-@click.option("--base-window", default="1min", show_default=True, help="From 1s to 1d, a divisor of a day.")
+@click.option(
+    "--base-window",
+    default="1min",
+    show_default=True,
+    callback=_fits,
+    help="From 1s to 1d, a divisor of a day.",
+)
 @click.option(
     "--output", type=_FILE, default="contract.yaml", show_default=True, help="Where the contract goes."
 )
@@ -79,7 +113,7 @@ def infer(
     if output.exists() and not force:
         raise ConfigError(f"{output} is there already: --output another, or --force")
     found, sketches = infer_contract(
-        read_table(data_file),
+        _table(data_file),
         model=model,
         environment=environment,
         time_column=time_column,
@@ -110,7 +144,7 @@ def baseline(
     """Make the baseline of an edited contract again."""
     sketches = make_baseline(
         _read(contract_file),
-        read_table(data_file),
+        _table(data_file),
         time_column=time_column,
         score_column=score_column,
         decision_column=decision_column,

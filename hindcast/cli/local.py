@@ -58,7 +58,7 @@ def up(
     try:
         stack.up(options, detach=detach, said=lambda step: console.print(f"[dim]{step} …[/dim]"))
         if detach:
-            console.print(render_status(stack.status()))
+            console.print(render_status(stack.status()), crop=False)
             return
         console.print("everything runs; Ctrl-C stops it")
         _watch(stack, console)
@@ -90,7 +90,7 @@ def status(directory: Path, *, as_json: bool, as_env: bool) -> None:
     elif as_json:
         click.echo(json.dumps(seen, indent=1))
     else:
-        Console().print(render_status(seen))
+        Console().print(render_status(seen), crop=False)
     if not seen["running"]:
         # As `systemctl status` does for what does not run.
         sys.exit(3)

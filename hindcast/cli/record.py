@@ -31,6 +31,10 @@ def _kafka(naming: tuple[str, ...] = KAFKA) -> KafkaSettings:
     return KafkaSettings.from_environment(variables(os.environ, naming))
 
 
+# as Kafka numbers them
+_LAST_OFFSET, _LAST_PARTITION = 2**63 - 1, 2**31 - 1
+
+
 @contextmanager
 def _store(naming: tuple[str, ...] = CLICKHOUSE) -> Iterator[Store]:
     store = Store(ClickHouseSettings.from_environment(variables(os.environ, naming)))
@@ -119,9 +123,17 @@ def _list_waiting(waiting: list[Pause]) -> None:
 
 def _choosing(command: Any) -> Any:
     for option in (
-        click.option("--limit", default=100, show_default=True, help="The oldest so many."),
-        click.option("--offset", type=int, help="Where the original stands."),
-        click.option("--partition", type=int, help="Where the original stands."),
+        click.option(
+            "--limit",
+            type=click.IntRange(1, 1_000_000),
+            default=100,
+            show_default=True,
+            help="The oldest so many.",
+        ),
+        click.option("--offset", type=click.IntRange(0, _LAST_OFFSET), help="Where the original stands."),
+        click.option(
+            "--partition", type=click.IntRange(0, _LAST_PARTITION), help="Where the original stands."
+        ),
         click.option("--model", default="", help="Only of this model."),
         click.option(
             "--reason", default="", help="Only of this reason, such as undecodable, contract or refused."

@@ -21,9 +21,9 @@ def render_status(status: Mapping[str, Any]) -> RenderableType:
     """One table with a line per process, the addresses below it, and errors in full below that."""
     if not status["running"]:
         up = told("up", Path(status["directory"]))
-        return Text(f"nothing runs in {status['directory']}: start it with `{up}`")
+        return _unbroken(f"nothing runs in {status['directory']}: start it with `{up}`")
     if "problem" in status:
-        return Text(f"{status['directory']}: {status['problem']}", style="red")
+        return _unbroken(f"{status['directory']}: {status['problem']}", style="red")
     table = Table(box=None, pad_edge=False)
     for heading in ("process", "state", "pid", "up", "restarts"):
         table.add_column(heading)
@@ -31,13 +31,18 @@ def render_status(status: Mapping[str, Any]) -> RenderableType:
         table.add_column(heading, justify="right")
     for line in status["processes"]:
         table.add_row(*_cells(line))
-    where = Text(
+    where = _unbroken(
         f"\nKafka       {status['kafka']}   topics {status['topic_prefix']}.*\n"
         f"ClickHouse  {status['clickhouse']}   database {status['database']}\n"
         f"data        {status['directory']}",
         style="dim",
     )
     return Group(table, where, *_troubles(status["processes"]))
+
+
+def _unbroken(text: str, *, style: str = "") -> Text:
+    """Lines as they are, however narrow the terminal: addresses and commands are for pasting."""
+    return Text(text, style=style, no_wrap=True, overflow="ignore")
 
 
 def _cells(line: Mapping[str, Any]) -> list[RenderableType]:

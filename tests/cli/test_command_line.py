@@ -28,6 +28,9 @@ import producers.errors as errors
 def probe(how):
     if how == "pipe":
         print("x" * 1_000_000)
+    if how == "letters":
+        print("Z\u00fcrich \u2026")
+        how = "well"
     if how == "interrupt":
         raise KeyboardInterrupt
     if how == "absent":
@@ -90,6 +93,29 @@ def test_a_reader_that_left_is_no_error(probe: dict[str, str]) -> None:
         assert running.wait(60) == 1
 
 
+def test_a_full_disk_is_one_line(probe: dict[str, str]) -> None:
+    """Output that cannot be written is said to be that, and Python adds nothing at its end."""
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "hindcast", "probe", "pipe"]
+        done = subprocess.run(command, env=probe, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "hindcast: disk full: the output cannot be written\n")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])
+def test_a_closed_stream_is_an_empty_one(probe: dict[str, str], closed: str) -> None:
+    """A service manager may start a command without any of the three."""
+    line = f"{sys.executable} -m hindcast query {closed}"
+    done = subprocess.run(line, shell=True, env=probe, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_terminal_that_lacks_a_letter_gets_its_number(probe: dict[str, str]) -> None:
+    """An ellipsis or a name does not end a command."""
+    environment = {**probe, "PYTHONIOENCODING": "ascii"}
+    done = ended(environment, "probe", "letters")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "Z\\xfcrich \\u2026\n", "")
+
+
 def test_without_click_one_line_says_what_to_install() -> None:
     """The console script of a light installation says which extra has the command line."""
     program = "import sys; sys.modules['click'] = None; from hindcast.__main__ import run; sys.exit(run(['--help']))"
@@ -102,10 +128,39 @@ def test_without_click_one_line_says_what_to_install() -> None:
     )
 
 
-def test_wrong_use_is_said_by_click(capsys: pytest.CaptureFixture[str]) -> None:
-    """An unknown command ends with 2 and names it."""
-    assert run(["nosuch"]) == 2
-    assert "No such command 'nosuch'" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("nosuch", "No such command 'nosuch': see `hindcast --help`"),
+        ("topics --nosuch", "--nosuch: see `hindcast topics --help`"),
+        ("topics --partitions 0", "0 is not in the range 1<=x<=1000: see `hindcast topics --help`"),
+        ("contract nosuch", "No such command 'nosuch': see `hindcast contract --help`"),
+        ("contract infer x.csv", "Missing option '--model': see `hindcast contract infer --help`"),
+        ("contract infer x.csv --model=", "'--model': String should have at least 1 character"),
+        ("contract infer x.csv --model m --base-window 7min", "base must divide a day: from 1s to 1d"),
+        ("contract infer x.csv --model m --base-window soon", "a duration such as 30s, 5min"),
+        ("contract infer nowhere.csv --model m --output /tmp/never", "nowhere.csv: No such file"),
+        ("dead-letters list --limit -1", "-1 is not in the range"),
+        ("dead-letters list --offset 99999999999999999999", "is not in the range"),
+        ("query volume -p model", "--param wants NAME=VALUE, not 'model'"),
+        ("sql \udcff", "the argument '\\udcff' is not UTF-8 text"),
+    ],
+)
+def test_wrong_use_is_one_line(capsys: pytest.CaptureFixture[str], line: str, told: str) -> None:
+    """It names what is wrong and where the right use is told, and ends with 2."""
+    assert run(line.split(" ")) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("hindcast: ")
+    assert told in said.err
+    assert said.err.count("\n") == 1
+
+
+def test_a_group_without_a_command_shows_its_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever types half a command is helped."""
+    assert run(["contract"]) in (0, 2)
+    said = capsys.readouterr()
+    assert "publish" in said.out + said.err
 
 
 @pytest.mark.parametrize("option", ["-h", "--help"])
