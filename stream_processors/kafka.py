@@ -57,6 +57,13 @@ _PASSING = {
     KafkaError.REQUEST_TIMED_OUT,
     KafkaError.NOT_CONTROLLER,
 }
+# what a broker answers about a group until it has loaded what it knows of it
+_NO_COORDINATOR = {
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.UNSTABLE_OFFSET_COMMIT,
+}
 _REFUSED = {KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED}  # noqa: SLF001 - public constants
 
 
@@ -304,12 +311,15 @@ def committed_places(
     """
     limit = monotonic() + timeout
     while True:
-        found: list[TopicPartition] = client.committed(places, timeout=timeout)
-        refused = [place.error for place in found if place.error is not None]
-        if not refused:
-            return found
-        if monotonic() > limit:
+        try:
+            found: list[TopicPartition] = client.committed(places, timeout=timeout)
+            refused = [place.error for place in found if place.error is not None]
+            if not refused:
+                return found
             raise KafkaException(refused[0])
+        except KafkaException as error:
+            if error.args[0].code() not in _NO_COORDINATOR or monotonic() > limit:
+                raise
         sleep(0.1)
 
 
