@@ -312,15 +312,19 @@ def committed_places(
     limit = monotonic() + timeout
     while True:
         try:
-            found: list[TopicPartition] = client.committed(places, timeout=timeout)
-            refused = [place.error for place in found if place.error is not None]
-            if not refused:
-                return found
-            raise KafkaException(refused[0])
+            return _committed_places(client, places, timeout)
         except KafkaException as error:
             if error.args[0].code() not in _NO_COORDINATOR or monotonic() > limit:
                 raise
         sleep(0.1)
+
+
+def _committed_places(client: Consumer, places: list[TopicPartition], timeout: float) -> list[TopicPartition]:
+    found: list[TopicPartition] = client.committed(places, timeout=timeout)
+    for place in found:
+        if place.error is not None:
+            raise KafkaException(place.error)
+    return found
 
 
 def unavailable(
