@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from hindcast.demo import flights, run, scenes, story
 from hindcast.demo.bars import Bars
 from hindcast.local.stack import LocalStack
 from hindcast.local.startup import StackOptions
+from producers.errors import ConfigError
 from producers.settings import KafkaSettings
 from stream_processors.clickhouse import Store
 from stream_processors.settings import ClickHouseSettings
@@ -38,7 +40,8 @@ def two_weeks() -> story.Story:
 class Killer:
     """Kills every part ``rounds`` times in an order that a seed chooses; the sender takes one step between two kills.
 
-    A part is killed only when all are up again, so that each kill meets work under way and none meets a dead process.
+    A part is killed only when all are up again, so that each kill meets work under way and none meets a dead process:
+    a processor that ended itself for what the kill before did to it is waited for.
     """
 
     def __init__(self, stack: LocalStack, rounds: int) -> None:
@@ -67,12 +70,19 @@ class Killer:
         if self.problem:
             raise self.problem
 
+    def _kill(self, part: str, pause: float) -> None:
+        while True:
+            self._stack.wait_until_healthy(within=90)
+            self._over.wait(pause)
+            # it may end between the look and the kill
+            with suppress(ConfigError, ProcessLookupError):
+                self._stack.kill(part)
+                return
+
     def _run(self) -> None:
         try:
             for part in self._parts:
-                self._stack.wait_until_healthy(within=90)
-                self._over.wait(float(self._random.uniform(0.1, 1.5)))
-                self._stack.kill(part)
+                self._kill(part, pause=float(self._random.uniform(0.1, 1.5)))
                 self.kills.append(part)
                 self._turn.release()
         except BaseException as problem:  # noqa: BLE001 - told to the test by `finish`
