@@ -49,31 +49,36 @@ def _writer(kind: Any) -> Writer:
     if kind["type"] == "map":
         return _map(_writer(kind["values"]))
     if kind["type"] == "enum":
-        return {symbol: _zigzag(place) for place, symbol in enumerate(kind["symbols"])}.__getitem__
+        return {symbol: whole_bytes(place) for place, symbol in enumerate(kind["symbols"])}.__getitem__
     return _PRIMITIVE[kind["type"]]  # a logical type: integers are taken as what they are
 
 
-def _zigzag(number: int) -> bytes:
-    """A whole number of up to 64 bits in its variable length."""
+# two bytes of seven bits each that more follow: an instant is written in three steps, not in eight
+_MORE = [bytes((bits & 0x7F | 0x80, bits >> 7 | 0x80)) for bits in range(1 << 14)]
+
+
+def whole_bytes(number: int) -> bytes:
+    """A whole number of up to 64 bits: zigzag, and of variable length."""
     rest = number << 1 ^ number >> 63
-    written = bytearray()
-    while rest > 0x7F:
-        written.append(rest & 0x7F | 0x80)
-        rest >>= 7
-    written.append(rest)
-    return bytes(written)
+    written = b""
+    while rest >= 1 << 14:
+        written += _MORE[rest & 0x3FFF]
+        rest >>= 14
+    return written + (bytes((rest,)) if rest < 0x80 else bytes((rest & 0x7F | 0x80, rest >> 7)))
 
 
-_SHORT = [_zigzag(length) for length in range(1024)]
+_SHORT = [whole_bytes(count) for count in range(1024)]
 
 
-def _length(count: int) -> bytes:
-    return _SHORT[count] if count < len(_SHORT) else _zigzag(count)
+def length(count: int) -> bytes:
+    """The length of a text, or the number of a map's entries."""
+    return _SHORT[count] if count < len(_SHORT) else whole_bytes(count)
 
 
-def _string(value: Any) -> bytes:
+def text_bytes(value: Any) -> bytes:
+    """A string; raises TypeError for anything else and UnicodeEncodeError where it has no UTF-8."""
     written = str.encode(value)
-    return _length(len(written)) + written
+    return length(len(written)) + written
 
 
 def _boolean(value: Any) -> bytes:
@@ -94,13 +99,13 @@ def _whole(bits: int) -> Writer:
     least, beyond = -(1 << bits - 1), 1 << bits - 1
 
     def write(value: Any) -> bytes:
-        return _zigzag(value) if type(value) is int and least <= value < beyond else _refuse()
+        return whole_bytes(value) if type(value) is int and least <= value < beyond else _refuse()
 
     return write
 
 
 def _optional(write_value: Writer) -> Writer:
-    branch = _zigzag(1)
+    branch = whole_bytes(1)
 
     def write(value: Any) -> bytes:
         return _NULL if value is None else branch + write_value(value)
@@ -112,9 +117,9 @@ def _map(write_value: Writer) -> Writer:
     def write(entries: Any) -> bytes:
         if not entries:
             return _NULL if type(entries) is dict else _refuse()
-        parts = [_length(len(entries))]
+        parts = [length(len(entries))]
         for key, value in entries.items():
-            parts.append(_string(key))
+            parts.append(text_bytes(key))
             parts.append(write_value(value))
         parts.append(_NULL)
         return b"".join(parts)
@@ -128,7 +133,7 @@ def _refuse() -> bytes:
 
 _BOOLEAN = {False: b"\x00", True: b"\x01"}
 _PRIMITIVE: dict[str, Writer] = {
-    "string": _string,
+    "string": text_bytes,
     "double": _exact_double,
     "boolean": _boolean,
     "int": _whole(32),

@@ -10,9 +10,10 @@ import pyarrow.compute as pc
 
 from producers import ledger as reasons
 from producers.codec import Registry, encode, frame
-from producers.intake import Encoded, Intake
+from producers.intake import Intake
 from producers.ledger import HOUR, Tally
 from producers.patience import Patience
+from producers.said import Encoded
 from producers.schema_files import newest
 from producers.tables import Rows
 
@@ -86,6 +87,7 @@ def _accepted(intake: Intake, stream: str, batch: pa.RecordBatch, sequences: lis
             tally = known.get(account)
             if tally is None:
                 tally = known[account] = intake.tally(model, environment or "", stream, time)
-            tally.accept(1, sequence, sequence)
+            tally.accept()
+            tally.number(sequence, sequence)
             tallies.append(tally)
     return tallies

@@ -7,13 +7,21 @@ import os
 import sys
 import threading
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from producers.codec import Registry
+from producers.events import Record
 from producers.ids import new_id
 from producers.intake import Intake, Stats
+from producers.limits import Limits
 from producers.patience import Patience
+from producers.said import RecordKind, Said, Settled
 from producers.sender import Sender
 from producers.sink import Sink
+
+if TYPE_CHECKING:
+    from producers.at_source import SourceContract
+    from producers.spool import Spool
 
 # how long nothing may be delivered before a flush or close that names no limit gives up; at interpreter exit
 PATIENCE_S = 10.0
@@ -32,13 +40,25 @@ class Channel:
     Args:
         sink: where messages go.
         registry: a schema registry for Confluent framing.
-        limit: events that may wait.
+        limits: what may wait.
+        spool: where events are laid that Kafka does not take.
+        contract: what predictions must pass before they leave.
     """
 
-    def __init__(self, sink: Sink, registry: Registry | None, limit: int) -> None:
+    def __init__(
+        self,
+        sink: Sink,
+        registry: Registry | None,
+        limits: Limits | None = None,
+        *,
+        spool: Spool | None = None,
+        contract: SourceContract | None = None,
+    ) -> None:
         self._sink = sink
         self._registry = registry
-        self._limit = limit
+        self._limits = limits or Limits()
+        self._spool = spool
+        self._contract = contract
         self._intake: Intake | None = None
         self._sender: Sender | None = None
         self._inherited: list[object] = []
@@ -47,6 +67,24 @@ class Channel:
     def intake(self) -> Intake:
         """This process's queue; its thread runs from the first call on."""
         return self._intake or self._start()
+
+    def say_record(
+        self, stream: str, record: Record, *, time: int, settled: Settled | None = None
+    ) -> str | None:
+        """Queue an event of any model whose record is made and examined; returns why it was dropped at once, or None.
+
+        Args:
+            stream: ``predictions``, ``labels`` or ``deployments``.
+            record: as `producers.events` makes it, without producer_id and sequence.
+            time: its event time (of a label reported_at, of a deployment valid_from), µs since 1970.
+            settled: told once what became of a queued event: ``delivered``, ``spooled``, or the reason why it was lost.
+        """
+        kind = RecordKind(stream, str(record["model"]))
+        return self.intake().say(Said(kind, record, str(record["environment"] or ""), time, settled))
+
+    def room(self) -> int:
+        """Events that would find room now."""
+        return self.intake().room()
 
     def open(self) -> None:
         """Start now, and wait for the sink to be open (not for a broker to answer).
@@ -98,7 +136,7 @@ class Channel:
     def stats(self) -> Stats:
         """The counts of this process."""
         if self._intake is None:
-            return Stats("", 0, 0, 0, {}, 0, "")
+            return Stats("", 0, 0, 0, {}, 0, "", failures={})
         return self._intake.stats(self._sender.fault if self._sender is not None else "")
 
     def begin_anew(self) -> None:
@@ -106,17 +144,19 @@ class Channel:
         # what a destructor would wait for is not here: the inherited objects live as long as the process
         self._inherited += [self._intake, self._sender, self._sink]
         self._sink = self._sink.for_child()
+        if self._spool is not None:
+            self._spool = self._spool.for_child()
         self._intake = self._sender = None
 
     def _start(self) -> Intake:
         with _starting:
             if self._intake is None:
-                intake = Intake(new_id(), self._limit)
+                intake = Intake(new_id(), self._limits)
                 intake.closed = self._closed
                 if not self._closed:
-                    self._sender = Sender(intake, self._sink, self._registry)
+                    self._sender = Sender(intake, self._sink, self._registry, self._spool, self._contract)
                     _started.append(self)
-                    _close_at_exit()
+                    _closeclose_all()
                 self._intake = intake
             return self._intake
 
@@ -131,15 +171,16 @@ def _patience(channels: Sequence[Channel], quiet: float) -> Patience:
     return Patience(lambda: min(delivered(), enough), quiet)
 
 
-def _close_at_exit() -> None:
-    atexit.unregister(_at_exit)
-    atexit.register(_at_exit)
+def _closeclose_all() -> None:
+    atexit.unregister(close_all)
+    atexit.register(close_all)
     # a worker of multiprocessing leaves by os._exit and runs only multiprocessing's own finalizers
     if "multiprocessing.util" in sys.modules:
-        sys.modules["multiprocessing.util"].Finalize(None, _at_exit, exitpriority=0)
+        sys.modules["multiprocessing.util"].Finalize(None, close_all, exitpriority=0)
 
 
-def _at_exit() -> None:
+def close_all() -> None:
+    """Close every logger of this process: the end of the interpreter, which waits while something is delivered."""
     channels = _started[:]  # closing takes them out of the list
     patience = _patience(channels, EXIT_S)
     for channel in channels:

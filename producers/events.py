@@ -68,9 +68,9 @@ def prediction_record(
         "categorical_features": categories,
         "score": number("score", score),
         "decision": category("decision", decision),
-        "probabilities": _numbers("probabilities", probabilities),
-        "quantiles": _numbers("quantiles", quantiles),
-        "segments": _categories("segments", segments),
+        "probabilities": numbers_of("probabilities", probabilities),
+        "quantiles": numbers_of("quantiles", quantiles),
+        "segments": categories_of("segments", segments),
         "status": "error" if error is not None and status == "ok" else status,
         "error": error,
         "latency_ms": number("latency_ms", latency_ms),
@@ -185,7 +185,8 @@ def deployment_record(
     }
 
 
-def _numbers(field: str, values: Mapping[str, object] | None) -> dict[str, float]:
+def numbers_of(field: str, values: Mapping[str, object] | None) -> dict[str, float]:
+    """A map of doubles, such as probabilities; raises `InvalidEvent`, also for a null."""
     found = {}
     for name, value in (values or {}).items():
         double = number(f"{field}.{name}", value)
@@ -195,7 +196,8 @@ def _numbers(field: str, values: Mapping[str, object] | None) -> dict[str, float
     return found
 
 
-def _categories(field: str, values: Mapping[str, object] | None) -> dict[str, str]:
+def categories_of(field: str, values: Mapping[str, object] | None) -> dict[str, str]:
+    """A map of categories, such as segments, without its nulls; raises `InvalidEvent`."""
     found = {}
     for name, value in (values or {}).items():
         text = category(f"{field}.{name}", value)

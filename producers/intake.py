@@ -5,56 +5,28 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import Counter, deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import dataclass
 
 from producers import ledger as reasons
-from producers.events import Record
 from producers.ledger import Ledger, Tally
-
-
-class Said(NamedTuple):
-    """One event as its caller said it; ``build(**fields)`` makes its record. ``time`` is its event time in µs."""
-
-    stream: str
-    build: Callable[..., Record]
-    fields: dict[str, Any]
-    time: int
-    sequence: int
-
-
-@dataclass(eq=False)
-class Encoded:
-    """Encoded messages of one stream, counted as accepted; ``done`` is set when all were handed on or given up."""
-
-    stream: str
-    keys: list[bytes]
-    values: list[bytes]
-    tallies: list[Tally]
-    done: threading.Event = field(default_factory=threading.Event)
-
-
-@dataclass(eq=False)
-class Marker:
-    """A place in the queue: ``reached`` is set once all before it is settled, or at ``deadline`` (monotonic seconds)."""
-
-    deadline: float
-    reached: threading.Event = field(default_factory=threading.Event)
-    ledger_sent: bool = False
+from producers.limits import Limits
+from producers.said import Encoded, Marker, Said
 
 
 @dataclass(frozen=True)
 class Stats:
-    """What one logger did in this process. accepted = delivered + failed + sum(dropped) + waiting.
+    """What one logger did in this process. accepted = delivered + failed + sum(dropped) + spooled + waiting.
 
     Attributes:
         accepted: events taken from the caller.
         delivered: acknowledged by Kafka.
         failed: refused by Kafka, or not acknowledged within its delivery timeout.
-        dropped: given up here, by reason: queue_full, too_large, invalid, closed.
+        dropped: given up here, by reason: queue_full, too_large, invalid, sampled, spool_full, closed.
         waiting: on their way; after `close`, events of which nobody knows whether they arrived.
         fault: why nothing can be sent, in words; empty when all is well.
+        spooled: laid on disk because Kafka did not take them.
+        replayed: delivered from the disk, whoever laid them there.
+        failures: ``failed`` by librdkafka's name of the error.
     """
 
     producer_id: str
@@ -64,6 +36,9 @@ class Stats:
     dropped: dict[str, int]
     waiting: int
     fault: str
+    spooled: int = 0
+    replayed: int = 0
+    failures: dict[str, int] | None = None
 
 
 class Intake:
@@ -71,37 +46,46 @@ class Intake:
 
     Args:
         producer_id: names this process in events and ledger.
-        limit: events that may wait; one more is dropped as ``queue_full``.
+        limits: what may wait; what is more is dropped as ``queue_full``.
 
     Attributes:
         closed: set it, and whatever comes later is dropped as ``closed``.
         lock: held for moments only, around counts.
+        behind: events that were taken from here, and wait for the sink.
+        bytes_behind: their size.
     """
 
-    def __init__(self, producer_id: str, limit: int) -> None:
+    def __init__(self, producer_id: str, limits: Limits) -> None:
         self.producer_id = producer_id
+        self.limits = limits
         self.closed = False
         self.lock = threading.RLock()
-        self._limit = limit
+        self.behind = 0
+        self.bytes_behind = 0
         self._queue: deque[Said | Encoded | Marker] = deque()
         self._ledger = Ledger()
         self._numbers = {stream: itertools.count() for stream in ("predictions", "labels", "deployments")}
 
-    def say(self, stream: str, build: Callable[..., Record], fields: dict[str, Any], time: int) -> None:
-        """Queue an event, or count it as dropped. ``fields`` get producer_id and sequence where the schema has them."""
-        sequence = next(self._numbers[stream])
-        if stream != "deployments":
-            fields["producer_id"] = self.producer_id
-            fields["sequence"] = sequence
-        said = Said(stream, build, fields, time, sequence)
-        if len(self._queue) < self._limit and not self.closed:
+    def say(self, said: Said) -> str | None:
+        """Queue an event, or count it as dropped and return why."""
+        limits = self.limits
+        if (
+            len(self._queue) + self.behind < limits.events
+            and self.bytes_behind < limits.bytes
+            and not self.closed
+        ):
             self._queue.append(said)
-            return
-        with self.lock:
-            self._accept(said).drop(reasons.CLOSED if self.closed else reasons.QUEUE_FULL)
+            return None
+        return self._without_room(said)
+
+    def room(self) -> int:
+        """Events that would find room now."""
+        if self.closed or self.bytes_behind >= self.limits.bytes:
+            return 0
+        return max(0, self.limits.events - len(self._queue) - self.behind)
 
     def reserve(self, stream: str, count: int) -> list[int]:
-        """Sequence numbers for a table, in rising order."""
+        """Sequence numbers, in rising order: an event has one when it is handed on."""
         return list(itertools.islice(self._numbers[stream], count))
 
     def hand_over(self, messages: Encoded) -> None:
@@ -125,17 +109,21 @@ class Intake:
         with self.lock:
             while self._queue and len(taken) < count:
                 item = self._queue.popleft()
-                taken.append((item, self._accept(item) if isinstance(item, Said) else None))
+                if isinstance(item, Said):
+                    taken.append((item, self._accept(item)))
+                    self.behind += 1
+                else:
+                    taken.append((item, None))
         return taken
 
     def tally(self, model: str, environment: str, stream: str, time: int) -> Tally:
         """The tally of an account; change it while holding the lock."""
         return self._ledger.tally(model, environment, stream, time)
 
-    def drop(self, tally: Tally, reason: str) -> None:
-        """Count one accepted event as given up."""
-        with self.lock:
-            tally.drop(reason)
+    def drop_taken(self, said: Said, tally: Tally, reason: str) -> None:
+        """Count an event as given up that was taken, and is not handed on."""
+        self.behind -= 1
+        self._drop(said, tally, reason)
 
     def give_up(self, messages: Encoded, reason: str) -> None:
         """Count encoded messages as given up."""
@@ -153,12 +141,23 @@ class Intake:
                 self.give_up(item, reasons.CLOSED)
             else:
                 assert tally is not None
-                self.drop(tally, reasons.CLOSED)
+                self._drop(item, tally, reasons.CLOSED)
 
-    def ledger_records(self, sent_at: int, *, closing: bool) -> list[dict[str, object]]:
+    def ledger_records(
+        self, sent_at: int, *, queue_limit: int, everything: bool, closing: bool = False
+    ) -> list[dict[str, object]]:
         """As `Ledger.records`."""
         with self.lock:
-            return list(self._ledger.records(self.producer_id, sent_at, closing=closing))
+            return list(
+                self._ledger.records(
+                    self.producer_id, sent_at, queue_limit=queue_limit, everything=everything, closing=closing
+                )
+            )
+
+    def touch(self) -> None:
+        """As `Ledger.touch`."""
+        with self.lock:
+            self._ledger.touch()
 
     def losses(self) -> dict[str, int]:
         """Events lost so far: dropped by reason, refused by Kafka by the name of its error."""
@@ -167,12 +166,13 @@ class Intake:
             for tally in self._ledger.tallies():
                 losses.update(dict(tally.dropped))
                 losses.update(dict(tally.failed))
+        del losses[reasons.SAMPLED]  # as it was asked for
         return dict(losses)
 
     def delivered(self) -> int:
-        """Events acknowledged so far."""
+        """Events acknowledged so far, or laid in the spool."""
         with self.lock:
-            return sum(tally.delivered for tally in self._ledger.tallies())
+            return sum(tally.delivered + tally.spooled for tally in self._ledger.tallies())
 
     def stats(self, fault: str = "") -> Stats:
         """The counts of this moment."""
@@ -180,15 +180,66 @@ class Intake:
             tallies = self._ledger.tallies()
             queued = sum(isinstance(item, Said) for item in list(self._queue))
             dropped: Counter[str] = Counter()
+            failed: Counter[str] = Counter()
             for tally in tallies:
                 dropped.update(dict(tally.dropped))
-            delivered, failed = sum(t.delivered for t in tallies), sum(t.failed.total() for t in tallies)
+                failed.update(dict(tally.failed))
+            delivered, spooled = sum(t.delivered for t in tallies), sum(t.spooled for t in tallies)
             accepted = queued + sum(tally.accepted for tally in tallies)
-        settled = delivered + failed + dropped.total()
-        return Stats(self.producer_id, accepted, delivered, failed, dict(dropped), accepted - settled, fault)
+            replayed = sum(t.replayed for t in tallies)
+        settled = delivered + failed.total() + dropped.total() + spooled
+        return Stats(
+            self.producer_id,
+            accepted,
+            delivered,
+            failed.total(),
+            dict(dropped),
+            accepted - settled,
+            fault,
+            spooled,
+            replayed,
+            dict(failed),
+        )
+
+    def _without_room(self, said: Said) -> str | None:
+        if self.closed:
+            with self.lock:
+                self._accept(said).drop(reasons.CLOSED)
+            return reasons.CLOSED
+        if self.limits.drop == "newest":
+            with self.lock:
+                self._accept(said).drop(reasons.QUEUE_FULL)
+            return reasons.QUEUE_FULL
+        self._queue.append(said)
+        # what waits behind is older, and the sender's to drop
+        if len(self._queue) > self.limits.events:
+            self._drop_oldest()
+        return None
+
+    def _drop_oldest(self) -> None:
+        """Give up the event that waits longest here; tables and marks stay, behind what was said with them."""
+        passed: list[Encoded | Marker] = []
+        with self.lock:
+            while self._queue:
+                item = self._queue.popleft()
+                if isinstance(item, Said):
+                    tally = self._accept(item)
+                    tally.drop(reasons.QUEUE_FULL)
+                    break
+                passed.append(item)
+            else:
+                item = None
+            self._queue.extendleft(reversed(passed))
+        if isinstance(item, Said) and item.settled is not None:
+            item.settled(reasons.QUEUE_FULL)
+
+    def _drop(self, said: Said, tally: Tally, reason: str) -> None:
+        with self.lock:
+            tally.drop(reason)
+        if said.settled is not None:
+            said.settled(reason)
 
     def _accept(self, said: Said) -> Tally:
-        fields = said.fields
-        tally = self._ledger.tally(fields["model"], fields["environment"] or "", said.stream, said.time)
-        tally.accept(1, said.sequence, said.sequence)
+        tally = self._ledger.tally(said.kind.model, said.environment, said.kind.stream, said.time)
+        tally.accept()
         return tally

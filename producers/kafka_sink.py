@@ -14,6 +14,8 @@ from producers.sink import Report, SinkFull, SinkRefused
 QUEUED_MESSAGES = 100_000
 QUEUED_KIB = 65_536
 DELIVERY_TIMEOUT_MS = 120_000
+# the same where a spool takes what is not delivered: what waits in memory would be lost with the process
+BRIEF_TIMEOUT_MS = 10_000
 # how long a topic may be unknown to the broker before its messages are refused; a new topic takes moments to be known
 UNKNOWN_TOPIC_MS = 5_000
 _PURGE_POLL_S = 0.2
@@ -28,7 +30,9 @@ class KafkaSink:
     """
 
     def __init__(self, settings: KafkaSettings) -> None:
+        self.capacity = QUEUED_MESSAGES
         self._settings = settings
+        self._timeout_ms = DELIVERY_TIMEOUT_MS
         self._producer: Any = None
         self._refusal: type[Exception] = Exception  # confluent_kafka's, once it is loaded
         self._complaints: list[str] = []
@@ -43,7 +47,7 @@ class KafkaSink:
             self._settings,
             queue_buffering_max_messages=QUEUED_MESSAGES,
             queue_buffering_max_kbytes=QUEUED_KIB,
-            delivery_timeout_ms=DELIVERY_TIMEOUT_MS,
+            delivery_timeout_ms=self._timeout_ms,
             topic_metadata_propagation_max_ms=UNKNOWN_TOPIC_MS,
             allow_auto_create_topics=False,
         )
@@ -96,13 +100,19 @@ class KafkaSink:
         """Let go of the producer and its threads."""
         self._producer = None
 
+    def be_brief(self) -> None:
+        """See `Sink.be_brief`."""
+        self._timeout_ms = BRIEF_TIMEOUT_MS
+
     def for_child(self) -> KafkaSink:
         """A sink for a forked child; the inherited producer is kept for ever, as destroying it would wait for threads
         that the child does not have.
         """
         if self._producer is not None:
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._producer))
-        return KafkaSink(self._settings)
+        child = KafkaSink(self._settings)
+        child._timeout_ms = self._timeout_ms
+        return child
 
     def _begin_anew(self) -> None:
         """Another producer in the place of one that will never send again, whose last reports are called before."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from producers.sink import PURGED, PURGED_IN_FLIGHT, TOO_LARGE, Refusal
+from producers.sink import PURGED, PURGED_IN_FLIGHT, TOO_LARGE
 
 HOUR = 3_600_000_000
 
@@ -15,6 +15,8 @@ QUEUE_FULL = "queue_full"
 INVALID = "invalid"
 OVERSIZE = "too_large"
 CLOSED = "closed"
+SAMPLED = "sampled"
+SPOOL_FULL = "spool_full"
 
 
 class Account(NamedTuple):
@@ -32,44 +34,71 @@ class Account(NamedTuple):
 
 @dataclass
 class Tally:
-    """The cumulative counts of one account. accepted = delivered + failed + dropped + what is on its way.
+    """The cumulative counts of one account. accepted = delivered + failed + dropped + spooled + what is on its way.
 
-    ``failed`` is by librdkafka's name of the error, ``dropped`` by our reason.
+    ``failed`` is by librdkafka's name of the error, ``dropped`` by our reason. ``replayed`` counts events delivered from
+    the spool, whoever accepted them.
     """
 
+    account: Account
     accepted: int = 0
     delivered: int = 0
     failed: Counter[str] = field(default_factory=Counter)
     dropped: Counter[str] = field(default_factory=Counter)
+    spooled: int = 0
+    replayed: int = 0
     first_sequence: int | None = None
     last_sequence: int | None = None
     changed: bool = False
 
-    def accept(self, count: int, first: int, last: int) -> None:
-        """Count events as taken from the caller; their sequence numbers lie between ``first`` and ``last``."""
+    def accept(self, count: int = 1) -> None:
+        """Count events as taken from the caller."""
         self.accepted += count
+        self.changed = True
+
+    def number(self, first: int, last: int) -> None:
+        """Note the sequence numbers of events that are handed on."""
         self.first_sequence = first if self.first_sequence is None else min(first, self.first_sequence)
         self.last_sequence = last if self.last_sequence is None else max(last, self.last_sequence)
-        self.changed = True
 
     def drop(self, reason: str, count: int = 1) -> None:
         """Count events given up."""
         self.dropped[reason] += count
         self.changed = True
 
-    def report(self, refusal: Refusal | None, _message: object = None) -> None:
-        """Count what became of one message; a message that may or may not have arrived stays on its way."""
+    def spool(self, count: int = 1) -> None:
+        """Count events laid in the spool."""
+        self.spooled += count
         self.changed = True
-        if refusal is None:
-            self.delivered += 1
-            return
-        name = refusal.name()
-        if name == TOO_LARGE:
-            self.drop(OVERSIZE)
-        elif name == PURGED:
-            self.drop(CLOSED)
-        elif name != PURGED_IN_FLIGHT:
+
+    def replay(self, count: int = 1) -> None:
+        """Count events delivered from the spool."""
+        self.replayed += count
+        self.changed = True
+
+    def deliver(self, count: int = 1) -> None:
+        """Count events acknowledged."""
+        self.delivered += count
+        self.changed = True
+
+    def lose(self, name: str) -> str:
+        """Count one event as refused with librdkafka's name of the error; returns what it is counted as.
+
+        A message that may or may not have arrived stays on its way.
+        """
+        if name == PURGED_IN_FLIGHT:
+            return name
+        reason = _REASONS.get(name)
+        if reason is None:
             self.failed[name] += 1
+            self.changed = True
+        else:
+            self.drop(reason)
+        return reason or name
+
+
+# what librdkafka calls by another name, and is no fault of the broker's
+_REASONS = {TOO_LARGE: OVERSIZE, PURGED: CLOSED}
 
 
 class Ledger:
@@ -83,17 +112,19 @@ class Ledger:
         account = Account(model, environment, stream, time - time % HOUR)
         found = self._tallies.get(account)
         if found is None:
-            found = self._tallies[account] = Tally()
+            found = self._tallies[account] = Tally(account)
         return found
 
     def tallies(self) -> list[Tally]:
         """Every tally."""
         return list(self._tallies.values())
 
-    def records(self, producer_id: str, sent_at: int, *, closing: bool) -> Iterator[dict[str, object]]:
-        """Records of ledger.v1: what changed since the last call, or everything at ``closing``. Counts are cumulative."""
+    def records(
+        self, producer_id: str, sent_at: int, *, queue_limit: int, everything: bool, closing: bool = False
+    ) -> Iterator[dict[str, object]]:
+        """Records of the ledger's schema: what changed since the last call, or ``everything``. Counts are cumulative."""
         for account, tally in list(self._tallies.items()):
-            if not tally.changed and not closing:
+            if not tally.changed and not everything:
                 continue
             tally.changed = False
             yield {
@@ -101,12 +132,18 @@ class Ledger:
                 **account._asdict(),
                 "accepted": tally.accepted,
                 "delivered": tally.delivered,
-                "spooled": 0,
-                "replayed": 0,
+                "spooled": tally.spooled,
+                "replayed": tally.replayed,
                 "dropped": dict(tally.dropped),
                 "failed": tally.failed.total(),
                 "first_sequence": tally.first_sequence,
                 "last_sequence": tally.last_sequence,
                 "sent_at": sent_at,
                 "closing": closing,
+                "queue_limit": queue_limit,
             }
+
+    def touch(self) -> None:
+        """Have the account of the newest hour sent again: a sign of life of a producer that has nothing to say."""
+        if self._tallies:
+            self._tallies[max(self._tallies, key=lambda account: account.hour)].changed = True

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
-from typing import Any, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
+from producers import limits
+from producers.batch_logging import BatchLogging
 from producers.channel import Channel
 from producers.codec import Registry, encode
-from producers.errors import ConfigError, InvalidEvent
-from producers.events import Record, deployment_record, label_record, prediction_record
+from producers.errors import InvalidEvent
+from producers.events import Record, deployment_record, label_record
 from producers.ids import new_id, prediction_id_at
 from producers.intake import Stats
+from producers.prediction_writer import PredictionSaid, PredictionWriter
+from producers.said import Said
 from producers.settings import KafkaSettings
+from producers.sigterm import close_on_sigterm
 from producers.sink import Sink
 from producers.values import category, identifier, micros, number, optional_micros, rate, text
 
-# A tight loop says events ten times as fast as the sender, which gets the interpreter every second turn at best, sends
-# them: the queue holds such a loop, not only a pause of Kafka's. Kafka's client has a queue of its own behind this one.
-QUEUE_LIMIT = 100_000
-TABLE_WAIT_S = 30.0
+if TYPE_CHECKING:
+    from producers.spool import Spool
 
 
-class PredictionLogger:
+class PredictionLogger(BatchLogging):
     """Publishes predictions, labels and deployments of one model, without ever getting in a request's way.
 
     A call copies its arguments shallowly into a bounded queue; a background thread of this process encodes and sends.
@@ -45,14 +48,19 @@ class PredictionLogger:
         environment: default environment of predictions and deployments.
         kafka: where Kafka is; None reads HINDCAST_KAFKA, _TOPIC_PREFIX, _SCHEMA_REGISTRY and _KAFKA_PROPERTIES.
         categorical: features that are categories whatever their values (a numeric code, a category that may be None).
-        queue_limit: events that may wait in this process; one more is dropped and counted as ``queue_full``. An event of
-            twenty features takes 2.3 kB while it waits, so the default of 100,000 may take 230 MB while Kafka is away.
+        queue_limit: events that may wait in this process; one more is dropped and counted as ``queue_full``.
+        queue_bytes: what encoded events may take while they wait.
+        drop: which event gives way where there is no room: the ``newest``, or the ``oldest`` that waits.
+        spool: a directory on disk for events that Kafka does not take, sent when it takes events again; several processes
+            may share it. None reads HINDCAST_SPOOL; empty: none, because features on disk must be somebody's decision.
+        sigterm: flush, and spool what is left, before SIGTERM ends the process; only where nobody else handles it, and the
+            logger is made on the main thread.
         strict: examine every value of a prediction in the call; for tests and batch jobs.
         sink: where messages go instead of Kafka, such as `producers.testing.MemorySink`.
         clock: nanoseconds since 1970, the default of event and report times.
 
     Raises:
-        ConfigError: the environment names settings that cannot be read.
+        ConfigError: the environment names settings that cannot be read, or a spool that cannot be used.
     """
 
     def __init__(
@@ -63,7 +71,11 @@ class PredictionLogger:
         environment: str = "production",
         kafka: KafkaSettings | None = None,
         categorical: Collection[str] = (),
-        queue_limit: int = QUEUE_LIMIT,
+        queue_limit: int = limits.EVENTS,
+        queue_bytes: int = limits.BYTES,
+        drop: limits.Drop = "newest",
+        spool: str | os.PathLike[str] | None = None,
+        sigterm: bool = True,
         strict: bool = False,
         sink: Sink | None = None,
         clock: Callable[[], int] = time.time_ns,
@@ -78,7 +90,15 @@ class PredictionLogger:
             sink, self._registry = _kafka(kafka or KafkaSettings.from_environment(os.environ))
         else:
             self._registry = None
-        self._channel = Channel(sink, self._registry, queue_limit)
+        self._writer = PredictionWriter(self.model, self._categorical)
+        self._channel = Channel(
+            sink,
+            self._registry,
+            limits.Limits(queue_limit, queue_bytes, drop),
+            spool=_spool(os.environ.get("HINDCAST_SPOOL", "") if spool is None else os.fspath(spool)),
+        )
+        if sigterm:
+            close_on_sigterm()
 
     def prediction(
         self,
@@ -118,37 +138,37 @@ class PredictionLogger:
                 if type(prediction_id) is str and prediction_id
                 else identifier("prediction_id", prediction_id)
             )
-        fields = {
-            "prediction_id": its_id,
-            "model": self.model,
-            "model_version": self.model_version
-            if model_version is None
-            else text("model_version", model_version),
-            "environment": self.environment if environment is None else text("environment", environment),
-            "event_time": at,
-            "features": _copied("features", features),
-            "categorical": self._categorical,
-            "output": output if output == "" else text("output", output),
-            "request_id": request_id,
-            "item_index": item_index,
-            "rank": rank,
-            "entity_id": entity_id,
-            "served": served,
-            "target_time": None if target_time is None else micros("target_time", target_time),
-            "score": number("score", score),
-            "decision": category("decision", decision),
-            "probabilities": _copied("probabilities", probabilities),
-            "quantiles": _copied("quantiles", quantiles),
-            "segments": _copied("segments", segments),
-            "status": status,
-            "error": error,
-            "latency_ms": number("latency_ms", latency_ms),
-            "sampling_rate": rate("sampling_rate", sampling_rate),
-            "trace_id": trace_id,
-            "span_id": span_id,
-            "known_at": None if known_at is None else micros("known_at", known_at),
-        }
-        self._say("predictions", prediction_record, fields, at)
+        version = self.model_version if model_version is None else text("model_version", model_version)
+        place = self.environment if environment is None else text("environment", environment)
+        said = PredictionSaid(
+            its_id,
+            version,
+            place,
+            at,
+            _copied("features", features),
+            output if output == "" else text("output", output),
+            request_id,
+            item_index,
+            rank,
+            entity_id,
+            served,
+            None if target_time is None else micros("target_time", target_time),
+            score if type(score) is float else number("score", score),
+            decision if type(decision) is str else category("decision", decision),
+            _copied("probabilities", probabilities) if probabilities else None,
+            _copied("quantiles", quantiles) if quantiles else None,
+            _copied("segments", segments) if segments else None,
+            status,
+            error,
+            latency_ms if type(latency_ms) is float else number("latency_ms", latency_ms),
+            sampling_rate if sampling_rate == 1.0 else rate("sampling_rate", sampling_rate),
+            trace_id,
+            span_id,
+            None if known_at is None else micros("known_at", known_at),
+        )
+        if self._strict:
+            encode("prediction", self._writer.record(said))
+        self._channel.intake().say(Said(self._writer, said, place, at))
         return its_id
 
     def label(
@@ -178,23 +198,23 @@ class PredictionLogger:
         """
         at = self._clock() // 1000 if reported_at is None else micros("reported_at", reported_at)
         its_id = new_id() if label_id is None else identifier("label_id", label_id)
-        fields = {
-            "label_id": its_id,
-            "prediction_id": identifier("prediction_id", prediction_id),
-            "model": self.model,
-            "reported_at": at,
-            "kind": kind,
-            "truth": truth,
-            "truth_value": truth_value,
-            "true_at": optional_micros("true_at", true_at),
-            "output": text("output", output),
-            "predicted_at": optional_micros("predicted_at", predicted_at),
-            "model_version": None if model_version is None else text("model_version", model_version),
-            "environment": None if environment is None else text("environment", environment),
-            "source": source,
-            "known_at": optional_micros("known_at", known_at),
-        }
-        self._say("labels", label_record, fields, at)
+        record = label_record(
+            label_id=its_id,
+            prediction_id=identifier("prediction_id", prediction_id),
+            model=self.model,
+            reported_at=at,
+            kind=kind,
+            truth=truth,
+            truth_value=truth_value,
+            true_at=optional_micros("true_at", true_at),
+            output=text("output", output),
+            predicted_at=optional_micros("predicted_at", predicted_at),
+            model_version=None if model_version is None else text("model_version", model_version),
+            environment=None if environment is None else text("environment", environment),
+            source=source,
+            known_at=optional_micros("known_at", known_at),
+        )
+        self._say("labels", record, at)
         return its_id
 
     def deployment(
@@ -224,91 +244,7 @@ class PredictionLogger:
             "valid_from": at,
             "known_at": optional_micros("known_at", known_at),
         }
-        self._say("deployments", deployment_record, fields, at)
-
-    def predictions(
-        self,
-        table: Any,
-        *,
-        features: Sequence[str],
-        columns: Mapping[str, str] | None = None,
-        probabilities: Mapping[str, str] | None = None,
-        quantiles: Mapping[str, str] | None = None,
-        segments: Sequence[str] = (),
-        wait: float = TABLE_WAIT_S,
-        **constants: object,
-    ) -> list[str]:
-        """Publish one prediction per row of an Arrow, pandas or polars table; returns their prediction ids.
-
-        This is for batch jobs: it encodes on the caller's thread and may wait for room, for as long as anything is being
-        delivered and ``wait`` seconds more; what then finds none is dropped and counted, until something is delivered
-        again. Needs pyarrow; is 50 times faster with pyruhvro.
-
-        Args:
-            table: a column named like a field of prediction.v1 is that field, unless it is listed elsewhere.
-            features: columns that were the model's inputs.
-            columns: the column of each field that has another name, such as ``{"entity_id": "customer"}``.
-            probabilities: the column of each class.
-            quantiles: the column of each quantile.
-            segments: columns to slice by that were no inputs; a null is left out.
-            wait: seconds without a delivery.
-            constants: fields with one value for all rows, such as ``served=False``.
-
-        Raises:
-            InvalidEvent: a column that is missing or would change silently; nothing is sent.
-            ConfigError: pyarrow is not installed.
-        """
-        _need_arrow()
-        from producers.bulk import send_table  # loads pyarrow, which a service without tables does without
-        from producers.tables import prediction_rows  # the same
-
-        rows = prediction_rows(
-            table,
-            features=features,
-            categorical=self._categorical,
-            columns=columns or {},
-            probabilities=probabilities or {},
-            quantiles=quantiles or {},
-            segments=segments,
-            constants=constants,
-            defaults={
-                "model": self.model,
-                "model_version": self.model_version,
-                "environment": self.environment,
-                "event_time": self._clock() // 1000,
-            },
-        )
-        send_table(self._channel.intake(), "predictions", rows, self._registry, wait)
-        ids: list[str] = rows.fields["prediction_id"].to_pylist()
-        return ids
-
-    def labels(
-        self,
-        table: Any,
-        *,
-        columns: Mapping[str, str] | None = None,
-        wait: float = TABLE_WAIT_S,
-        **constants: object,
-    ) -> list[str]:
-        """Publish one label per row; like `predictions`, with the fields of label.v1. Returns their label ids.
-
-        A column of truths may hold classes or numbers, as `label` takes them.
-        An id not given is made from the fact itself, so that a load done twice repeats nothing; that needs
-        ``reported_at`` in the table, which else is the moment of this call.
-        """
-        _need_arrow()
-        from producers.bulk import send_table  # loads pyarrow, which a service without tables does without
-        from producers.tables import label_rows  # the same
-
-        rows = label_rows(
-            table,
-            columns=columns or {},
-            constants=constants,
-            defaults={"model": self.model, "reported_at": self._clock() // 1000},
-        )
-        send_table(self._channel.intake(), "labels", rows, self._registry, wait)
-        ids: list[str] = rows.fields["label_id"].to_pylist()
-        return ids
+        self._say("deployments", deployment_record(**fields), at)
 
     def flush(self, timeout: float | None = None) -> int:
         """Wait until what was said so far is delivered, failed or dropped, and the ledger sent.
@@ -319,7 +255,7 @@ class PredictionLogger:
         return self._channel.flush(timeout)
 
     def close(self, timeout: float | None = None) -> int:
-        """Flush (see `flush`), drop and count what still waits then, send the last ledger, end the thread.
+        """Flush (see `flush`), lay in the spool or drop and count what still waits, send the last ledger, end the thread.
 
         Takes at most ``timeout`` + 1 s; by default what `flush` takes, and 2 s. Returns how many events have an unknown
         fate: sent, and neither acknowledged nor refused. Called at interpreter exit if nobody did, with a limit of 5 s in
@@ -341,17 +277,36 @@ class PredictionLogger:
         self._channel.open()
         return self
 
+    async def aclose(self, timeout: float | None = None) -> int:
+        """`close`, without holding up the event loop; the calls that say something do not wait, and need no other form."""
+        import asyncio  # loading it takes longer than all of ours, and who calls this has it
+
+        return await asyncio.to_thread(self.close, timeout)
+
+    async def aflush(self, timeout: float | None = None) -> int:
+        """`flush`, without holding up the event loop."""
+        import asyncio  # see `aclose`
+
+        return await asyncio.to_thread(self.flush, timeout)
+
+    async def __aenter__(self) -> Self:
+        import asyncio  # see `aclose`
+
+        return await asyncio.to_thread(self.open)
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
     def __enter__(self) -> Self:
         return self.open()
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _say(self, stream: str, build: Callable[..., Record], fields: dict[str, Any], at: int) -> None:
+    def _say(self, stream: str, record: Record, at: int) -> None:
         # labels and deployments are no request's business: what is wrong with them is said where it was written
-        if self._strict or stream != "predictions":
-            encode(stream.removesuffix("s"), build(**fields))
-        self._channel.intake().say(stream, build, fields, at)
+        encode(stream.removesuffix("s"), record)
+        self._channel.say_record(stream, record, time=at)
 
 
 def _copied(field: str, values: Mapping[str, object] | None) -> dict[str, object]:
@@ -364,9 +319,12 @@ def _copied(field: str, values: Mapping[str, object] | None) -> dict[str, object
         raise InvalidEvent(field, f"a mapping is wanted, not {type(values).__name__}") from None
 
 
-def _need_arrow() -> None:
-    if importlib.util.find_spec("pyarrow") is None:
-        raise ConfigError("tables need pyarrow: pip install 'hindcast[processors]'")
+def _spool(directory: str) -> Spool | None:
+    if not directory:
+        return None
+    from producers.spool import Spool  # most have none
+
+    return Spool(Path(directory))
 
 
 def _kafka(settings: KafkaSettings) -> tuple[Sink, Registry | None]:

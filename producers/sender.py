@@ -6,15 +6,24 @@ import logging
 import math
 import threading
 import time
+from functools import partial
+from typing import TYPE_CHECKING
 
 from producers import ledger as reasons
 from producers.codec import Registry, encode
 from producers.complaints import Complaints
+from producers.delivery import Delivery, Ledgered
+from producers.encoder import Encoder
 from producers.errors import ConfigError, ContractError, TransientError
-from producers.intake import Encoded, Intake, Marker, Said
+from producers.intake import Intake
 from producers.ledger import Tally
 from producers.patience import Patience
-from producers.sink import Refusal, Sink, SinkFull, SinkRefused
+from producers.said import Encoded, Marker, Said
+from producers.sink import Refusal, Sent, Sink, SinkFull, SinkRefused
+
+if TYPE_CHECKING:
+    from producers.at_source import SourceContract
+    from producers.spool import Spool
 
 IDLE_S = 0.02
 # after so many events the thread lets others have the interpreter; where many wait it keeps it for longer, as one busy
@@ -23,6 +32,9 @@ TURN = 16
 LONG_TURN = 256
 MANY = 1_000
 RETRY_S = 0.1
+LEDGER_S = 10.0
+# a producer that says nothing for longer than this is taken for gone (views `accounting` and `producers_v` wait five times as long)
+SIGN_OF_LIFE_S = 60.0
 REOPEN_S = 5.0
 LOOK_AT_LOSSES_S = 2.0
 LAST_WORDS_S = 1.0
@@ -37,20 +49,34 @@ class Sender:
         intake: the queue and the counts, shared with the service's threads.
         sink: where messages go; used by this thread only.
         registry: a schema registry for Confluent framing.
+        spool: where events are laid that Kafka does not take.
+        contract: what predictions must pass before they leave.
 
     Attributes:
         fault: why the sink cannot be opened, in words; empty when all is well.
     """
 
-    def __init__(self, intake: Intake, sink: Sink, registry: Registry | None) -> None:
+    def __init__(
+        self,
+        intake: Intake,
+        sink: Sink,
+        registry: Registry | None,
+        spool: Spool | None = None,
+        contract: SourceContract | None = None,
+    ) -> None:
         self.fault = ""
         self._intake = intake
         self._sink = sink
+        if spool is not None:
+            sink.be_brief()
+        self._delivery = Delivery(intake, sink, spool)
+        self._encoder = Encoder(intake, registry, contract)
         self._registry = registry
         self._markers: list[Marker] = []
         self._complaints = Complaints(_log)
         self._losses: dict[str, int] = {}
         self._next_look = 0.0
+        self._next_ledger = self._next_sign = time.monotonic() + LEDGER_S
         self._tried = threading.Event()
         self._stopping = threading.Event()
         self._deadline = 0.0
@@ -78,7 +104,10 @@ class Sender:
         return patience.outlasts(marker.reached)
 
     def close(self, timeout: float) -> None:
-        """Flush, give up what still waits, send the last ledger and end the thread; at most ``timeout`` + 1 s."""
+        """Flush, lay in the spool or give up what still waits, send the last ledger and end the thread.
+
+        At most ``timeout`` + 1 s.
+        """
         end = time.monotonic() + timeout
         patience = max(0.0, timeout - min(LAST_WORDS_S, timeout / 4))
         self._wait_for(
@@ -95,16 +124,16 @@ class Sender:
         marker.reached.wait(timeout + RETRY_S)
 
     def _run(self) -> None:
-        if self._open():
-            while not self._stopping.is_set():
-                try:
-                    self._turn()
-                    self._look_around()
-                except Exception as error:  # noqa: BLE001 - a logger whose thread died would lose everything unsaid
-                    self._complaints.say(
-                        "turn", f"events may be lost: {type(error).__name__} on the sender's thread"
-                    )
-        self._wind_up()
+        opened = self._open()
+        while opened and not self._stopping.is_set():
+            try:
+                self._turn()
+                self._look_around()
+            except Exception as error:  # noqa: BLE001 - a logger whose thread died would lose everything unsaid
+                self._complaints.say(
+                    "turn", f"events may be lost: {type(error).__name__} on the sender's thread"
+                )
+        self._wind_up(opened=opened)
 
     def _open(self) -> bool:
         while not self._stopping.is_set():
@@ -125,83 +154,62 @@ class Sender:
         """Hand on a few events, then let librdkafka report and other threads run."""
         items = self._intake.take(LONG_TURN if self._intake.queued() > MANY else TURN)
         for item, tally in items:
-            if isinstance(item, Marker):
-                self._markers.append(item)
-            elif isinstance(item, Encoded):
-                for key, value, its_tally in zip(item.keys, item.values, item.tallies, strict=True):
-                    self._send(item.stream, key, value, its_tally)
-                item.done.set()
-            else:
+            if isinstance(item, Said):
                 assert tally is not None
-                self._encode_and_send(item, tally)
-        self._sink.poll(0 if items else IDLE_S)
+                self._hand_on(item, tally)
+            elif isinstance(item, Encoded):
+                self._delivery.offer_table(item)
+            else:
+                self._markers.append(item)
+        moved = self._delivery.move()
+        self._sink.poll(0 if items or moved else IDLE_S)
 
-    def _encode_and_send(self, said: Said, tally: Tally) -> None:
+    def _hand_on(self, said: Said, tally: Tally) -> None:
+        """Encode an event for the delivery, or count why there is none; waits for a schema registry that is away."""
+        reason = reasons.INVALID
         try:
-            key, value = self._encoded(said)
-        except ContractError as error:
-            self._intake.drop(tally, reasons.INVALID)
-            self._complaints.say(f"invalid {str(error)[:40]}", f"an event was dropped as invalid: {error}")
-        except (TransientError, ConfigError):
-            self._intake.drop(tally, reasons.CLOSED)
-        except Exception as error:  # noqa: BLE001 - a caller's odd object must not end the thread that serves all others
-            self._intake.drop(tally, reasons.INVALID)
-            self._complaints.say("odd", f"an event was dropped as invalid: {type(error).__name__}")
-        else:
-            self._send(said.stream, key, value, tally)
-
-    def _encoded(self, said: Said) -> tuple[bytes, bytes]:
-        """Key and framed value. Waits for a schema registry that is away; gives up when stopping."""
-        record = said.build(**said.fields)
-        while True:
-            try:
-                value = encode(said.stream.removesuffix("s"), record, self._registry)
-            except (TransientError, ConfigError) as error:
+            while not self._encoder.ready(said.kind.stream):
                 if self._stopping.is_set():
-                    raise
-                self._complaints.say("registry", str(error))
-                self._wait()
+                    reason = reasons.CLOSED
+                    break
+                self._complaints.say("registry", self._encoder.problem)
+                self._sink.poll(RETRY_S)
+                self._look_around()
             else:
-                return str(record.get("prediction_id", record["model"])).encode(), value
-
-    def _send(self, stream: str, key: bytes, value: bytes, tally: Tally) -> None:
-        """Hand one message to the sink; wait for room until stopping."""
-        while True:
-            try:
-                self._sink.send(stream, key, value, tally.report)
-            except SinkRefused as refused:
-                with self._intake.lock:
-                    tally.report(refused)
-                return
-            except SinkFull:
-                if self._stopping.is_set():
-                    self._intake.drop(tally, reasons.CLOSED)
+                event = self._encoder.encoded(said, tally)
+                if event is not None:
+                    self._delivery.offer(event)
                     return
-                self._wait()
-            else:
-                return
-
-    def _wait(self) -> None:
-        self._sink.poll(RETRY_S)
-        self._look_around()
+                reason = reasons.SAMPLED
+        except ContractError as error:
+            self._complaints.say(f"invalid {str(error)[:40]}", f"an event was dropped as invalid: {error}")
+        except Exception as error:  # noqa: BLE001 - a caller's odd object must not end the thread that serves all others
+            self._complaints.say("odd", f"an event was dropped as invalid: {type(error).__name__}")
+        self._intake.drop_taken(said, tally, reason)
 
     def _look_around(self) -> None:
-        """Settle flushes that are due, and say what went wrong since the last look."""
+        """Settle flushes that are due, send the ledger, and say what went wrong since the last look."""
         now = time.monotonic()
         for marker in list(self._markers):
-            idle, late = self._sink.waiting() == 0, now >= marker.deadline
+            idle, late = self._delivery.waiting() == 0, now >= marker.deadline
             if (idle or late) and not marker.ledger_sent:
                 marker.ledger_sent = True
-                self._send_ledger(closing=False)
+                self._send_ledger(everything=False)
             elif idle or late:
                 self._markers.remove(marker)
                 marker.reached.set()
+        if now >= self._next_ledger:
+            self._next_ledger = now + LEDGER_S
+            if now >= self._next_sign:
+                self._intake.touch()
+            if self._send_ledger(everything=False):
+                self._next_sign = now + SIGN_OF_LIFE_S
         if now >= self._next_look:
             self._next_look = now + LOOK_AT_LOSSES_S
             self._say_losses()
 
     def _say_losses(self) -> None:
-        for text in self._sink.complaints():
+        for text in [*self._sink.complaints(), *self._delivery.complaints()]:
             self._complaints.say(text, text)
         losses = self._intake.losses()
         for reason, count in losses.items():
@@ -210,31 +218,64 @@ class Sender:
                 self._complaints.say(f"lost {reason}", f"events lost so far, {reason}: {count}{hint}")
         self._losses = losses
 
-    def _send_ledger(self, *, closing: bool) -> None:
-        for record in self._intake.ledger_records(time.time_ns() // 1000, closing=closing):
+    def _send_ledger(self, *, everything: bool, closing: bool = False) -> list[Ledgered]:
+        """Send what the ledger has to say; returns its messages."""
+        sent = []
+        for record in self._intake.ledger_records(
+            time.time_ns() // 1000,
+            queue_limit=self._intake.limits.events + self._sink.capacity,
+            everything=everything,
+            closing=closing,
+        ):
+            ledgered = Ledgered(record)
+            sent.append(ledgered)
             try:
-                value = encode("ledger", record, self._registry)
-                self._sink.send("ledger", self._intake.producer_id.encode(), value, self._ledger_report)
+                ledgered.value = encode("ledger", record, self._registry)
+                self._sink.send(
+                    "ledger",
+                    self._intake.producer_id.encode(),
+                    ledgered.value,
+                    partial(self._ledger_report, ledgered),
+                )
             except (ContractError, TransientError, ConfigError, SinkFull, SinkRefused) as error:
                 # a later ledger carries the same counts, so one that finds no room is not worth waiting for
                 self._complaints.say("ledger", f"a ledger was not sent: {type(error).__name__}")
+        return sent
 
-    def _ledger_report(self, refusal: Refusal | None, _message: object) -> None:
+    def _ledger_report(self, ledgered: Ledgered, refusal: Refusal | None, _message: Sent) -> None:
+        ledgered.delivered = refusal is None
         if refusal is not None:
             self._complaints.say("ledger", f"a ledger was not delivered: {refusal.name()}")
 
-    def _wind_up(self) -> None:
-        """Give up what waits, and let the account of it be the last word."""
-        self._intake.give_up_rest()
-        if not self.fault:
-            if self._sink.waiting():
-                self._sink.purge()
-                self._sink.poll(0)
-            self._send_ledger(closing=True)
+    def _wind_up(self, *, opened: bool) -> None:
+        """Lay in the spool or give up what waits, and let the account of it be the last word."""
+        if not opened:
+            self._delivery.hold()
+        self._hand_on_rest()
+        self._delivery.end(opened=opened)
+        if opened:
+            last = self._send_ledger(everything=True, closing=True)
             end = max(self._deadline, time.monotonic() + LAST_WORDS_S / 2)
             while self._sink.waiting() and time.monotonic() < end:
                 self._sink.poll(IDLE_S)
+            self._delivery.lay_ledgers(self._intake.producer_id, [one for one in last if not one.delivered])
             self._say_losses()
             self._sink.close()
         for marker in self._markers:
             marker.reached.set()
+
+    def _hand_on_rest(self) -> None:
+        """Encode what is still queued, for the spool; without one, or time, it is given up."""
+        while self._delivery.has_spool and time.monotonic() < self._deadline:
+            items = self._intake.take(LONG_TURN)
+            if not items:
+                break
+            for item, tally in items:
+                if isinstance(item, Said):
+                    assert tally is not None
+                    self._hand_on(item, tally)
+                elif isinstance(item, Encoded):
+                    self._delivery.offer_table(item)
+                else:
+                    self._markers.append(item)
+        self._intake.give_up_rest()

@@ -9,6 +9,9 @@ from typing import Protocol
 TOO_LARGE = "MSG_SIZE_TOO_LARGE"
 PURGED = "_PURGE_QUEUE"
 PURGED_IN_FLIGHT = "_PURGE_INFLIGHT"
+TIMED_OUT = "_MSG_TIMED_OUT"
+# What no other time, broker or setting will change; any other refusal may end.
+FOR_GOOD = frozenset({TOO_LARGE, "INVALID_MSG", "INVALID_RECORD", "_BAD_MSG", "_INVALID_ARG"})
 
 
 class Refusal(Protocol):
@@ -18,8 +21,18 @@ class Refusal(Protocol):
         """The name that librdkafka gives the error, such as ``_MSG_TIMED_OUT``."""
 
 
-Report = Callable[[Refusal | None, object], None]
-"""Called once for each message sent, from `Sink.poll`: None means acknowledged. The second argument is not used."""
+class Sent(Protocol):
+    """A message that was sent, as its report sees it."""
+
+    def key(self) -> bytes | str | None:
+        """Its key."""
+
+    def value(self) -> bytes | str | None:
+        """Its value."""
+
+
+Report = Callable[[Refusal | None, Sent], None]
+"""Called once for each message sent, from `Sink.poll`: None means acknowledged."""
 
 
 class SinkFull(Exception):
@@ -35,7 +48,13 @@ class SinkRefused(Exception):
 
 
 class Sink(Protocol):
-    """Takes messages without blocking and reports on each. One thread at a time uses it."""
+    """Takes messages without blocking and reports on each. One thread at a time uses it.
+
+    Attributes:
+        capacity: how many messages it holds at most before one of them is reported on.
+    """
+
+    capacity: int
 
     def open(self) -> None:
         """Get ready to send, in this process.
@@ -66,6 +85,9 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Let go of the connection; what waits is lost without a report."""
+
+    def be_brief(self) -> None:
+        """Before `open`: report what is not acknowledged within seconds as ``_MSG_TIMED_OUT``, for somebody who has another place for it."""
 
     def for_child(self) -> Sink:
         """An unopened sink like this one, for a forked child, where this one must never be touched again."""

@@ -21,7 +21,7 @@ from typing import Any
 from producers.codec import decode
 from producers.errors import UnknownSchema
 from producers.schema_files import Schema
-from producers.sink import PURGED, TOO_LARGE, Report, SinkFull, SinkRefused
+from producers.sink import PURGED, TIMED_OUT, TOO_LARGE, Report, SinkFull, SinkRefused
 from producers.topics import topics
 
 
@@ -32,6 +32,17 @@ class Message:
     stream: str
     key: bytes
     value: bytes
+
+
+@dataclass(frozen=True)
+class _Sent:
+    message: Message
+
+    def key(self) -> bytes:
+        return self.message.key
+
+    def value(self) -> bytes:
+        return self.message.value
 
 
 @dataclass(frozen=True)
@@ -60,11 +71,11 @@ class MemorySink:
         self.messages: list[Message] = []
         self.away = False
         self.refuse: dict[str, str] = {}
+        self.capacity = capacity
         self._max_bytes = max_bytes
-        self._capacity = capacity
         self._pace = pace
         self._waiting: deque[tuple[Message, Report]] = deque()
-        self._purged: list[Report] = []
+        self._purged: list[tuple[Message, Report]] = []
         self._arrival = threading.Event()
 
     def records(self, stream: str) -> list[dict[str, Any]]:
@@ -78,7 +89,7 @@ class MemorySink:
         """Take a message; see `Sink.send`."""
         if len(key) + len(value) > self._max_bytes:
             raise SinkRefused(TOO_LARGE)
-        if len(self._waiting) >= self._capacity:
+        if len(self._waiting) >= self.capacity:
             raise SinkFull
         self._waiting.append((Message(stream, key, value), report))
         self._arrival.set()
@@ -89,7 +100,8 @@ class MemorySink:
             self._arrival.clear()
             self._arrival.wait(seconds)
         while self._purged:
-            self._purged.pop()(_Refusal(PURGED), None)
+            message, report = self._purged.pop()
+            report(_Refusal(PURGED), _Sent(message))
         left = self._pace or len(self._waiting)
         while left and self._waiting and not self.away:
             left -= 1
@@ -99,7 +111,7 @@ class MemorySink:
             )
             if name is None:
                 self.messages.append(message)
-            report(None if name is None else _Refusal(name), None)
+            report(None if name is None else _Refusal(name), _Sent(message))
 
     def waiting(self) -> int:
         """Messages taken and not reported on."""
@@ -107,7 +119,7 @@ class MemorySink:
 
     def purge(self) -> None:
         """Give up what waits; see `Sink.purge`."""
-        self._purged += [report for _, report in self._waiting]
+        self._purged += self._waiting
         self._waiting.clear()
 
     def complaints(self) -> list[str]:
@@ -119,9 +131,18 @@ class MemorySink:
         self._waiting.clear()
         self._purged.clear()
 
+    def time_out(self) -> None:
+        """Report what waits as not delivered in time, as a real log does that is away for long."""
+        waiting, self._waiting = self._waiting, deque()
+        for message, report in waiting:
+            report(_Refusal(TIMED_OUT), _Sent(message))
+
+    def be_brief(self) -> None:
+        """Memory is as brief as it is told to be; see `time_out`."""
+
     def for_child(self) -> MemorySink:
         """A new log of the same size: a child's memory is its own."""
-        return MemorySink(max_bytes=self._max_bytes, capacity=self._capacity, pace=self._pace)
+        return MemorySink(max_bytes=self._max_bytes, capacity=self.capacity, pace=self._pace)
 
 
 class MemoryRegistry:

@@ -17,6 +17,7 @@ from waiting import eventually
 
 from producers import InvalidEvent, PredictionLogger
 from producers.intake import Intake
+from producers.limits import Limits
 from producers.sender import TURN, Sender
 from producers.testing import MemorySink
 
@@ -350,7 +351,7 @@ def test_many_that_wait_are_sent_in_long_turns() -> None:
             self.polls += 1
             super().poll(seconds)
 
-    sink, intake = Counting(), Intake("p", 20_000)
+    sink, intake = Counting(), Intake("p", Limits(20_000))
     said = PredictionLogger(model="m", sink=sink)
     said._channel.intake = lambda: intake  # type: ignore[method-assign]  # nothing is taken before all is said
     for _ in range(10_000):

@@ -16,6 +16,7 @@ from producers.codec import decode, encode
 from producers.errors import ConfigError, TransientError, UnknownSchema
 from producers.ids import new_id
 from producers.intake import Intake
+from producers.limits import Limits
 from producers.registry import SchemaRegistry
 from producers.schema_files import shipped
 from producers.sender import Sender
@@ -138,7 +139,7 @@ def test_what_is_no_address(url: str) -> None:
 def test_events_wait_for_a_registry_that_is_away(server: Server) -> None:
     """While the registry fails events wait; when it is back they arrive, framed with its id."""
     server.failing = 503
-    sink, intake = MemorySink(), Intake(new_id(), 100)
+    sink, intake = MemorySink(), Intake(new_id(), Limits(100))
     sender = Sender(intake, sink, SchemaRegistry(server.url))
     intake.say("deployments", lambda **fields: fields, _deployment(), 0)
     eventually(lambda: len(server.asked) >= 2, saying="attempts")
