@@ -11,8 +11,8 @@ from typing import Any
 import fastavro
 import pytest
 
-from producers.codec import SINGLE_OBJECT, SINGLE_OBJECT_HEADER, encode
-from producers.schema_files import Schema, newest
+from producers.codec import SINGLE_OBJECT, SINGLE_OBJECT_HEADER, encode, frame
+from producers.schema_files import Schema, newest, schema_directory, shipped
 from stream_processors.decoding import UNDECODABLE, UNKNOWN_SCHEMA, _decode, decode_batch
 from stream_processors.map_columns import MapColumns
 
@@ -210,6 +210,20 @@ def test_older_writer() -> None:
     assert batch.column("prediction_id").to_pylist() == ["old"]
     assert batch.column("environment").to_pylist() == ["production"]
     assert [place for place, _ in bad] == [1, 2]
+
+
+def test_the_first_ledger_is_read_as_the_newest() -> None:
+    """Ledgers of both shipped versions in one batch are one group: what the first could not state is null."""
+    older = shipped()["ledger.v1"]
+    example = json.loads((schema_directory() / "examples" / "ledger.v2.json").read_text(encoding="utf-8"))
+    body = io.BytesIO()
+    fastavro.schemaless_writer(body, older.parsed, {k: v for k, v in example.items() if k != "queue_limit"})
+    decoded = decode_batch([frame(older) + body.getvalue(), encode("ledger", example)])
+    group = decoded.of("ledger")
+    assert group is not None
+    assert group.schema == newest("ledger") != older
+    assert group.batch.column("queue_limit").to_pylist() == [None, 200_000]
+    assert group.batch.column("accepted").to_pylist() == [example["accepted"]] * 2
 
 
 def test_keyed_columns_of_unequal_rows() -> None:

@@ -31,14 +31,20 @@ def topic_list() -> str:
 
 
 def table_list() -> str:
-    """A row per table, in the order of migrations."""
-    return _table(("table", "what", "order"), (_of_migration(path) for path in sql_files("migrations")))
+    """A row per table, in the order of migrations; one that changes a table makes none."""
+    texts = (path.read_text(encoding="utf-8") for path in sql_files("migrations"))
+    rows = (_of_migration(text) for text in texts if text.startswith("CREATE TABLE"))
+    return _table(("table", "what", "order"), rows)
 
 
 def view_list() -> str:
     """A row per view, by its file's name without the number that orders them."""
     rows = (
-        (f"`{path.stem.partition('_')[2]}`", _comment(path), f"`sql/views/{path.name}`")
+        (
+            f"`{path.stem.partition('_')[2]}`",
+            _comment(path.read_text(encoding="utf-8")),
+            f"`sql/views/{path.name}`",
+        )
         for path in sql_files("views")
     )
     return _table(("view", "what", "file"), rows)
@@ -77,18 +83,17 @@ def with_lists(page: str) -> str:
     return mark.sub(lambda found: f"<!-- {found[1]} -->\n{LISTS[found[1]]()}\n<!-- end -->", page)
 
 
-def _of_migration(path: Path) -> tuple[str, ...]:
-    text = path.read_text(encoding="utf-8")
+def _of_migration(text: str) -> tuple[str, ...]:
     created = re.search(r"CREATE TABLE IF NOT EXISTS (\w+)", text)
     order = re.search(r"^ORDER BY \((.*)\)$", text, re.MULTILINE)
     assert created
     assert order
-    return f"`{created[1]}`", _comment(path), order[1].replace("`", "")
+    return f"`{created[1]}`", _comment(text), order[1].replace("`", "")
 
 
-def _comment(path: Path) -> str:
-    found = _COMMENT.search(path.read_text(encoding="utf-8"))
-    assert found, path
+def _comment(text: str) -> str:
+    found = _COMMENT.search(text)
+    assert found, text
     return found[1]
 
 

@@ -17,7 +17,7 @@ from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
 from waiting import eventually
 
 from producers.codec import encode
-from producers.schema_files import schema_directory
+from producers.schema_files import newest, schema_directory
 from producers.settings import KafkaSettings
 from producers.topics import topics
 from stream_processors.clickhouse import Store
@@ -41,7 +41,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 def example(schema: str, **other: Any) -> dict[str, Any]:
     """The example of a schema, such as ``label``, with some fields changed."""
-    text = (schema_directory() / "examples" / f"{schema}.v1.json").read_text(encoding="utf-8")
+    text = (schema_directory() / "examples" / f"{newest(schema).label}.json").read_text(encoding="utf-8")
     return {**json.loads(text), **other}
 
 

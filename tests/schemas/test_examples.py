@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import fastavro
 import fastavro.validation
 import pytest
 
-from producers.codec import decode, encode, read_frame
+from producers.codec import decode, encode, frame, read_frame
 from producers.errors import InvalidEvent, Undecodable, UnknownSchema
 from producers.schema_files import newest, schema_directory, shipped
 from producers.testing import MemoryRegistry
@@ -35,16 +37,33 @@ def in_micros(value: Any) -> Any:
     return [in_micros(item) for item in value] if isinstance(value, list) else value
 
 
+def framed(label: str, registry: MemoryRegistry | None) -> bytes:
+    """The example as a writer of that version sends it; encode() writes the newest one only."""
+    schema, body = shipped()[label], io.BytesIO()
+    if schema == newest(schema.name):
+        return encode(schema.name, example(label), registry)
+    fastavro.schemaless_writer(body, schema.parsed, example(label))
+    return frame(schema, registry) + body.getvalue()
+
+
 @pytest.mark.parametrize("label", LABELS)
 @pytest.mark.parametrize("registry", [None, MemoryRegistry()], ids=["single-object", "confluent"])
 def test_round_trip(label: str, registry: MemoryRegistry | None) -> None:
-    """An example, encoded and decoded, is the example again, and its frame names its schema."""
+    """An example, encoded and decoded, is the example again and, of an older version, the defaults of what came later."""
     name = shipped()[label].name
-    value = encode(name, example(label), registry)
+    value = framed(label, registry)
     assert value[:1] == (b"\xc3" if registry is None else b"\x00")
     assert read_frame(value, registry)[0].label == label
     decoded_name, record = decode(value, registry)
-    assert (decoded_name, in_micros(record)) == (name, example(label))
+    later = {field["name"]: field["default"] for field in newest(name).parsed["fields"] if "default" in field}
+    assert (decoded_name, in_micros(record)) == (name, {**later, **example(label)})
+
+
+def test_a_producer_that_states_no_queue_limit_writes_the_newest_ledger() -> None:
+    """A record without the field that came with ledger.v2 is written as one, and states nothing."""
+    value = encode("ledger", example("ledger.v1"))
+    assert read_frame(value)[0].label == newest("ledger").label == "ledger.v2"
+    assert decode(value)[1]["queue_limit"] is None
 
 
 @pytest.mark.parametrize("label", LABELS)
