@@ -86,8 +86,10 @@ class Delivery:
             self._intake.behind -= 1
 
     def offer_table(self, messages: Encoded) -> None:
-        """Take an encoded table."""
+        """Take an encoded table; its events and those said beside it keep their order unless the sink is full."""
         self._tables.append((messages, 0))
+        if not self._backlog and not self._away:
+            self._send_tables()
 
     def move(self) -> bool:
         """Hand on what waits as far as sink and spool take it; whether anything moved."""

@@ -425,13 +425,13 @@ def test_the_ledger_balances_per_model_environment_and_hour(sink: MemorySink) ->
         for account, row in last.items()
     }
     assert counts == {
-        ("production", "predictions", 12): (3, 3, 0, {}, 0, 5),
+        ("production", "predictions", 12): (3, 3, 0, {}, 0, 4),
         ("production", "predictions", 13): (1, 1, 0, {}, 2, 2),
         ("production", "predictions", 14): (1, 1, 0, {}, 3, 3),
-        ("shadow", "predictions", 12): (1, 0, 0, {"invalid": 1}, 4, 4),
+        ("shadow", "predictions", 12): (1, 0, 0, {"invalid": 1}, None, None),
         ("", "labels", 12): (1, 1, 0, {}, 0, 0),
         ("production", "labels", 12): (1, 1, 0, {}, 1, 1),
-        ("production", "deployments", 12): (1, 0, 1, {}, 0, 0),
+        ("production", "deployments", 12): (1, 0, 1, {}, None, None),
     }
     assert all(row["closing"] for row in last.values())
     assert [row["closing"] for row in sink.records("ledger")].count(False) == 4

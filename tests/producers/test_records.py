@@ -16,7 +16,7 @@ from producers.errors import InvalidEvent
 from producers.events import deployment_record, label_record, prediction_record
 from producers.ledger import HOUR, Ledger
 from producers.schema_files import newest
-from producers.sink import PURGED, PURGED_IN_FLIGHT, TOO_LARGE, SinkRefused
+from producers.sink import PURGED, PURGED_IN_FLIGHT, TOO_LARGE
 from producers.values import EXACT
 
 PREDICTION: dict[str, Any] = {
@@ -104,44 +104,63 @@ def test_a_label_says_something(said: dict[str, Any], field: str) -> None:
         assert label_record(**{**LABEL, "truth": None, "kind": kind})["truth"] is None
 
 
+def _records(ledger: Ledger, *, everything: bool = False) -> list[dict[str, Any]]:
+    return list(ledger.records("p", 99, queue_limit=7, everything=everything))
+
+
+def test_a_producer_with_nothing_to_say_gives_a_sign_of_life() -> None:
+    """A touched ledger says its newest hour again, with the same counts."""
+    ledger = Ledger()
+    ledger.touch()
+    assert _records(ledger) == []
+    for hour in (3, 5, 4):
+        ledger.tally("m", "e", "predictions", hour * HOUR).accept()
+    assert len(_records(ledger)) == 3
+    ledger.touch()
+    (row,) = _records(ledger)
+    assert (row["hour"], row["accepted"], row["queue_limit"]) == (5 * HOUR, 1, 7)
+
+
 def test_the_ledger_is_cumulative_and_says_what_changed() -> None:
     """Each ledger has all counts since the start; accounts without a change are left out, until the closing one."""
     ledger = Ledger()
     first = ledger.tally("m", "e", "predictions", HOUR + 5)
     assert first is ledger.tally("m", "e", "predictions", 2 * HOUR - 1)
-    first.accept(3, 0, 2)
-    first.report(None)
-    first.report(SinkRefused(TOO_LARGE))
+    first.accept(3)
+    first.deliver()
+    assert first.lose(TOO_LARGE) == "too_large"
     other = ledger.tally("m", "e", "predictions", 2 * HOUR)
-    other.accept(2, 7, 9)
-    rows = {row["hour"]: row for row in ledger.records("p", 99, closing=False)}
+    other.accept(2)
+    other.number(7, 8)
+    other.number(9, 9)
+    rows = {row["hour"]: row for row in _records(ledger)}
     assert [(row["accepted"], row["delivered"], row["dropped"]) for row in rows.values()] == [
         (3, 1, {"too_large": 1}),
         (2, 0, {}),
     ]
     assert (rows[2 * HOUR]["first_sequence"], rows[2 * HOUR]["last_sequence"]) == (7, 9)
-    assert list(ledger.records("p", 99, closing=False)) == []
-    first.report(SinkRefused("_MSG_TIMED_OUT"))
-    (row,) = ledger.records("p", 99, closing=False)
+    assert _records(ledger) == []
+    assert first.lose("_MSG_TIMED_OUT") == "_MSG_TIMED_OUT"
+    (row,) = _records(ledger)
     assert (row["accepted"], row["failed"], row["hour"]) == (3, 1, HOUR)
-    assert len(list(ledger.records("p", 99, closing=True))) == 2
-    assert all(decode(encode("ledger", row))[0] == "ledger" for row in ledger.records("p", 99, closing=True))
+    assert len(_records(ledger, everything=True)) == 2
+    assert all(decode(encode("ledger", row))[0] == "ledger" for row in _records(ledger, everything=True))
 
 
 def test_before_1970_an_hour_starts_before_its_event() -> None:
     """Hours are floored, not truncated towards zero."""
     ledger = Ledger()
-    ledger.tally("m", "e", "labels", -1).accept(1, 0, 0)
-    (row,) = ledger.records("p", 0, closing=False)
+    ledger.tally("m", "e", "labels", -1).accept()
+    (row,) = _records(ledger)
     assert row["hour"] == -HOUR
 
 
 def test_a_purge_is_told_by_what_is_known() -> None:
     """What was never sent is dropped as closed; what was on the wire is of unknown fate and counted nowhere."""
     tally = Ledger().tally("m", "e", "predictions", 0)
-    tally.accept(2, 0, 1)
-    tally.report(SinkRefused(PURGED))
-    tally.report(SinkRefused(PURGED_IN_FLIGHT))
+    tally.accept(2)
+    tally.lose(PURGED)
+    tally.lose(PURGED_IN_FLIGHT)
     assert (tally.dropped, tally.delivered, tally.failed) == ({"closed": 1}, 0, {})
 
 
@@ -159,7 +178,7 @@ def test_complaints_are_said_once_a_minute(caplog: pytest.LogCaptureFixture) -> 
 def test_an_hour_is_the_schemas_hour() -> None:
     """The ledger's hour decodes to the top of the hour in UTC."""
     ledger = Ledger()
-    ledger.tally("m", "e", "labels", 1_700_000_000_123_456).accept(1, 0, 0)
-    (row,) = ledger.records("p", 0, closing=False)
+    ledger.tally("m", "e", "labels", 1_700_000_000_123_456).accept()
+    (row,) = _records(ledger)
     hour: datetime = decode(encode("ledger", row))[1]["hour"]
     assert hour.isoformat() == "2023-11-14T22:00:00+00:00"

@@ -18,6 +18,7 @@ from producers.ids import new_id
 from producers.intake import Intake
 from producers.limits import Limits
 from producers.registry import SchemaRegistry
+from producers.said import RecordKind, Said
 from producers.schema_files import shipped
 from producers.sender import Sender
 from producers.testing import MemorySink
@@ -141,7 +142,7 @@ def test_events_wait_for_a_registry_that_is_away(server: Server) -> None:
     server.failing = 503
     sink, intake = MemorySink(), Intake(new_id(), Limits(100))
     sender = Sender(intake, sink, SchemaRegistry(server.url))
-    intake.say("deployments", lambda **fields: fields, _deployment(), 0)
+    intake.say(Said(RecordKind("deployments", "m"), _deployment(), "production", 0))
     eventually(lambda: len(server.asked) >= 2, saying="attempts")
     assert intake.stats().waiting == 1
     server.failing = 0
