@@ -71,7 +71,6 @@ class Delivery:
         self._away = False
         self._backlog: deque[Outgoing] = deque()
         self._tables: deque[tuple[Encoded, int]] = deque()
-        self._reports: dict[int, tuple[Tally, Report]] = {}
         self._replay: Replay | None = None
         self._look_again = self._lay_again = 0.0
         self._laid = clock()
@@ -167,8 +166,9 @@ class Delivery:
         """Hand an event to the sink, or count that it refuses it; false where it is full."""
         tally = event.tally
         if event.settled is None:
-            known = self._reports.get(id(tally))
-            report = known[1] if known else self._report_of(event)
+            report = tally.report
+            if report is None:
+                report = tally.report = self._report(event.stream, tally, None)
         else:
             report = self._report(event.stream, tally, event.settled)
         try:
@@ -178,12 +178,6 @@ class Delivery:
         except SinkFull:
             return False
         return True
-
-    def _report_of(self, event: Outgoing) -> Report:
-        report = self._report(event.stream, event.tally, None)
-        # the tally beside it lives as long, so that no other has its id
-        self._reports[id(event.tally)] = event.tally, report
-        return report
 
     def _report(self, stream: str, tally: Tally, settled: Settled | None) -> Report:
         def report(refusal: Refusal | None, message: Sent) -> None:

@@ -74,12 +74,12 @@ class Encoder:
                 record = admitted
             handed = _long_way(stream, record)
         key, before, after = handed
+        begun = self._frames[stream]
         if stream == "deployments":
-            return Outgoing(stream, key, self._frames[stream] + before, tally, said.settled)
-        (sequence,) = self._intake.reserve(stream, 1)
-        with self._intake.lock:
-            tally.number(sequence, sequence)
-        value = b"".join((self._frames[stream], before, self._producer, whole_bytes(sequence), after))
+            return Outgoing(stream, key, begun + before, tally, said.settled)
+        sequence = self._intake.next_number(stream)
+        tally.number(sequence, sequence)
+        value = b"".join((begun, before, self._producer, whole_bytes(sequence), after))
         return Outgoing(stream, key, value, tally, said.settled)
 
 

@@ -8,9 +8,9 @@ from collections import Counter, deque
 from dataclasses import dataclass
 
 from producers import ledger as reasons
-from producers.ledger import Ledger, Tally
+from producers.ledger import HOUR, Ledger, Tally
 from producers.limits import Limits
-from producers.said import Encoded, Marker, Said
+from producers.said import Encoded, Kind, Marker, Said
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,7 @@ class Intake:
         self.bytes_behind = 0
         self._queue: deque[Said | Encoded | Marker] = deque()
         self._ledger = Ledger()
+        self._newest: tuple[Kind, str, int, int, Tally] | None = None
         self._numbers = {stream: itertools.count() for stream in ("predictions", "labels", "deployments")}
 
     def say(self, said: Said) -> str | None:
@@ -84,8 +85,12 @@ class Intake:
             return 0
         return max(0, self.limits.events - len(self._queue) - self.behind)
 
+    def next_number(self, stream: str) -> int:
+        """The next sequence number of a stream: an event has one when it is handed on."""
+        return next(self._numbers[stream])
+
     def reserve(self, stream: str, count: int) -> list[int]:
-        """Sequence numbers, in rising order: an event has one when it is handed on."""
+        """Sequence numbers for many, in rising order."""
         return list(itertools.islice(self._numbers[stream], count))
 
     def hand_over(self, messages: Encoded) -> None:
@@ -240,6 +245,19 @@ class Intake:
             said.settled(reason)
 
     def _accept(self, said: Said) -> Tally:
-        tally = self._ledger.tally(said.kind.model, said.environment, said.kind.stream, said.time)
-        tally.accept()
+        kind, _, environment, time, _ = said
+        newest = self._newest
+        if (
+            newest is not None
+            and newest[0] is kind
+            and newest[1] == environment
+            and newest[2] <= time < newest[3]
+        ):
+            tally = newest[4]
+        else:
+            tally = self._ledger.tally(kind.model, environment, kind.stream, time)
+            hour = tally.account.hour
+            self._newest = kind, environment, hour, hour + HOUR, tally
+        tally.accepted += 1
+        tally.changed = True
         return tally

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from producers.sink import PURGED, PURGED_IN_FLIGHT, TOO_LARGE
+from producers.sink import PURGED, PURGED_IN_FLIGHT, TOO_LARGE, Report
 
 HOUR = 3_600_000_000
 
@@ -37,7 +37,7 @@ class Tally:
     """The cumulative counts of one account. accepted = delivered + failed + dropped + spooled + what is on its way.
 
     ``failed`` is by librdkafka's name of the error, ``dropped`` by our reason. ``replayed`` counts events delivered from
-    the spool, whoever accepted them.
+    the spool, whoever accepted them. ``report`` is the delivery's, which hears by it what becomes of the messages.
     """
 
     account: Account
@@ -50,6 +50,7 @@ class Tally:
     first_sequence: int | None = None
     last_sequence: int | None = None
     changed: bool = False
+    report: Report | None = None
 
     def accept(self, count: int = 1) -> None:
         """Count events as taken from the caller."""
@@ -58,8 +59,10 @@ class Tally:
 
     def number(self, first: int, last: int) -> None:
         """Note the sequence numbers of events that are handed on."""
-        self.first_sequence = first if self.first_sequence is None else min(first, self.first_sequence)
-        self.last_sequence = last if self.last_sequence is None else max(last, self.last_sequence)
+        if self.first_sequence is None or first < self.first_sequence:
+            self.first_sequence = first
+        if self.last_sequence is None or last > self.last_sequence:
+            self.last_sequence = last
 
     def drop(self, reason: str, count: int = 1) -> None:
         """Count events given up."""

@@ -25,6 +25,7 @@ _NUMBERS = frozenset({float, int, type(None)})
 _TEXT = frozenset({str})
 _CATEGORIES = frozenset({str, bool})
 _NULL, _SOME, _END = b"\x00", b"\x02", b"\x00"
+_OK = text_bytes("ok")
 _double = struct.Struct("<d").pack
 _some_double = struct.Struct("<Bd").pack
 
@@ -90,9 +91,12 @@ class PredictionWriter:
             target_time, score, decision, probabilities, quantiles, segments, status, error, latency_ms, sampling_rate,
             trace_id, span_id, known_at,
         ) = said  # fmt: skip
+        known = self._texts
+        key = its_id.encode()
         place = self._places.get((version, environment, served)) or self._place(version, environment, served)
         head = (
-            text_bytes(its_id),
+            length(len(key)),
+            key,
             text_bytes(output) if output else _NULL,
             _NULL if request_id is None else _SOME + text_bytes(_identifier("request_id", request_id)),
             _NULL if item_index is None else _SOME + _whole("item_index", item_index),
@@ -103,11 +107,11 @@ class PredictionWriter:
             _NULL if target_time is None else _SOME + whole_bytes(target_time),
             self._maps(features) if features else b"\x00\x00",
             _NULL if score is None else _some_double(2, score),
-            _NULL if decision is None else _SOME + text_bytes(decision),
+            _NULL if decision is None else _SOME + (known.get(decision) or self._text(decision)),
             _doubles("probabilities", probabilities) if probabilities else _END,
             _doubles("quantiles", quantiles) if quantiles else _END,
             _segments(segments) if segments else _END,
-            text_bytes("error" if error is not None and status == "ok" else status),
+            _OK if status == "ok" and error is None else _status(status, error),
             _NULL if error is None else _SOME + text_bytes(error),
             _NULL if latency_ms is None else _some_double(2, latency_ms),
             _double(sampling_rate),
@@ -115,7 +119,7 @@ class PredictionWriter:
             _NULL if span_id is None else _SOME + text_bytes(span_id),
         )
         after = _NULL if known_at is None else _SOME + whole_bytes(known_at)
-        return its_id.encode(), b"".join(head), after
+        return key, b"".join(head), after
 
     def _place(self, version: str, environment: str, served: object) -> bytes:
         written = (
@@ -231,6 +235,10 @@ def _segments(values: Mapping[str, object]) -> bytes:
     return b"".join(
         [length(len(found)), *(text_bytes(name) + text_bytes(value) for name, value in found.items()), _END]
     )
+
+
+def _status(status: str, error: object) -> bytes:
+    return text_bytes("error" if error is not None and status == "ok" else status)
 
 
 def _identifier(field: str, value: object) -> str:

@@ -13,12 +13,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from waiting import eventually
 
 from producers import InvalidEvent, PredictionLogger
-from producers.intake import Intake
-from producers.limits import Limits
-from producers.sender import TURN, Sender
 from producers.testing import MemorySink
 
 NOON = datetime(2024, 9, 9, 12, 30, tzinfo=UTC)
@@ -280,88 +276,6 @@ def test_ten_megabytes_are_too_large(log: PredictionLogger, sink: MemorySink) ->
     assert (log.stats.delivered, log.stats.dropped) == (1, {"too_large": 1})
 
 
-def test_a_full_queue_drops_the_newest_and_counts(sink: MemorySink) -> None:
-    """While the log is away events wait up to the limit; what comes then is dropped, and the rest arrives in the end."""
-    sink = MemorySink(capacity=5)
-    sink.away = True
-    log = PredictionLogger(model="m", sink=sink, queue_limit=10)
-    for _ in range(100):
-        log.prediction()
-    stats = log.stats
-    assert stats.accepted == 100
-    assert stats.dropped["queue_full"] >= 100 - 10 - 5 - 16
-    assert stats.waiting == 100 - stats.dropped["queue_full"]
-    sink.away = False
-    assert log.flush() == 0
-    kept = [record["sequence"] for record in sink.records("predictions")]
-    assert kept == list(range(len(kept)))
-    assert len(kept) + log.stats.dropped["queue_full"] == 100
-    log.close()
-
-
-def test_a_long_loop_loses_nothing(log: PredictionLogger) -> None:
-    """A loop that only says, 100,000 times, is taken whole by a healthy log, although it says faster than anybody sends."""
-    features = {f"feature_{place}": float(place) for place in range(20)}
-    for _ in range(100_000):
-        log.prediction(features=features)
-    assert log.flush() == 0
-    assert (log.stats.delivered, log.stats.dropped) == (100_000, {})
-
-
-def test_close_waits_while_events_are_delivered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A close without a limit gives nothing up that a slow log still takes, however short the patience without progress."""
-    monkeypatch.setattr("producers.channel.PATIENCE_S", 0.5)
-    sink = MemorySink(capacity=20, pace=20)  # a tenth of a second each: seconds in all
-    log = PredictionLogger(model="m", sink=sink)
-    for _ in range(1_000):
-        log.prediction()
-    assert log.close() == 0
-    assert (log.stats.delivered, log.stats.dropped) == (1_000, {})
-
-
-def test_traffic_is_no_reason_to_go_on_flushing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A flush without a limit ends although other threads go on: it waits for what was said before, not after."""
-    monkeypatch.setattr("producers.channel.PATIENCE_S", 0.2)
-    sink = MemorySink(pace=1)  # which is never idle in this traffic
-    log = PredictionLogger(model="m", sink=sink)
-    stop = threading.Event()
-
-    def traffic() -> None:
-        while not stop.wait(0.001):
-            for _ in range(5):
-                log.prediction()
-
-    running = threading.Thread(target=traffic)
-    running.start()
-    eventually(lambda: log.stats.delivered > 10, saying="traffic")
-    log.flush()
-    assert running.is_alive()
-    stop.set()
-    running.join()
-    log.close(1)
-
-
-def test_many_that_wait_are_sent_in_long_turns() -> None:
-    """The sender keeps the interpreter for longer where thousands wait, or a busy thread would outrun it for ever."""
-
-    class Counting(MemorySink):
-        polls = 0
-
-        def poll(self, seconds: float) -> None:
-            self.polls += 1
-            super().poll(seconds)
-
-    sink, intake = Counting(), Intake("p", Limits(20_000))
-    said = PredictionLogger(model="m", sink=sink)
-    said._channel.intake = lambda: intake  # type: ignore[method-assign]  # nothing is taken before all is said
-    for _ in range(10_000):
-        said.prediction()
-    sender = Sender(intake, sink, None)
-    eventually(lambda: intake.delivered() == 10_000, within=60, saying="delivery")
-    assert sink.polls < 10_000 / TURN / 4
-    sender.close(1)
-
-
 def test_a_call_does_not_wait_for_a_log_that_is_away(sink: MemorySink) -> None:
     """Flush and close end at their time limit, and close counts what it gives up."""
     sink.away = True
@@ -470,12 +384,3 @@ def test_fifty_threads(sink: MemorySink) -> None:
     assert sorted(record["prediction_id"] for record in records) == sorted(made)
     assert sorted(record["sequence"] for record in records) == list(range(10_000))
     log.close()
-
-
-def test_a_sink_that_comes_back_gets_what_waited(log: PredictionLogger, sink: MemorySink) -> None:
-    """What was said while the log was away arrives when it is back, without another call."""
-    sink.away = True
-    log.prediction()
-    assert log.flush(0.05) == 1
-    sink.away = False
-    eventually(lambda: log.stats.delivered == 1, saying="delivery")
