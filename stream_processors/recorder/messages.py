@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter, methodcaller
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
+
+_partition, _offset, _timestamp, _value = map(methodcaller, ("partition", "offset", "timestamp", "value"))
+_milliseconds = itemgetter(1)
 
 
 class KafkaMessage(Protocol):
@@ -61,9 +65,9 @@ class Messages:
             topic,
             topic_id,
             raw,
-            np.array([message.partition() for message in raw], dtype=np.int64),
-            np.array([message.offset() for message in raw], dtype=np.int64),
-            np.array([message.timestamp()[1] for message in raw], dtype=np.int64) * 1000,
+            np.fromiter(map(_partition, raw), np.int64, len(raw)),
+            np.fromiter(map(_offset, raw), np.int64, len(raw)),
+            np.fromiter(map(_milliseconds, map(_timestamp, raw)), np.int64, len(raw)) * 1000,
         )
 
     def __len__(self) -> int:
@@ -71,7 +75,7 @@ class Messages:
 
     def values(self) -> list[bytes | None]:
         """The values' bytes."""
-        return [message.value() for message in self.raw]
+        return list(map(_value, self.raw))
 
     def only(self, wanted: npt.NDArray[np.bool_]) -> Messages:
         """The messages at which ``wanted`` is true."""

@@ -21,6 +21,7 @@ from producers.errors import HindcastError
 from stream_processors.clickhouse import QueryRefused, Store
 from stream_processors.recorder.dead_letter_sender import DeadLetterSender
 from stream_processors.recorder.dead_letters import REFUSED, DeadLetter, Facts
+from stream_processors.recorder.insert_form import in_few_bytes
 from stream_processors.recorder.query_ids import query_id
 from stream_processors.recorder.read_back import next_unrecorded, settle, whole_offsets
 from stream_processors.recorder.sorting import TABLES, SortedMessages, TableRows
@@ -200,7 +201,7 @@ class Writer:
             partitions = piece.numbers("_partition")
             name = query_id(store.database, topic_id, np.unique(partitions).tolist(), uuid4().hex)
             try:
-                store.insert(piece.table, piece.rows, query_id=name, timeout=INSERT_S)
+                store.insert(piece.table, in_few_bytes(piece.rows), query_id=name, timeout=INSERT_S)
             except QueryRefused as fault:
                 if fault.code not in ROW_FAULTS:
                     raise

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import IO, ParamSpec, TypeVar
@@ -41,6 +43,9 @@ from hindcast.local.clickhouse_door.statement import (
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+# bodies up to so many bytes are kept in memory: the recorder's have a quarter of it
+_IN_MEMORY = 128 * 1024 * 1024
 
 _CONTENT_TYPES = {
     "json": "application/json; charset=UTF-8",
@@ -102,11 +107,11 @@ class Door:
         self, request: Request, asked: QueryRequest, user: User, insert: Insert, encoding: str
     ) -> Answer:
         """The statement stands in the URL and the body is its data, which the engine decompresses itself."""
-        with self._spool() as spool:
+        with self._spool(request) as (spool, path):
             async for chunk in request.stream():
                 spool.write(chunk)
             spool.flush()
-            return await self._run_insert(asked, user, insert, spool, INFILE_METHODS[encoding])
+            return await self._run_insert(asked, user, insert, path, INFILE_METHODS[encoding])
 
     async def _run_text(
         self, request: Request, asked: QueryRequest, user: User, body: bytes, encoding: str
@@ -117,24 +122,35 @@ class Door:
         insert = split_insert(text)
         admit(text[: insert.data_at] if insert else text, reading_only=_reading_only(request, user))
         if insert is not None:
-            with self._spool() as spool:
+            with self._spool(request) as (spool, path):
                 spool.write(memoryview(text)[insert.data_at :])
                 spool.flush()
-                answer = await self._run_insert(asked, user, insert, spool, "none")
+                answer = await self._run_insert(asked, user, insert, path, "none")
             return self._succeeded(request, asked, answer, asked.default_format)
         sql = find_by_chosen_id(_decode(text))
         answer = await self._in_pool(self._engine.run, self._job(asked, user, sql))
         return self._succeeded(request, asked, answer, output_format(text, asked.default_format))
 
     async def _run_insert(
-        self, asked: QueryRequest, user: User, insert: Insert, spool: IO[bytes], compression: str
+        self, asked: QueryRequest, user: User, insert: Insert, path: str, compression: str
     ) -> Answer:
-        source = f"FROM INFILE {literal(spool.name)} COMPRESSION '{compression}'"
+        source = f"FROM INFILE {literal(path)} COMPRESSION '{compression}'"
         sql = f"{insert.head} {source} {insert.tail} FORMAT {insert.data_format}"
         return await self._in_pool(self._engine.run, self._job(asked, user, sql))
 
-    def _spool(self) -> IO[bytes]:
-        return tempfile.NamedTemporaryFile(dir=self._incoming, prefix="body-")
+    @contextmanager
+    def _spool(self, request: Request) -> Iterator[tuple[IO[bytes], str]]:
+        """A file for a body, and the path that opens it in this process.
+
+        It is in memory where its size is said and moderate: a file system's work on a file costs more than its bytes.
+        """
+        size = request.headers.get("content-length", "")
+        if hasattr(os, "memfd_create") and size.isdecimal() and int(size) <= _IN_MEMORY:
+            with os.fdopen(os.memfd_create("body"), "wb") as spool:
+                yield spool, f"/proc/self/fd/{spool.fileno()}"
+        else:
+            with tempfile.NamedTemporaryFile(dir=self._incoming, prefix="body-") as spool:
+                yield spool, spool.name
 
     def _job(self, asked: QueryRequest, user: User, sql: str) -> Job:
         return Job(
