@@ -21,12 +21,13 @@ def in_few_bytes(rows: pa.Table) -> pa.Table:
     Columns without a null, such as a text that is empty in every row, stay: their default may be made of other columns.
     """
     columns = {}
-    for name, column in zip(rows.column_names, rows.columns, strict=True):
+    whole = rows.combine_chunks()  # so that all chunks of a column have one form, and one dictionary
+    for name, column in zip(whole.column_names, whole.columns, strict=True):
         if not _says_nothing(column):
             columns[name] = (
                 pa.chunked_array([_packed(chunk) for chunk in column.chunks], None) if len(column) else column
             )
-    return pa.table(columns).unify_dictionaries()
+    return pa.table(columns)
 
 
 def _says_nothing(column: pa.ChunkedArray) -> bool:
