@@ -49,11 +49,11 @@ def _writer(kind: Any) -> Writer:
     if kind["type"] == "map":
         return _map(_writer(kind["values"]))
     if kind["type"] == "enum":
-        return {symbol: _zigzag(place) for place, symbol in enumerate(kind["symbols"])}.__getitem__
+        return {symbol: zigzag(place) for place, symbol in enumerate(kind["symbols"])}.__getitem__
     return _PRIMITIVE[kind["type"]]  # a logical type: integers are taken as what they are
 
 
-def _zigzag(number: int) -> bytes:
+def zigzag(number: int) -> bytes:
     """A whole number of up to 64 bits in its variable length."""
     rest = number << 1 ^ number >> 63
     written = bytearray()
@@ -64,11 +64,11 @@ def _zigzag(number: int) -> bytes:
     return bytes(written)
 
 
-_SHORT = [_zigzag(length) for length in range(1024)]
+_SHORT = [zigzag(length) for length in range(1024)]
 
 
 def _length(count: int) -> bytes:
-    return _SHORT[count] if count < len(_SHORT) else _zigzag(count)
+    return _SHORT[count] if count < len(_SHORT) else zigzag(count)
 
 
 def _string(value: Any) -> bytes:
@@ -94,13 +94,13 @@ def _whole(bits: int) -> Writer:
     least, beyond = -(1 << bits - 1), 1 << bits - 1
 
     def write(value: Any) -> bytes:
-        return _zigzag(value) if type(value) is int and least <= value < beyond else _refuse()
+        return zigzag(value) if type(value) is int and least <= value < beyond else _refuse()
 
     return write
 
 
 def _optional(write_value: Writer) -> Writer:
-    branch = _zigzag(1)
+    branch = zigzag(1)
 
     def write(value: Any) -> bytes:
         return _NULL if value is None else branch + write_value(value)

@@ -32,15 +32,18 @@ class Account(NamedTuple):
 
 @dataclass
 class Tally:
-    """The cumulative counts of one account. accepted = delivered + failed + dropped + what is on its way.
+    """The cumulative counts of one account. accepted = delivered + failed + dropped + spooled + what is on its way.
 
-    ``failed`` is by librdkafka's name of the error, ``dropped`` by our reason.
+    ``failed`` is by librdkafka's name of the error, ``dropped`` by our reason. ``replayed`` counts events that this process
+    delivered from spools, whoever accepted them.
     """
 
     accepted: int = 0
     delivered: int = 0
     failed: Counter[str] = field(default_factory=Counter)
     dropped: Counter[str] = field(default_factory=Counter)
+    spooled: int = 0
+    replayed: int = 0
     first_sequence: int | None = None
     last_sequence: int | None = None
     changed: bool = False
@@ -55,6 +58,11 @@ class Tally:
     def drop(self, reason: str, count: int = 1) -> None:
         """Count events given up."""
         self.dropped[reason] += count
+        self.changed = True
+
+    def replay(self, count: int) -> None:
+        """Count events as delivered from a spool."""
+        self.replayed += count
         self.changed = True
 
     def report(self, refusal: Refusal | None, _message: object = None) -> None:
@@ -101,8 +109,8 @@ class Ledger:
                 **account._asdict(),
                 "accepted": tally.accepted,
                 "delivered": tally.delivered,
-                "spooled": 0,
-                "replayed": 0,
+                "spooled": tally.spooled,
+                "replayed": tally.replayed,
                 "dropped": dict(tally.dropped),
                 "failed": tally.failed.total(),
                 "first_sequence": tally.first_sequence,
