@@ -22,13 +22,7 @@ def _entry(key: str, value: str) -> bytes:
 
 
 # all of the header but the marker that ends it
-HEADER = (
-    b"Obj\x01"
-    + zigzag(2)
-    + _entry("avro.codec", "null")
-    + _entry("avro.schema", SCHEMA)
-    + zigzag(0)
-)
+HEADER = b"Obj\x01" + zigzag(2) + _entry("avro.codec", "null") + _entry("avro.schema", SCHEMA) + zigzag(0)
 HEADER_BYTES = len(HEADER) + MARKER
 # what a block takes beside its records, at most
 AROUND_BYTES = _HEAD + MARKER
@@ -88,16 +82,27 @@ class Blocks:
         self._read = read
         self._size = size
         self._marker = read(MARKER, len(HEADER))
+        self._next = HEADER_BYTES
 
     def __iter__(self) -> Iterator[Block]:
-        place = HEADER_BYTES
-        while place < self._size:
-            found = self._at(place)
+        self._next = HEADER_BYTES
+        while self._next < self._size:
+            found = self._at(self._next)
             if found is not None and self._ends_well(found):
+                self._next = found.behind
                 yield found
-                place = found.behind
             else:
-                place = self._pass_over(place, found)
+                self._next = self._pass_over(self._next, found)
+
+    def records(self, block: Block) -> bytes:
+        """The bytes of the records of the block that was yielded last."""
+        data = self._read(block.size, block.start)
+        inside = data.find(self._marker)
+        if inside < 0:
+            return data
+        # its size is damaged, and leads to the end of a later block
+        self._next = block.start + inside + MARKER
+        return data[:inside]
 
     def _at(self, place: int) -> Block | None:
         """The block that begins there if it says so itself, wherever it ends."""

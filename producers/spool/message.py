@@ -18,13 +18,13 @@ SCHEMA = json.dumps(
         "namespace": "hindcast",
         "doc": "A message that waits for Kafka.",
         "fields": [
-            {"name": "stream", "type": "string", "doc": "Its topic, without prefix."},
-            {"name": "model", "type": "string", "doc": "Counted under this model,"},
-            {"name": "environment", "type": "string", "doc": "this environment,"},
+            {"name": "stream", "type": "string", "doc": "Its topic without prefix."},
+            {"name": "model", "type": "string", "doc": "The model it is counted under."},
+            {"name": "environment", "type": "string", "doc": "The environment it is counted under."},
             {
                 "name": "hour",
                 "type": {"type": "long", "logicalType": "timestamp-micros"},
-                "doc": "and this hour of event time, UTC.",
+                "doc": "The hour of event time it is counted under: its start, UTC.",
             },
             {"name": "key", "type": "bytes", "doc": "Its key."},
             {"name": "value", "type": "bytes", "doc": "Its framed value."},

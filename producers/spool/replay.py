@@ -24,7 +24,14 @@ TURN = 256
 LEDGER_S = 10.0
 # what librdkafka calls refusals of a message that no other time and no other setting of the producer will change
 NO_STREAM = "no_such_stream"  # our own name: a message for a topic that is none of ours
-FOR_GOOD = {TOO_LARGE, NO_STREAM, "INVALID_MSG_SIZE", "INVALID_RECORD", "INVALID_TIMESTAMP", "POLICY_VIOLATION"}
+FOR_GOOD = {
+    TOO_LARGE,
+    NO_STREAM,
+    "INVALID_MSG_SIZE",
+    "INVALID_RECORD",
+    "INVALID_TIMESTAMP",
+    "POLICY_VIOLATION",
+}
 # and those that a person must do something about
 _UNKNOWN_TOPIC = {"_UNKNOWN_TOPIC", "UNKNOWN_TOPIC_OR_PART"}
 _FORBIDDEN = {"TOPIC_AUTHORIZATION_FAILED", "CLUSTER_AUTHORIZATION_FAILED", "_TOPIC_AUTHORIZATION_FAILED"}
@@ -188,7 +195,9 @@ class Replay:
             try:
                 self._spool.set_aside([message for _, message in sending.refused])
             except SpoolFull as full:
-                raise SpoolUnavailable(f"{full}, and {len(sending.refused)} messages that Kafka refuses are to be kept") from None
+                raise SpoolUnavailable(
+                    f"{full}, and {len(sending.refused)} messages that Kafka refuses are to be kept"
+                ) from None
         damage = segment.damaged
         segment.done()
         if segment.fault:
@@ -233,7 +242,11 @@ def _told_later(_refusal: Refusal | None, _message: object = None) -> None:
 def _fault(failed: Counter[str]) -> HindcastError:
     names = ", ".join(sorted(failed))
     if set(failed) & _UNKNOWN_TOPIC:
-        return ConfigError(f"Kafka does not know a topic ({names}): `hindcast topics` creates them; nothing is lost")
+        return ConfigError(
+            f"Kafka does not know a topic ({names}): `hindcast topics` creates them; nothing is lost"
+        )
     if set(failed) & _FORBIDDEN:
         return ConfigError(f"Kafka does not let this user write ({names}); nothing is lost")
-    return BrokerUnavailable(f"Kafka did not take {failed.total()} messages ({names}); they stay in the spool")
+    return BrokerUnavailable(
+        f"Kafka did not take {failed.total()} messages ({names}); they stay in the spool"
+    )

@@ -50,12 +50,11 @@ class Segment:
         `damaged`; where the system does not go on reading, `fault` says why.
         """
         self.fault = ""
-        read = reading(self._descriptor)
         try:
             if header_of(self._descriptor) == WHOLE:
-                self._blocks = Blocks(read, self.size)
-                for block in self._blocks:
-                    yield from intact(block, read(block.size, block.start), self._blocks.damage)
+                blocks = self._blocks = Blocks(reading(self._descriptor), self.size)
+                for block in blocks:
+                    yield from intact(block, blocks.records(block), blocks.damage)
         except OSError as error:
             self.fault = error.strerror or "unreadable"
 
@@ -103,7 +102,7 @@ def intact(block: Block, data: bytes, damage: Damage) -> Iterator[Spooled]:
     except ValueError:
         pass  # a damaged length: where the next one begins is not known
     if good != block.count or good_bytes != block.size:
-        damage.add(block.size - good_bytes)
+        damage.add(len(data) - good_bytes)
 
 
 def header_of(descriptor: int) -> str:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from producers.errors import ConfigError, SpoolUnavailable
-from producers.ids import new_id
 from producers.spool.container import AROUND_BYTES, HEADER_BYTES
 from producers.spool.descriptors import Descriptors
 from producers.spool.message import Spooled, pack
@@ -41,7 +40,7 @@ class Spool:
         segment_bytes: a segment that would become larger is sealed and another one begun; one append is never divided.
         sync: when data are forced to the disk, which a power cut asks for and a crash of the process does not: ``never``;
             ``segment``, when one is sealed; ``always``, before `append` returns.
-        owner: names the process in file names; letters, digits and dashes. A new id unless said.
+        owner: names the process in file names; letters, digits and dashes. Random unless said.
         clock: nanoseconds since 1970.
         seconds: seconds that only grow.
 
@@ -61,7 +60,7 @@ class Spool:
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self.directory = directory
-        self.owner = new_id() if owner is None else owner
+        self.owner = os.urandom(6).hex() if owner is None else owner
         if sync not in POLICIES:
             raise ConfigError(f"the spool's sync is {sync!r}: say {', '.join(POLICIES)}")
         if limit_bytes < 1 or segment_bytes < 1:
@@ -119,7 +118,7 @@ class Spool:
         The segment being written counts as the last of them, and is sealed for it. What is no segment, or cannot be read, is passed over.
 
         Args:
-            refused: of the files with messages that Kafka refused for good, instead.
+            refused: of the files with messages that Kafka refused for good, instead, which others set aside.
 
         Raises:
             SpoolUnavailable: the directory cannot be read.
@@ -127,7 +126,7 @@ class Spool:
         self._in_own_process()
         kind = REFUSED if refused else SEGMENT
         claimed = self._claim_oldest(kind)
-        if claimed is None and kind in self._writers:
+        if claimed is None and kind == SEGMENT and kind in self._writers:
             self._seal(kind)
             claimed = self._claim_oldest(kind)
         return claimed
@@ -185,7 +184,8 @@ class Spool:
             self._need_room(size, beginning=writer is None)
         if writer is None:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            began = max(self._clock() // 1000, self._last_began + 1)  # in order, even if the clock is set back
+            # in order, even if the clock is set back
+            began = max(self._clock() // 1000, self._last_began + 1)
             writer, self._last_began = new_segment(
                 self.directory, kind, self.owner, began, self._descriptors, self._sync
             )
@@ -216,7 +216,9 @@ class Spool:
 
     def _claim_oldest(self, kind: str) -> Segment | None:
         for path in paths(self.directory, kind):
-            descriptor = None if path in self._not_again else self._descriptors.lock(path)
+            # what this process set aside, it has just tried
+            left = path in self._not_again or (kind == REFUSED and path.stem.endswith(f"-{self.owner}"))
+            descriptor = None if left else self._descriptors.lock(path)
             if descriptor is None:
                 continue
             if _is_foreign(descriptor):

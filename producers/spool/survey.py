@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -63,7 +64,7 @@ def look(directory: Path) -> Iterator[Entry]:
     Raises:
         SpoolUnavailable: the directory cannot be read.
     """
-    return (_entry(directory / name, None) for name in sorted(entries(directory)))
+    return _entries(directory, None)
 
 
 def read_through(directory: Path, check: Check) -> Iterator[Entry]:
@@ -72,7 +73,14 @@ def read_through(directory: Path, check: Check) -> Iterator[Entry]:
     Raises:
         SpoolUnavailable: the directory cannot be read.
     """
-    return (_entry(directory / name, check) for name in sorted(entries(directory)))
+    return _entries(directory, check)
+
+
+def _entries(directory: Path, check: Check | None) -> Iterator[Entry]:
+    for name in sorted(entries(directory)):
+        # what is not there any more was delivered just now
+        with contextlib.suppress(FileNotFoundError):
+            yield _entry(directory / name, check)
 
 
 def _entry(path: Path, check: Check | None) -> Entry:
@@ -89,8 +97,7 @@ def _entry(path: Path, check: Check | None) -> Entry:
             entry.held = is_held(path)
             _look_inside(path, entry, check)
     except FileNotFoundError:
-        entry.problem = "delivered just now"
-        entry.kind = OTHER
+        raise
     except OSError as error:
         entry.problem = f"cannot be read: {error.strerror}"
     return entry
@@ -113,13 +120,12 @@ def _look_inside(path: Path, entry: Entry, check: Check | None) -> None:
 
 
 def _count(descriptor: int, entry: Entry, check: Check | None) -> None:
-    read = reading(descriptor)
-    blocks = Blocks(read, entry.bytes)
+    blocks = Blocks(reading(descriptor), entry.bytes)
     for block in blocks:
         if check is None:
             entry.messages += block.count
             continue
-        for message in intact(block, read(block.size, block.start), blocks.damage):
+        for message in intact(block, blocks.records(block), blocks.damage):
             entry.messages += 1
             entry.undecodable += not _decodes(check, message.value)
     entry.torn = blocks.damage.torn
