@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Column, Table
+from rich.table import Table
 from rich.text import Text
 
 from hindcast.cli.servers import KAFKA, variables
@@ -191,14 +192,18 @@ def _show(directory: Path, found: Sequence[Entry], *, as_json: bool) -> None:
     if not found:
         click.echo(f"nothing lies in {directory}")
         return
-    table = Table(Column("file", no_wrap=True), "what", "age", "messages", "bytes", "held", "remarks")
+    table = Table("file", "what", "age", "messages", "bytes", box=SIMPLE_HEAD, pad_edge=False)
+    for column in table.columns:
+        column.no_wrap, column.justify = True, "left" if column.header in {"file", "what"} else "right"
     for entry in found:
         age = "-" if entry.began is None else _age(now - entry.began / _MICROS)
         messages = "-" if entry.problem else str(entry.messages)
-        held = "yes" if entry.held else "no"
-        row = (entry.name, entry.kind, age, messages, str(entry.bytes), held, _remarks(entry))
+        row = (entry.name, "held" if entry.held else entry.kind, age, messages, str(entry.bytes))
         table.add_row(*(Text(cell) for cell in row))  # names are text of others, not markup
-    Console().print(table)
+    Console().print(table, crop=False)
+    for entry in found:
+        for remark in _remarks(entry):
+            click.echo(f"{entry.name}: {remark}")
     ours = [entry for entry in found if entry.kind != OTHER]
     click.echo(
         f"{sum(e.messages for e in ours)} messages, {sum(e.bytes for e in ours)} bytes in {len(ours)} files"
@@ -212,7 +217,7 @@ def _age(seconds: float) -> str:
     return "0 s"
 
 
-def _remarks(entry: Entry) -> str:
+def _remarks(entry: Entry) -> list[str]:
     said = [entry.problem] if entry.problem else []
     if entry.damaged_blocks:
         said.append(f"damaged: {entry.damaged_blocks} blocks, {entry.damaged_bytes} bytes")
@@ -220,4 +225,4 @@ def _remarks(entry: Entry) -> str:
         said.append(f"undecodable: {entry.undecodable} messages")
     if entry.torn:
         said.append(f"torn: {entry.torn} bytes of an append that did not return")
-    return "; ".join(said)
+    return said

@@ -21,7 +21,7 @@ from producers.spool.spool import Spool, SpoolFull
 
 POLL_S = 0.1
 TURN = 256
-LEDGER_S = 10.0
+LEDGER_S = 5.0
 # what librdkafka calls refusals of a message that no other time and no other setting of the producer will change
 NO_STREAM = "no_such_stream"  # our own name: a message for a topic that is none of ours
 FOR_GOOD = {

@@ -60,7 +60,7 @@ class Spool:
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self.directory = directory
-        self.owner = os.urandom(6).hex() if owner is None else owner
+        self.owner = os.urandom(4).hex() if owner is None else owner
         if sync not in POLICIES:
             raise ConfigError(f"the spool's sync is {sync!r}: say {', '.join(POLICIES)}")
         if limit_bytes < 1 or segment_bytes < 1:

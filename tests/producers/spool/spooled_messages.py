@@ -40,7 +40,9 @@ def prediction(number: int, *, environment: str = "production", filler: str = ""
         producer_id="service",
         sequence=number,
     )
-    return Spooled("predictions", f"p{number}".encode(), encode("prediction", record), "churn", environment, HOUR)
+    return Spooled(
+        "predictions", f"p{number}".encode(), encode("prediction", record), "churn", environment, HOUR
+    )
 
 
 def delivered(spool: Spool) -> list[Spooled]:

@@ -82,7 +82,9 @@ def test_whatever_byte_a_file_is_cut_at_every_append_before_it_is_there(
         place = data.draw(st.integers(0, path.stat().st_size))
         os.truncate(path, place)
         whole = [batch for file, _, end, batch in spool.appends if file != path or end <= place]
-        last_whole = max([end for file, _, end, _ in spool.appends if file == path and end <= place], default=0)
+        last_whole = max(
+            [end for file, _, end, _ in spool.appends if file == path and end <= place], default=0
+        )
         found, damage = spool.claimed()
         assert found == [message for batch in whole for message in batch]
         assert (damage.blocks, damage.bytes) == (0, 0)

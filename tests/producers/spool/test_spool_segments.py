@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import stat
 from dataclasses import asdict
@@ -32,7 +33,7 @@ def test_everything_comes_back_in_order(tmp_path: Path) -> None:
 
 
 def test_a_segment_is_an_avro_file(tmp_path: Path) -> None:
-    """fastavro reads an intact one: the fields are those of `Spooled`, with the hour as a time, and the checksum."""
+    """An intact one is read by fastavro: the fields are those of `Spooled`, with the hour as a time, and the checksum."""
     spool = Spool(tmp_path)
     spool.append(messages(0, 3))
     spool.append(messages(3, 5))
@@ -95,7 +96,12 @@ def test_names_order_segments_by_time_even_if_the_clock_is_set_back(tmp_path: Pa
 
 @pytest.mark.parametrize(
     "name",
-    ["x.avro", "20260231T000000000000Z-a.avro", "20260101T000000000000Z-.avro", "20260101T000000000000Z-a.avro~"],
+    [
+        "x.avro",
+        "20260231T000000000000Z-a.avro",
+        "20260101T000000000000Z-.avro",
+        "20260101T000000000000Z-a.avro~",
+    ],
 )
 def test_other_names_are_none_of_ours(name: str) -> None:
     """A day that there is not, no owner, an editor's copy."""
@@ -147,14 +153,21 @@ def test_closing_gives_back_what_is_claimed(tmp_path: Path) -> None:
     assert numbers(delivered(other)) == [0, 1]
 
 
+def filled(spool: Spool, match: str = "limit") -> int:
+    """Append three messages at a time until the spool is full; how many it keeps."""
+    for kept in itertools.count(0, 3):
+        try:
+            spool.append(messages(kept, kept + 3))
+        except SpoolFull as full:
+            assert match in str(full)
+            return kept
+    raise AssertionError("never full")
+
+
 def test_the_limit_is_exact_for_one_process(tmp_path: Path) -> None:
     """What would go beyond is refused whole, and there is room again as soon as a segment is done."""
     spool = Spool(tmp_path, limit_bytes=20_000, segment_bytes=4_000)
-    kept = 0
-    with pytest.raises(SpoolFull, match="limit of 20000 bytes"):
-        while True:
-            spool.append(messages(kept, kept + 3))
-            kept += 3
+    kept = filled(spool, match="limit of 20000 bytes")
     size = bytes_of(tmp_path)
     one_append = sum(len(pack(one)) for one in messages(kept, kept + 3)) + AROUND_BYTES
     assert 20_000 - one_append - HEADER_BYTES < size <= 20_000
@@ -175,9 +188,7 @@ def test_several_processes_share_the_limit_but_for_a_segment_each(tmp_path: Path
     second = Spool(tmp_path, limit_bytes=30_000, segment_bytes=5_000, seconds=lambda: now[0])
     second.append(messages(0, 1))
     for spool in (first, second):
-        with pytest.raises(SpoolFull):
-            while True:
-                spool.append(messages(0, 10))
+        filled(spool)
     assert 30_000 - 1_000 < bytes_of(tmp_path) < 35_000
     delivered(first)
     with pytest.raises(SpoolFull):
@@ -192,7 +203,7 @@ def test_a_spool_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     for place in (tmp_path / "file", tmp_path / "file" / "spool"):
         with pytest.raises(ConfigError, match="cannot be made"):
             Spool(place).open()
-        with pytest.raises(SpoolUnavailable, match="the spool .* cannot be"):
+        with pytest.raises(SpoolUnavailable, match=r"the spool .* cannot be"):
             Spool(place).append(messages(0, 1))
     Spool(tmp_path / "new").open()
     assert Spool(tmp_path / "nowhere").claim() is None
@@ -208,7 +219,8 @@ def test_every_policy_keeps_everything(tmp_path: Path, sync: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"sync": "sometimes"}, {"limit_bytes": 0}, {"segment_bytes": 0}, {"owner": "a/b"}, {"owner": ""}]
+    "wrong",
+    [{"sync": "sometimes"}, {"limit_bytes": 0}, {"segment_bytes": 0}, {"owner": "a/b"}, {"owner": ""}],
 )
 def test_wrong_arguments_are_refused(tmp_path: Path, wrong: dict[str, object]) -> None:
     """With a line that says what is wanted."""

@@ -121,11 +121,11 @@ def test_strange_things_break_nothing_and_stay(tmp_path: Path) -> None:
     (tmp_path / named(5)).write_bytes(b"Obj\x01 of another version" + bytes(2_000))
     (tmp_path / named(6)).write_text("garbage")
     (tmp_path / "\udcff.avro").write_text("no text in its name")
-    there = sorted(os.listdir(tmp_path))
+    there = sorted(tmp_path.iterdir())
     spool = Spool(tmp_path)
     spool.append(messages(0, 3))
     assert numbers(delivered(spool)) == [0, 1, 2]
-    assert sorted(os.listdir(tmp_path)) == there
+    assert sorted(tmp_path.iterdir()) == there
 
 
 @pytest.mark.parametrize("size", [0, 1, 100, len(HEADER), len(HEADER) + 15])
