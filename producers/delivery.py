@@ -17,12 +17,12 @@ from producers import ledger as reasons
 from producers.errors import HindcastError
 from producers.intake import Intake
 from producers.ledger import Tally
-from producers.replay import Replay
 from producers.said import Encoded, Settled
 from producers.sink import FOR_GOOD, Refusal, Report, Sent, Sink, SinkFull, SinkRefused
 
 if TYPE_CHECKING:
     from producers.spool import Spool, Spooled
+    from producers.spool.segment_sending import SegmentSending
 
 DELIVERED = "delivered"
 SPOOLED = "spooled"
@@ -71,7 +71,7 @@ class Delivery:
         self._away = False
         self._backlog: deque[Outgoing] = deque()
         self._tables: deque[tuple[Encoded, int]] = deque()
-        self._replay: Replay | None = None
+        self._replay: SegmentSending | None = None
         self._look_again = self._lay_again = 0.0
         self._laid = clock()
         self._complaints: list[str] = []
@@ -111,6 +111,11 @@ class Delivery:
         under_way = self._replay.in_flight if self._replay else 0
         return len(self._backlog) + len(self._tables) + max(0, self._sink.waiting() - under_way)
 
+    def close(self) -> None:
+        """Seal what was laid in the spool: nothing comes after."""
+        if self._spool is not None:
+            self._spool.close()
+
     def complaints(self) -> list[str]:
         """What the spool suffers from, each said once, for the log."""
         said, self._complaints = self._complaints, []
@@ -143,22 +148,13 @@ class Delivery:
             return
         from producers.spool import Spooled  # who has no spool loads none
 
-        try:
-            self._spool.append(
-                [
-                    Spooled(
-                        "ledger",
-                        producer_id.encode(),
-                        one.value,
-                        str(one.record["model"]),
-                        str(one.record["environment"]),
-                        0,
-                    )
-                    for one in ledgers
-                ]
-            )
-        except (HindcastError, OSError) as error:
-            self._complaints.append(str(error))
+        key = producer_id.encode()
+        self._appended(
+            [
+                Spooled("ledger", key, one.value, str(one.record["model"]), str(one.record["environment"]), 0)
+                for one in ledgers
+            ]
+        )
 
     # --- to the sink ---------------------------------------------------------------------------------------------
 
@@ -262,6 +258,17 @@ class Delivery:
         if event.settled is not None:
             event.settled(reason)
 
+    def _appended(self, messages: Sequence[Spooled]) -> bool:
+        from producers.spool import SpoolFull  # who has no spool loads none
+
+        assert self._spool is not None
+        try:
+            self._spool.append(messages)
+        except (SpoolFull, HindcastError) as error:
+            self._complaints.append(str(error))
+            return False
+        return True
+
     # --- the spool -----------------------------------------------------------------------------------------------
 
     def _lay_in_time(self) -> None:
@@ -278,10 +285,7 @@ class Delivery:
         if self._spool is None or self._clock() < self._lay_again:
             return False
         events = [event for _, event in zip(range(count), self._backlog, strict=False)]
-        try:
-            self._spool.append([_spooled(event) for event in events])
-        except (HindcastError, OSError) as error:
-            self._complaints.append(str(error))
+        if not self._appended([_spooled(event) for event in events]):
             self._lay_again = self._clock() + _AGAIN_S
             return False
         self._laid = self._clock()
@@ -314,27 +318,30 @@ class Delivery:
             else:
                 self._away, self._look_again = True, self._clock() + _AGAIN_S
 
-    def _begun(self) -> Replay | None:
+    def _begun(self) -> SegmentSending | None:
         assert self._spool is not None
+        from producers.spool.segment_sending import SegmentSending  # who has no spool loads none
+
         try:
             segment = self._spool.claim()
-        except (HindcastError, OSError) as error:
+        except HindcastError as error:
             self._complaints.append(str(error))
             return None
-        return None if segment is None else Replay(segment, self._sink, heard=self._heard)
+        return (
+            None if segment is None else SegmentSending(segment, self._spool, self._sink, heard=self._heard)
+        )
 
     def _heard(self) -> None:
         self._away = False
 
-    def _count_replayed(self, replay: Replay) -> None:
+    def _count_replayed(self, replay: SegmentSending) -> None:
+        if replay.refused:
+            self._complaints.append(
+                f"Kafka refuses {len(replay.refused)} spooled events for good: `hindcast spool list` shows them"
+            )
         with self._intake.lock:
             for (stream, model, environment, hour), count in replay.delivered.items():
                 self._intake.tally(model, environment, stream, hour).replay(count)
-            for (stream, model, environment, hour), names in replay.refused.items():
-                tally = self._intake.tally(model, environment, stream, hour)
-                tally.replay(names.total())
-                for name in names.elements():
-                    tally.lose(name)  # it is on disk no longer, nor anywhere else
 
 
 def _spooled(event: Outgoing) -> Spooled:

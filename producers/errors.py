@@ -10,6 +10,7 @@
     |  '- UnknownSchema       carries the fingerprint or id that nobody shipped
     '- TransientError         try again later
        |- BrokerUnavailable
+       |- SpoolUnavailable
        '- StoreUnavailable
 """
 
@@ -55,6 +56,10 @@ class TransientError(HindcastError):
 
 class BrokerUnavailable(TransientError):
     """Kafka did not answer in time."""
+
+
+class SpoolUnavailable(TransientError):
+    """The spool's directory cannot be read or written now."""
 
 
 class StoreUnavailable(TransientError):

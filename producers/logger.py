@@ -95,7 +95,7 @@ class PredictionLogger(BatchLogging):
             sink,
             self._registry,
             limits.Limits(queue_limit, queue_bytes, drop),
-            spool=_spool(os.environ.get("HINDCAST_SPOOL", "") if spool is None else os.fspath(spool)),
+            spool=_spool(spool),
         )
         if sigterm:
             close_on_sigterm()
@@ -319,12 +319,18 @@ def _copied(field: str, values: Mapping[str, object] | None) -> dict[str, object
         raise InvalidEvent(field, f"a mapping is wanted, not {type(values).__name__}") from None
 
 
-def _spool(directory: str) -> Spool | None:
-    if not directory:
+def _spool(given: str | os.PathLike[str] | None) -> Spool | None:
+    """The spool in the directory that is given or in the environment's; raises ConfigError where it cannot be one."""
+    if not (os.environ.get("HINDCAST_SPOOL") if given is None else given):
         return None
-    from producers.spool import Spool  # most have none
+    from producers.spool import Spool, SpoolSettings  # most have none
 
-    return Spool(Path(directory))
+    settings = SpoolSettings.from_environment(os.environ)
+    directory = settings.directory if given is None else Path(given)
+    assert directory is not None
+    spool = Spool(directory, limit_bytes=settings.limit_bytes, sync=settings.sync)
+    spool.open()
+    return spool
 
 
 def _kafka(settings: KafkaSettings) -> tuple[Sink, Registry | None]:

@@ -261,6 +261,7 @@ class Sender:
             self._delivery.lay_ledgers(self._intake.producer_id, [one for one in last if not one.delivered])
             self._say_losses()
             self._sink.close()
+        self._delivery.close()
         for marker in self._markers:
             marker.reached.set()
 

@@ -10,8 +10,10 @@ TOO_LARGE = "MSG_SIZE_TOO_LARGE"
 PURGED = "_PURGE_QUEUE"
 PURGED_IN_FLIGHT = "_PURGE_INFLIGHT"
 TIMED_OUT = "_MSG_TIMED_OUT"
-# What no other time, broker or setting will change; any other refusal may end.
-FOR_GOOD = frozenset({TOO_LARGE, "INVALID_MSG", "INVALID_RECORD", "_BAD_MSG", "_INVALID_ARG"})
+# What no other time and no other setting of the producer will change.
+FOR_GOOD = frozenset(
+    {TOO_LARGE, "INVALID_MSG_SIZE", "INVALID_RECORD", "INVALID_TIMESTAMP", "POLICY_VIOLATION"}
+)
 
 
 class Refusal(Protocol):

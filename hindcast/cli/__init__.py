@@ -18,6 +18,7 @@ COMMANDS = {
     "migrate": ("hindcast.cli.record", "Bring the ClickHouse tables, views and functions up to date."),
     "resume": ("hindcast.cli.record", "Let a partition go on that paused at too many dead letters."),
     "dead-letters": ("hindcast.cli.record", "Look at messages that could not be recorded."),
+    "spool": ("hindcast.cli.spool", "Look at and deliver what services kept on disk while Kafka was away."),
     "query": ("hindcast.cli.ask", "Answer one of the named questions."),
     "sql": ("hindcast.cli.ask", "Run a statement of your own, reading only."),
 }

@@ -1,15 +1,16 @@
-"""One segment of the spool on its way back to Kafka."""
+"""One segment of the spool on its way back to Kafka, beside other messages: step by step, as the sink has room."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from functools import partial
 
-from producers.sink import FOR_GOOD, Refusal, Report, Sent, Sink, SinkFull, SinkRefused
-
-if TYPE_CHECKING:
-    from producers.spool import Segment, Spooled
+from producers.errors import SpoolUnavailable
+from producers.sink import FOR_GOOD, Refusal, Sent, Sink, SinkFull, SinkRefused
+from producers.spool.message import Spooled
+from producers.spool.segment import Segment
+from producers.spool.spool import Spool, SpoolFull
 
 # messages of a segment that may be under way at once, so that what is said meanwhile finds room too
 UNDER_WAY = 5_000
@@ -19,11 +20,12 @@ Account = tuple[str, str, str, int]
 """Stream, model, environment, hour of event time in µs."""
 
 
-class Replay:
+class SegmentSending:
     """Sends a claimed segment's messages in their order. Used by the thread that uses the sink.
 
     Args:
         segment: claimed; it is deleted when all of it is acknowledged or refused for good, else released.
+        spool: where it is from, and what is refused for good is set aside.
         sink: Kafka.
         heard: called when Kafka acknowledges a message.
 
@@ -31,17 +33,18 @@ class Replay:
         in_flight: messages that were sent and not reported on.
         ended: the segment was deleted or released.
         whole: it was deleted.
-        delivered, refused: per account the messages acknowledged, and refused by the name of the error; ledgers, which are
-            accounts themselves, are left out.
+        delivered: messages acknowledged per account; ledgers, which are accounts themselves, are left out.
+        refused: messages that Kafka refused for good, and that are set aside in the spool.
     """
 
-    def __init__(self, segment: Segment, sink: Sink, *, heard: Callable[[], None]) -> None:
+    def __init__(self, segment: Segment, spool: Spool, sink: Sink, *, heard: Callable[[], None]) -> None:
         self.in_flight = 0
         self.ended = False
         self.whole = False
         self.delivered: Counter[Account] = Counter()
-        self.refused: dict[Account, Counter[str]] = defaultdict(Counter)
+        self.refused: list[Spooled] = []
         self._segment = segment
+        self._spool = spool
         self._sink = sink
         self._heard = heard
         self._messages = iter(segment.messages())
@@ -64,38 +67,41 @@ class Replay:
         self._end()
 
     def _end(self) -> None:
-        if not self.ended:
-            self.ended = True
-            self.whole = not self._not_taken
+        if self.ended:
+            return
+        self.ended = True
+        if not self._not_taken and self.refused:
+            try:
+                self._spool.set_aside(self.refused)
+            except (SpoolFull, SpoolUnavailable):
+                self._not_taken = True  # what cannot be set aside stays where it is
+        self.whole = not self._not_taken
+        try:
             (self._segment.done if self.whole else self._segment.release)()
+        except SpoolUnavailable:
+            self._segment.release()
 
     def _sent(self, message: Spooled) -> bool:
-        account = message.stream, message.model, message.environment, message.hour
         self.in_flight += 1
         try:
-            self._sink.send(message.stream, message.key, message.value, self._report(account))
+            self._sink.send(message.stream, message.key, message.value, partial(self._report, message))
         except SinkFull:
             self.in_flight -= 1
             return False
         except SinkRefused as refused:
-            self._reported(account, refused.name())
+            self._settle(message, refused.name())
         return True
 
-    def _report(self, account: Account) -> Report:
-        def report(refusal: Refusal | None, message: Sent) -> None:
-            self._reported(account, "" if refusal is None else refusal.name())
+    def _report(self, message: Spooled, refusal: Refusal | None, _: Sent) -> None:
+        self._settle(message, "" if refusal is None else refusal.name())
 
-        return report
-
-    def _reported(self, account: Account, name: str) -> None:
+    def _settle(self, message: Spooled, name: str) -> None:
         self.in_flight -= 1
         if not name:
             self._heard()
-        elif name not in FOR_GOOD:
+            if message.stream != LEDGER:
+                self.delivered[message.stream, message.model, message.environment, message.hour] += 1
+        elif name in FOR_GOOD:
+            self.refused.append(message)
+        else:
             self._not_taken = True
-            return
-        if account[0] != LEDGER:
-            if name:
-                self.refused[account][name] += 1
-            else:
-                self.delivered[account] += 1
