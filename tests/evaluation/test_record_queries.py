@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from known_history import APRIL, MARCH, MODEL, START, KnownHistory
+from producer_rows import START as LEDGER_START
+from producer_rows import arrival, arrivals, ledger
 from recorded_rows import Recorder, migrated_record, prediction, utc
 from scipy.stats import ks_2samp, wasserstein_distance
 
@@ -313,30 +315,82 @@ def test_dead_letters_by_reason(ask: History, record: Recorder) -> None:
 
 
 def test_accounting_by_window(ask: History, record: Recorder) -> None:
-    """Hours add up to days and to everything, and a model's rows are its own."""
-    count = {
-        "producer_id": "p",
-        "model": MODEL,
-        "environment": "production",
-        "stream": "predictions",
-        "sent_at": START,
-    }
+    """Hours add up to days and to everything, and a model's rows are its own; what is unknown in an hour is unknown in the sum."""
     hours = [START + timedelta(hours=hour) for hour in (0, 1, 25)]
-    record.insert(
-        "ledger", [{**count, "hour": hour, "accepted": 2, "dropped": {"queue_full": 1}} for hour in hours]
-    )
+    told = {"model": MODEL, "accepted": 2, "dropped": {"queue_full": 1}, "closing": True}
+    record.insert("ledger", [ledger(hour=hour, last=n, **told) for n, hour in enumerate(hours)])
+    record.insert("intake", [arrival(n, at=hour, model=MODEL) for n, hour in enumerate(hours)])
     made = {"model": MODEL, "producer_id": "p"}
     record.insert(
         "predictions", [prediction(str(n), hour, sequence=n, **made) for n, hour in enumerate(hours)]
     )
-    columns = ("accepted", "recorded", "dropped", "in_flight")
+    columns = ("accepted", "recorded", "dropped", "missing", "unknown_at_most", "balanced")
     expected = {
-        "hour": [(2, 1, 1, 0)] * 3,
-        "day": [(4, 2, 2, 0), (2, 1, 1, 0)],
-        "month": [(6, 3, 3, 0)],
-        "all": [(6, 3, 3, 0)],
+        "hour": [(2, 1, 1, 0, 0, True)] * 3,
+        "day": [(4, 2, 2, 0, 0, True), (2, 1, 1, 0, 0, True)],
+        "month": [(6, 3, 3, 0, 0, True)],
+        "all": [(6, 3, 3, 0, 0, True)],
     }
     for every, wanted in expected.items():
         found = rows(ask, "accounting", every=every, model=MODEL)
         assert [tuple(row[column] for column in columns) for row in found] == wanted
     assert rows(ask, "accounting", model="other") == []
+    record.insert("ledger", [ledger(2, producer_id="q", model=MODEL, hour=hours[0], queue_limit=7)])
+    unclean = rows(ask, "accounting", every="day", model=MODEL)
+    assert [(row["unknown_at_most"], row["unclean_ends"], row["balanced"]) for row in unclean] == [
+        (9, 1, False),
+        (0, 0, True),
+    ]
+    record.insert("ledger", [ledger(2, producer_id="r", model=MODEL, hour=hours[0], queue_limit=None)])
+    assert [row["unknown_at_most"] for row in rows(ask, "accounting", model=MODEL)] == [None, 0]
+
+
+def test_producers(ask: History, record: Recorder) -> None:
+    """Who logs: the one heard last first, of the model, state and time asked for, with drops in all and by reason."""
+    dropped = {"sampled": 3, "invalid": 1}
+    record.insert("ledger", [ledger(6, 1, model=MODEL, dropped=dropped, closing=True)])
+    record.insert("ledger", [ledger(3, producer_id="q", environment="staging", minute=20)])
+    record.insert(
+        "intake", arrivals(range(2), model=MODEL) + arrivals([0, 2], producer_id="q", environment="staging")
+    )
+    found = rows(ask, "producers")
+    assert [(row["producer_id"], row["state"], row["missing"], row["gaps"]) for row in found] == [
+        ("q", "silent", 1, 1),
+        ("p", "closed", 0, 0),
+    ]
+    assert (found[1]["dropped"], dict(found[1]["dropped_by_reason"])) == (4, dropped)
+    asked = {
+        "p": [{"model": MODEL}, {"environment": "production"}, {"producer": "p"}, {"state": "closed"}],
+        "q": [{"since": found[0]["last_heard"]}, {"state": "silent"}],
+    }
+    for name, ways in asked.items():
+        for given in ways:
+            assert [row["producer_id"] for row in rows(ask, "producers", **given)] == [name]
+
+
+def test_sequence_gaps(ask: History, record: Recorder) -> None:
+    """Where events went missing: of the model, producer and period asked for, at most so many."""
+    late = LEDGER_START + DAY
+    record.insert(
+        "intake",
+        [
+            *arrivals([1, 4], model=MODEL),
+            *arrivals([0], producer_id="q", environment="staging"),
+            *arrivals([9], producer_id="q", environment="staging", at=late),
+        ],
+    )
+    found = rows(ask, "sequence_gaps")
+    assert [(row["producer_id"], row["missing"], row["minute_before"]) for row in found] == [
+        ("p", 1, None),
+        ("p", 2, LEDGER_START),
+        ("q", 8, LEDGER_START),
+    ]
+    for given, wanted in (
+        ({"model": MODEL}, [1, 2]),
+        ({"environment": "staging"}, [8]),
+        ({"producer": "q"}, [8]),
+        ({"since": late}, [8]),
+        ({"until": LEDGER_START}, [1]),
+        ({"most": 2}, [1, 2]),
+    ):
+        assert [row["missing"] for row in rows(ask, "sequence_gaps", **given)] == wanted
