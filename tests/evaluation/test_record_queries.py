@@ -12,7 +12,7 @@ import pytest
 from known_history import APRIL, MARCH, MODEL, START, KnownHistory
 from producer_rows import START as LEDGER_START
 from producer_rows import arrival, arrivals, ledger
-from recorded_rows import Recorder, migrated_record, prediction, utc
+from recorded_rows import TOPIC_ID, Recorder, migrated_record, prediction, utc
 from scipy.stats import ks_2samp, wasserstein_distance
 
 from evaluation.history import History
@@ -394,3 +394,33 @@ def test_sequence_gaps(ask: History, record: Recorder) -> None:
         ({"most": 2}, [1, 2]),
     ):
         assert [row["missing"] for row in rows(ask, "sequence_gaps", **given)] == wanted
+
+
+def test_integrity(ask: History, record: Recorder) -> None:
+    """Stretches whose messages are not those of intake; not those that the recorder has still to read."""
+
+    def stretch(first: int, following: int, events: int, dead: int = 0, **more: Any) -> dict[str, Any]:
+        counts = {"first_offset": first, "next_offset": following, "events": events, "dead_letters": dead}
+        return {"topic_id": TOPIC_ID, **counts, "newest_append_time": START + following * DAY, **more}
+
+    good = [stretch(0, 4, 3, dead=1), stretch(4, 6, 2)]
+    twice_in_sketches = [{**one, "_partition": 1} for one in good]
+    ahead_of_the_recorder = [stretch(12, 20, 8)]
+    record.insert("stretches", good + twice_in_sketches + ahead_of_the_recorder)
+    record.insert("stretches", [stretch(0, 1, 1, source_partition=1)])
+    record.insert("intake", [arrival(n, _offset=n, dead=n == 2) for n in range(16)])
+    record.insert("intake", [arrival(n, _offset=n, dead=n == 2) for n in range(3)])
+    assert rows(ask, "integrity") == []
+    record.insert("stretches", [stretch(6, 9, 4), stretch(9, 12, 2, dead=1)])
+    record.insert("stretches", [stretch(30, 32, 2)])
+    record.insert("intake", [arrival(40, _offset=40)])
+    found = rows(ask, "integrity")
+    columns = ("first_offset", "profiled", "recorded", "profiled_dead_letters", "recorded_dead_letters")
+    assert [tuple(row[column] for column in columns) for row in found] == [
+        (6, 4, 3, 0, 0),
+        (9, 2, 3, 1, 0),
+        (12, 8, 4, 0, 0),
+        (30, 2, 0, 0, 0),
+    ]
+    assert [row["first_offset"] for row in rows(ask, "integrity", until=START + 12 * DAY)] == [6]
+    assert [row["first_offset"] for row in rows(ask, "integrity", since=START + 21 * DAY)] == [30]

@@ -307,3 +307,15 @@ def test_a_row_without_number_belongs_to_no_ledger(record: Recorder) -> None:
     record.insert("predictions", [prediction("1", START, producer_id="p")])
     columns = ("accepted", "recorded", "without_row", "without_producer", "dead_letters_without_producer")
     assert accounts(record, *columns) == [(0, 0, 0, 1, 1)]
+
+
+def test_a_row_recorded_twice_counts_once(record: Recorder) -> None:
+    """What a recorder inserts again after a crash is neither a resend nor another event or dead letter."""
+    for _ in range(2):
+        record.insert(
+            "intake", [*arrivals(range(1), _offset=7), arrival(None, dead=True, identity=1, _offset=8)]
+        )
+        record.insert("predictions", [prediction("0", START, producer_id="p", sequence=0)])
+        record.insert("ledger", [ledger(1, closing=True, _offset=9)])
+    columns = ("accepted", "recorded", "resent", "dead_letters_without_producer", "balanced")
+    assert accounts(record, *columns) == [(1, 1, 0, 1, True)]
