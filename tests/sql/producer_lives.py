@@ -45,7 +45,7 @@ class World:
         """The log has it; now and then as a dead letter, or twice."""
         dead = self.random.random() < 0.05
         at = START + event.hour * HOUR
-        more = {"at": at, "producer_id": event.producer, "model": event.model, "dead": dead}
+        more: dict[str, Any] = {"at": at, "producer_id": event.producer, "model": event.model, "dead": dead}
         for _ in range(1 + (self.random.random() < 0.1)):
             self.intake.append(arrival(event.number, **more))
 
@@ -80,7 +80,7 @@ class Process:
                 "closing": closing,
             }
             last = row.pop("last_sequence")
-            where = {"producer_id": self.name, "model": model, "hour": START + hour * HOUR}
+            where: dict[str, Any] = {"producer_id": self.name, "model": model, "hour": START + hour * HOUR}
             told = ledger(row.pop("accepted"), minute=self._ticks, **where, **row)
             self._world.ledgers.append({**told, "last_sequence": last})
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from producer_rows import HOUR, START, accounts, ago, arrival, arrivals, ledger
 from recorded_rows import Recorder, prediction
@@ -216,7 +218,7 @@ def test_replayed_twice(record: Recorder) -> None:
     """A replay that was killed before it noted what it had sent is done again: the events are resends, nothing is negative."""
     recorded(record, range(10))
     record.insert("intake", arrivals(range(6, 10)))
-    replay = {"replayed": 4, "closing": True, "last_sequence": None}
+    replay: dict[str, Any] = {"replayed": 4, "closing": True, "last_sequence": None}
     record.insert(
         "ledger",
         [

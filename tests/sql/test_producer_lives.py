@@ -6,7 +6,7 @@ from collections import Counter
 from itertools import groupby
 from typing import Any
 
-from accounts_by_hand import producer_hours
+from accounts_by_hand import Key, producer_hours
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from producer_lives import World, lived
@@ -38,24 +38,37 @@ def test_the_account_is_that_of_the_rows(recorder: Recorder, seed: int) -> None:
     """Each figure of each producer and hour, each sum and each gap is what Python finds in the same ledgers and arrivals."""
     world, states = lived(seed)
     living = {name for name, state in states.items() if state == "live"}
-    expected = producer_hours(world.ledgers, world.intake, living)
-    recorder.clear()
     recorder.insert("ledger", world.ledgers)
     recorder.insert("intake", world.intake)
+    try:
+        expected = producer_hours(world.ledgers, world.intake, living)
+        same_account(recorder, expected)
+        same_gaps(recorder, gaps(world))
+        tell_no_lie(
+            recorder.store.rows("SELECT * FROM accounting"), world, {producer for producer, _, _ in expected}
+        )
+    finally:
+        recorder.clear()
+
+
+def same_account(recorder: Recorder, expected: dict[Key, dict[str, Any]]) -> None:
+    """View and expectation have the same rows, and the view of producers their sums."""
     rows = recorder.store.rows("SELECT * FROM producer_hours")
     found = {(row["producer_id"], row["model"], row["hour"]): row for row in rows}
     assert {key: {name: row[name] for name in FIGURES} for key, row in found.items()} == {
         key: {name: one[name] for name in FIGURES} for key, one in expected.items()
     }
-    by_producer = recorder.store.rows(
-        "SELECT producer_id, sum(gaps) AS gaps, sum(accepted) AS accepted FROM producers_v GROUP BY producer_id"
-    )
-    accepted: Counter[str] = Counter()
-    for (producer, _, _), one in expected.items():
-        accepted[producer] += one["accepted"]
-    assert {row["producer_id"]: row["accepted"] for row in by_producer} == accepted
-    assert {row["producer_id"]: row["gaps"] for row in by_producer if row["gaps"]} == +gaps(world)
-    tell_no_lie(recorder.store.rows("SELECT * FROM accounting"), world, {key[0] for key in expected})
+    accepted: Counter[tuple[str, str]] = Counter()
+    for (producer, model, _), one in expected.items():
+        accepted[producer, model] += one["accepted"]
+    sums = recorder.store.rows("SELECT producer_id, model, accepted FROM producers_v")
+    assert {(row["producer_id"], row["model"]): row["accepted"] for row in sums} == accepted
+
+
+def same_gaps(recorder: Recorder, expected: Counter[str]) -> None:
+    """Producers with gaps, and how many numbers those hold."""
+    rows = recorder.store.rows("SELECT producer_id, sum(gaps) AS gaps FROM producers_v GROUP BY producer_id")
+    assert {row["producer_id"]: row["gaps"] for row in rows if row["gaps"]} == +expected
 
 
 def tell_no_lie(rows: list[dict[str, Any]], world: World, known: set[str]) -> None:
