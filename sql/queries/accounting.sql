@@ -1,5 +1,5 @@
 -- question: Where did every accepted prediction go?
--- accepted = recorded + duplicates_removed + dead_lettered + dropped + failed + spooled + in_flight, shadow traffic included.
+-- accepted = recorded + without_row + duplicates_removed + dead_lettered + dropped + failed + spooled + in_flight + missing, shadow traffic included.
 -- parameters:
 --   model String = '': one model; empty: all
 --   environment String = 'production': where it ran
@@ -10,16 +10,21 @@
 --   window: start of the window, UTC
 --   model: model name; empty: dead letters nobody can attribute
 --   accepted: events producers took
---   recorded: predictions in the record that a producer counted
+--   recorded: predictions in the record that a producer numbered
+--   without_row: events that arrived and have no row: a moment ago, or expired by retention; negative: rows that never arrived
 --   duplicates_removed: events accepted again under an id that was recorded once
 --   dead_lettered: events that became dead letters and nothing else
 --   dropped: events producers gave up
 --   failed: events Kafka refused
 --   spooled: events in spools
---   in_flight: the rest of accepted; negative while ledgers are older than the record
+--   in_flight: events on their way, of producers heard in the last five minutes
+--   missing: events that are nowhere, of producers that ended
+--   unknown_at_most: how many may be lost uncounted: missing, and what waited in producers that ended uncleanly; NULL: one did not state its limit
+--   unclean_ends: producers that ended without a last ledger, in the window of their last known event
+--   balanced: nothing is spooled, in flight, missing or without row, and no producer ended uncleanly in this window
 --   resent: deliveries of one event beyond its first, outside the sum
---   without_producer: predictions in the record that no producer counted
---   dead_letters_without_producer: dead letters that no producer counted
+--   without_producer: predictions in the record that no producer numbered
+--   dead_letters_without_producer: dead letters that no producer numbered
 -- example: model=flights every=month
 SELECT
     toDateTime64(multiIf(
@@ -31,12 +36,17 @@ SELECT
     model,
     sum(a.accepted) AS accepted,
     sum(a.recorded) AS recorded,
+    sum(a.without_row) AS without_row,
     sum(a.duplicates_removed) AS duplicates_removed,
     sum(a.dead_lettered) AS dead_lettered,
     sum(a.dropped) AS dropped,
     sum(a.failed) AS failed,
     sum(a.spooled) AS spooled,
     sum(a.in_flight) AS in_flight,
+    sum(a.missing) AS missing,
+    if(countIf(isNull(a.unknown_at_most)) > 0, NULL, sum(a.unknown_at_most)) AS unknown_at_most,
+    sum(a.unclean_ends) AS unclean_ends,
+    toBool(min(a.balanced)) AS balanced,
     sum(a.resent) AS resent,
     sum(a.without_producer) AS without_producer,
     sum(a.dead_letters_without_producer) AS dead_letters_without_producer

@@ -31,3 +31,18 @@ def history(recorded: Recorder) -> Iterator[History]:
     """The door to it."""
     with History(replace(recorded.store.settings)) as door:
         yield door
+
+
+@pytest.fixture(scope="module")
+def record(clickhouse: str) -> Iterator[Recorder]:
+    """A database for questions whose rows each test brings."""
+    with migrated_record(clickhouse) as made:
+        yield made
+
+
+@pytest.fixture
+def ask(record: Recorder) -> Iterator[History]:
+    """The door to it, without rows before and after."""
+    with History(record.store.settings) as door:
+        yield door
+    record.clear()

@@ -1,8 +1,7 @@
-"""Named questions about what was said, what was live, what drifted, what alerted and what was lost."""
+"""Named questions about what was said, what was live, what drifted and what alerted."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from known_history import APRIL, MARCH, MODEL, START, KnownHistory
-from recorded_rows import Recorder, migrated_record, prediction, utc
+from recorded_rows import Recorder, prediction, utc
 from scipy.stats import ks_2samp, wasserstein_distance
 
 from evaluation.history import History
@@ -19,21 +18,6 @@ from stream_processors.sketches.bins import histogram_bins, midpoint
 DAY = timedelta(days=1)
 WINDOW = {"window_start": START, "window_end": START + DAY}
 VERSION = {"model": MODEL, "model_version": "1", "environment": "production", "served": True}
-
-
-@pytest.fixture(scope="module")
-def record(clickhouse: str) -> Iterator[Recorder]:
-    """A database for questions whose rows each test brings."""
-    with migrated_record(clickhouse) as made:
-        yield made
-
-
-@pytest.fixture
-def ask(record: Recorder) -> Iterator[History]:
-    """The door to it, without rows before and after."""
-    with History(record.store.settings) as door:
-        yield door
-    record.clear()
 
 
 def rows(history: History, name: str, /, **parameters: Any) -> list[dict[str, Any]]:
@@ -284,59 +268,3 @@ def test_alerts_fired(ask: History, record: Recorder) -> None:
     ]
     assert rows(ask, "alerts_fired", model="other") == []
     assert len(rows(ask, "alerts_fired", since=START + DAY)) == 1
-
-
-def test_dead_letters_by_reason(ask: History, record: Recorder) -> None:
-    """One row per topic, model and reason; a dead letter recorded twice counts once."""
-    letter = {
-        "topic": "hindcast.predictions",
-        "topic_id": "t",
-        "reason": "undecodable",
-        "detail": "ends early",
-        "appended_at": START,
-    }
-    other = {**letter, "reason": "contract", "model": MODEL, "detail": "lacks distance", "replayed": True}
-    record.insert(
-        "dead_letters",
-        [{**letter, "offset": 1}, {**letter, "offset": 1}, {**letter, "offset": 2, "detail": "no header"}],
-    )
-    record.insert("dead_letters", [{**other, "offset": 3, "appended_at": START + DAY}])
-    found = rows(ask, "dead_letters_by_reason")
-    assert [(row["reason"], row["messages"], row["detail"], row["replayed"]) for row in found] == [
-        ("undecodable", 2, "no header", 0),
-        ("contract", 1, "lacks distance", 1),
-    ]
-    assert [row["reason"] for row in rows(ask, "dead_letters_by_reason", model=MODEL)] == ["contract"]
-    assert [row["reason"] for row in rows(ask, "dead_letters_by_reason", until=START + DAY)] == [
-        "undecodable"
-    ]
-
-
-def test_accounting_by_window(ask: History, record: Recorder) -> None:
-    """Hours add up to days and to everything, and a model's rows are its own."""
-    count = {
-        "producer_id": "p",
-        "model": MODEL,
-        "environment": "production",
-        "stream": "predictions",
-        "sent_at": START,
-    }
-    hours = [START + timedelta(hours=hour) for hour in (0, 1, 25)]
-    record.insert(
-        "ledger", [{**count, "hour": hour, "accepted": 2, "dropped": {"queue_full": 1}} for hour in hours]
-    )
-    made = {"model": MODEL, "producer_id": "p"}
-    record.insert(
-        "predictions", [prediction(str(n), hour, sequence=n, **made) for n, hour in enumerate(hours)]
-    )
-    columns = ("accepted", "recorded", "dropped", "in_flight")
-    expected = {
-        "hour": [(2, 1, 1, 0)] * 3,
-        "day": [(4, 2, 2, 0), (2, 1, 1, 0)],
-        "month": [(6, 3, 3, 0)],
-        "all": [(6, 3, 3, 0)],
-    }
-    for every, wanted in expected.items():
-        found = rows(ask, "accounting", every=every, model=MODEL)
-        assert [tuple(row[column] for column in columns) for row in found] == wanted
-    assert rows(ask, "accounting", model="other") == []

@@ -1,0 +1,78 @@
+-- accounting: where the predictions went that producers took from their callers, per model, environment and hour of event time, shadow
+-- traffic included:
+-- accepted = recorded + without_row + duplicates_removed + dead_lettered + dropped + failed + spooled + in_flight + missing.
+-- Producers say what they accepted, dropped, failed and spooled (producer_hours has them one by one); recorded is counted in the rows,
+-- duplicates and dead letters in what arrived. A producer that ended without its last ledger leaves unknown_at_most: never balanced.
+-- resent counts deliveries of one event again (they are accepted once, so they stand outside the sum). A dead letter that was
+-- replayed and recorded counts as recorded. Messages without producer id or sequence belong to no ledger and stand apart.
+-- example: SELECT hour, accepted, recorded, missing, unknown_at_most FROM accounting WHERE model = 'flights' AND NOT balanced
+CREATE OR REPLACE VIEW accounting{on_cluster}
+(
+    `model` LowCardinality(String) COMMENT 'model name; empty: dead letters nobody can attribute',
+    `environment` LowCardinality(String) COMMENT 'where it ran',
+    `hour` DateTime64(6, 'UTC') COMMENT 'start of the hour of event time, UTC',
+    `accepted` Int64 COMMENT 'events producers took',
+    `recorded` Int64 COMMENT 'predictions in the record',
+    `without_row` Int64 COMMENT 'events that arrived and have no row: a moment ago, or expired by retention; negative: rows that never arrived',
+    `duplicates_removed` Int64 COMMENT 'events accepted again under an id that was recorded once',
+    `dead_lettered` Int64 COMMENT 'events that became dead letters and nothing else',
+    `dropped` Int64 COMMENT 'events producers gave up',
+    `failed` Int64 COMMENT 'events Kafka refused',
+    `spooled` Int64 COMMENT 'events in spools',
+    `in_flight` Int64 COMMENT 'events on their way, of producers heard in the last five minutes',
+    `missing` Int64 COMMENT 'events that are nowhere, of producers that ended',
+    `unknown_at_most` Nullable(Int64) COMMENT 'how many may be lost uncounted: missing, and what waited in producers that ended uncleanly; NULL: one did not state its limit',
+    `unclean_ends` Int64 COMMENT 'producers that ended without a last ledger, in the hour of their last known event',
+    `balanced` Bool COMMENT 'nothing is spooled, in flight, missing or without row, and no producer ended uncleanly in this hour',
+    `resent` Int64 COMMENT 'deliveries of one event beyond its first',
+    `without_producer` Int64 COMMENT 'predictions in the record without producer id or sequence',
+    `dead_letters_without_producer` Int64 COMMENT 'dead letters without producer id or sequence'
+)
+AS
+WITH
+parts AS
+(
+    SELECT model, environment, hour, accepted, arrived - dead_lettered AS alive, dead_lettered, arraySum(mapValues(dropped)) AS dropped,
+        failed, spooled, in_flight, missing, ifNull(unknown_at_most, 0) AS unknown, isNull(unknown_at_most) AS unstated, unclean_ends,
+        resent, 0 AS identities, 0 AS recorded, 0 AS without_producer, 0 AS dead_without_producer
+    FROM producer_hours
+    UNION ALL
+    -- prediction_id_hash has 64 bits, so that a longer hash of the whole identity would tell no more events apart
+    SELECT model, environment, toStartOfHour(event_time) AS hour, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        uniqExact(cityHash64(model_version, event_time, prediction_id_hash)), 0, 0, 0
+    FROM intake
+    WHERE producer_id != '' AND sequence >= 0 AND NOT dead_letter
+    GROUP BY model, environment, hour
+    UNION ALL
+    SELECT model, environment, toStartOfHour(event_time) AS hour, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, countIf(counted), countIf(NOT counted), 0
+    FROM (SELECT model, environment, event_time, ifNull(producer_id, '') != '' AND ifNull(sequence, -1) >= 0 AS counted FROM predictions FINAL)
+    GROUP BY model, environment, hour
+    UNION ALL
+    SELECT model, environment, toStartOfHour(event_time) AS hour, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, 0, 0, count()
+    FROM intake FINAL
+    WHERE dead_letter AND NOT (producer_id != '' AND ifNull(sequence, -1) >= 0)
+    GROUP BY model, environment, hour
+)
+SELECT
+    model, environment, hour,
+    toInt64(sum(p.accepted)) AS accepted,
+    toInt64(sum(p.recorded)) AS recorded,
+    toInt64(sum(p.identities)) - recorded AS without_row,
+    toInt64(sum(p.alive)) - toInt64(sum(p.identities)) AS duplicates_removed,
+    toInt64(sum(p.dead_lettered)) AS dead_lettered,
+    toInt64(sum(p.dropped)) AS dropped,
+    toInt64(sum(p.failed)) AS failed,
+    toInt64(sum(p.spooled)) AS spooled,
+    toInt64(sum(p.in_flight)) AS in_flight,
+    toInt64(sum(p.missing)) AS missing,
+    if(sum(p.unstated) > 0, NULL, toInt64(sum(p.unknown))) AS unknown_at_most,
+    toInt64(sum(p.unclean_ends)) AS unclean_ends,
+    spooled = 0 AND in_flight = 0 AND missing = 0 AND without_row = 0 AND unclean_ends = 0 AS balanced,
+    toInt64(sum(p.resent)) AS resent,
+    toInt64(sum(p.without_producer)) AS without_producer,
+    toInt64(sum(p.dead_without_producer)) AS dead_letters_without_producer
+FROM parts AS p
+GROUP BY model, environment, hour
+COMMENT 'Where the accepted predictions went, per model and hour'
