@@ -58,8 +58,8 @@ def pseudonymised(column: pa.ChunkedArray | pa.Array, pseudonyms: Pseudonyms) ->
     plain = distinct.to_pylist()
     texts = [number_text(one) if isinstance(one, float) else one for one in plain]
     replaced = [None if text is None else pseudonyms(text) for text in texts]
-    found = pa.array(replaced, pa.string()).take(pc.index_in(column, value_set=distinct))
-    return pa.concat_arrays(found.chunks) if isinstance(found, pa.ChunkedArray) else found
+    whole = pa.concat_arrays(column.chunks or [distinct]) if isinstance(column, pa.ChunkedArray) else column
+    return pa.array(replaced, pa.string()).take(pc.index_in(whole, value_set=distinct))
 
 
 def unprotected_texts(column: pa.Array, protection: str) -> Mask:

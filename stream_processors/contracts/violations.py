@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -41,8 +41,11 @@ def violations(batch: pa.RecordBatch, contract: Contract) -> list[tuple[str, Int
     for name, feature in contract.features.items():
         own = columns[feature.kind]
         other = columns["categorical" if feature.kind == "numeric" else "numeric"]
+        if feature.pii != "none":
+            # as the other kind it cannot be a hash or a bucket
+            places = (own, other) if feature.pii == "drop" else (other,)
+            found.append((f"unprotected:{name}", _carried(places, name, batch.num_rows)))
         if feature.pii == "drop":
-            found.append((f"unprotected:{name}", _carried(own, other, name, batch.num_rows)))
             continue
         if name in other:
             found.append((f"kind:{name}", _all_rows(other.rows(name), batch.num_rows)))
@@ -57,9 +60,11 @@ def violations(batch: pa.RecordBatch, contract: Contract) -> list[tuple[str, Int
     return [(text, rows) for text, rows in found if rows.size]
 
 
-def _carried(own: MapColumns, other: MapColumns, name: str, n: int) -> Ints:
-    """Rows that carry a value of the feature, in either place."""
-    carried = ~(_missing(own, name, n) & _missing(other, name, n))
+def _carried(places: Iterable[MapColumns], name: str, n: int) -> Ints:
+    """Rows that carry a value of the feature, and no null, in one of the places."""
+    carried = np.zeros(n, dtype=np.bool_)
+    for columns in places:
+        carried |= ~_missing(columns, name, n)
     return np.flatnonzero(carried)
 
 
