@@ -62,7 +62,8 @@ def drift_by_month(store: Store, model: str, environment: str = "production") ->
     keys = zip(table.column("column").to_pylist(), table.column("month").to_pylist(), strict=True)
     parts: dict[tuple[str, str], list[Sketch]] = {}
     for row, key in enumerate(keys):
-        if key[0] in contract.features:
+        feature = contract.features.get(key[0])
+        if feature is not None and not feature.hidden:
             parts.setdefault(key, []).append(sketch_of(row))
     limits = Thresholds(contract.drift.warn, contract.drift.severe, contract.drift.minimum_sample)
     verdicts = [

@@ -10,6 +10,7 @@ from producers.values import category, identifier, number, rate, split_features,
 LABEL_KINDS = ("truth", "correction", "retraction", "void")
 ROLES = ("champion", "challenger", "shadow", "retired")
 Record = dict[str, object]
+_NO_KINDS: Mapping[str, str] = {}
 
 
 def prediction_record(
@@ -21,6 +22,7 @@ def prediction_record(
     event_time: int,
     features: Mapping[str, object],
     categorical: Collection[str] = (),
+    kinds: Mapping[str, str] = _NO_KINDS,
     output: str = "",
     request_id: object = None,
     item_index: object = None,
@@ -45,12 +47,12 @@ def prediction_record(
 ) -> Record:
     """A record of prediction.v1.
 
-    ``features`` are split by `split_features`; an ``error`` makes the status ``error`` unless another is said.
+    ``features`` are split by `split_features`, which see for ``categorical`` and ``kinds``; an ``error`` makes the status ``error`` unless another is said.
 
     Raises:
         InvalidEvent: a value that would change silently or does not fit; names the field.
     """
-    numeric, categories = split_features(features, categorical)
+    numeric, categories = split_features(features, categorical, kinds)
     return {
         "prediction_id": prediction_id,
         "output": output,

@@ -33,6 +33,7 @@ _FACT = (
 )
 _PREDICTION: dict[str, object] = {"output": "", "served": True, "status": "ok", "sampling_rate": 1.0}
 _LABEL: dict[str, object] = {"output": "", "kind": "truth"}
+_NO_KINDS: Mapping[str, str] = {}
 
 
 class Rows:
@@ -118,8 +119,12 @@ def prediction_rows(
     segments: Sequence[str],
     constants: Mapping[str, object],
     defaults: Mapping[str, object],
+    kinds: Mapping[str, str] = _NO_KINDS,
 ) -> Rows:
-    """Predictions; ids are made from event_time where none are given. See `PredictionLogger.predictions`."""
+    """Predictions; ids are made from event_time where none are given. See `PredictionLogger.predictions`.
+
+    ``kinds`` are what a contract says of features, as `values.split_features` has it.
+    """
     taken = {*features, *segments, *probabilities.values(), *quantiles.values()}
     rows = Rows(
         "prediction",
@@ -135,7 +140,7 @@ def prediction_rows(
         )
     for name in features:
         column, field = rows.column(name), f"features.{name}"
-        if name in categorical or is_category(column.type):
+        if _becomes_category(column.type, name, categorical, kinds):
             rows.maps["categorical_features"].append((name, texts(field, column)))
         else:
             rows.maps["numeric_features"].append((name, numbers(field, column)))
@@ -146,6 +151,16 @@ def prediction_rows(
         ]
     rows.maps["segments"] = [(name, texts(f"segments.{name}", rows.column(name))) for name in segments]
     return rows
+
+
+def _becomes_category(
+    kind: pa.DataType, name: str, categorical: Collection[str], kinds: Mapping[str, str]
+) -> bool:
+    if name not in kinds:
+        return name in categorical or is_category(kind)
+    if kinds[name] == "categorical":
+        return is_category(kind) or pa.types.is_integer(kind) or kind == pa.null()
+    return is_category(kind) and kind != pa.bool_()
 
 
 def label_rows(

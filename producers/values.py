@@ -22,6 +22,7 @@ EARLIEST = -2_208_988_800_000_000
 LATEST = 10_413_791_999_999_999
 _NULLS = {"NAType", "NaTType"}
 _PLAIN = frozenset({float, str, int, bool})
+_NO_KINDS: Mapping[str, str] = {}
 
 
 def micros(field: str, moment: object) -> int:
@@ -172,13 +173,19 @@ def _true_number(field: str, value: object) -> float | None:
 
 
 def split_features(
-    features: Mapping[str, object], categorical: Collection[str] = ()
+    features: Mapping[str, object],
+    categorical: Collection[str] = (),
+    kinds: Mapping[str, str] = _NO_KINDS,
 ) -> tuple[dict[str, float | None], dict[str, str | None]]:
     """Features as (numeric, categorical).
 
     Strings and booleans are categories; ints, floats, Decimals and numpy's scalars are numbers. A name in
     ``categorical`` is always a category, whatever its value. None is a null: of a category if its name is in
     ``categorical``, else of a number.
+
+    A name in ``kinds`` (``numeric`` or ``categorical``, what a contract says) is of that kind where its value can be: an
+    int as a category is its digits, a boolean as a number 1 or 0, and None is a null of that kind. A string cannot be a
+    number, nor a number with decimals a category: those keep the place that their type gives them.
 
     Raises:
         InvalidEvent: a value that would change silently or has no place; names the feature.
@@ -187,13 +194,32 @@ def split_features(
     categories: dict[str, str | None] = {}
     for name, value in features.items():
         kind = type(value)
-        if name in categorical or kind is str or kind is bool:
-            categories[name] = value if kind is str else category(f"features.{name}", value)  # type: ignore[assignment]  # kind says so
-        elif kind is float:
+        if kind is str:
+            categories[name] = value  # type: ignore[assignment]  # kind says so
+        elif kind is float and name not in categorical:
             numbers[name] = value  # type: ignore[assignment]  # kind says so
+        elif name in kinds:
+            _place_promised(name, value, kinds[name], numbers, categories)
+        elif kind is bool or name in categorical:
+            categories[name] = category(f"features.{name}", value)
         else:
             _place(name, value, numbers, categories)
     return numbers, categories
+
+
+def _place_promised(
+    name: str,
+    value: object,
+    promised: str,
+    numbers: dict[str, float | None],
+    categories: dict[str, str | None],
+) -> None:
+    field = f"features.{name}"
+    value = plain(field, value)
+    if isinstance(value, str) or (promised == "categorical" and (value is None or isinstance(value, int))):
+        categories[name] = category(field, value)
+    else:
+        numbers[name] = number(field, value)
 
 
 def _place(

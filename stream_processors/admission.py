@@ -251,9 +251,9 @@ def _broken(
         broken.append((TOO_MANY_FEATURES, np.flatnonzero(wide)))
     for place, rows in by_contract.items():
         promised = contracts[place].contract
-        if not promised.features:
+        if not promised.features and promised.entity_id == "none":
             continue
-        columns = ("numeric_features", "categorical_features", "status")
+        columns = ("numeric_features", "categorical_features", "entity_id", "status")
         own = batch.select(columns) if rows is None else batch.select(columns).take(pa.array(rows))
         for text, breaking in violations(own, promised):
             broken.append((text, breaking if rows is None else rows[breaking]))

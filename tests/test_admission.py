@@ -166,6 +166,58 @@ def test_violations_reject() -> None:
     assert not admission.warned.any()
 
 
+PROTECTED = {
+    "email": {"kind": "categorical", "required": True, "pii": "drop"},
+    "weight": {"kind": "numeric", "required": True, "pii": "drop", "minimum": 30},
+    "customer": {"kind": "categorical", "pii": "hash"},
+    "age": {"kind": "numeric", "pii": "bucket", "bucket": 10, "minimum": 18, "maximum": 65},
+    "income": {"kind": "numeric", "pii": "bucket", "bucket": [0, 1000, 5000]},
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "texts"),
+    [
+        ({"numeric_features": {}}, []),
+        ({"categorical_features": {"email": "a@b"}}, ["unprotected:email"]),
+        ({"numeric_features": {"email": 1.0}}, ["unprotected:email"]),
+        ({"categorical_features": {"email": None}}, []),
+        ({"numeric_features": {"weight": 1.0}}, ["unprotected:weight"]),
+        ({"categorical_features": {"customer": "hmac:" + "0" * 32}}, []),
+        ({"categorical_features": {"customer": "customer-17"}}, ["unprotected:customer"]),
+        ({"categorical_features": {"customer": None}}, []),
+        ({"numeric_features": {"customer": 17.0}}, ["unprotected:customer", "kind:customer"]),
+        ({"categorical_features": {"age": "37"}}, ["unprotected:age", "kind:age"]),
+        ({"categorical_features": {"age": None}}, ["kind:age"]),
+        ({"numeric_features": {"age": 30.0, "income": 5000.0}}, []),
+        ({"numeric_features": {"age": 37.0}}, ["unprotected:age"]),
+        ({"numeric_features": {"age": 10.0}}, []),  # 18 is in the bucket of 10
+        ({"numeric_features": {"age": 0.0}}, ["range:age"]),
+        ({"numeric_features": {"age": 60.0}}, []),
+        ({"numeric_features": {"age": 70.0}}, ["range:age"]),
+        ({"numeric_features": {"age": None, "income": float("nan")}}, []),
+        ({"numeric_features": {"income": 999.0}}, ["unprotected:income"]),
+        ({"entity_id": "hmac:" + "0" * 32}, []),
+        ({"entity_id": "17"}, ["unprotected:@entity_id"]),
+    ],
+)
+def test_personal_data_that_should_not_have_arrived(change: dict[str, Any], texts: list[str]) -> None:
+    """What a service without the contract sends in the plain is marked; what its contract drops is missed by nobody."""
+    event = {"numeric_features": {}, "categorical_features": {}, **change}
+    contract = published(features=PROTECTED, entity_id="hash")
+    assert decide(events(event), contract).warnings().to_pylist() == [texts]
+    assert decide(events(event, event), contract).warnings().to_pylist() == [texts] * 2
+    strict = published(features=PROTECTED, entity_id="hash", on_violation="reject")
+    assert decide(events(event), strict).admitted.tolist() == [not texts]
+
+
+def test_entity_ids_without_features() -> None:
+    """A contract that says nothing but what becomes of entity ids is asked too."""
+    dropped = published(entity_id="drop")
+    batch = events({"entity_id": "hmac:" + "0" * 32}, {"entity_id": None})
+    assert decide(batch, dropped).warnings().to_pylist() == [["unprotected:@entity_id"], []]
+
+
 def test_too_many_features() -> None:
     """More than a thousand features break every contract, and warn where there is none."""
     wide = {"numeric_features": {f"f{i}": 0.0 for i in range(1_000)}}

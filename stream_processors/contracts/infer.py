@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from producers.at_source.columns import bucketed_column
 from producers.codec import decode
 from producers.errors import ConfigError
 from stream_processors.contracts.model import Contract, seconds
@@ -89,28 +90,32 @@ def baseline(
 ) -> Records:
     """Reference sketches of the table under a contract: one per slice and base window, as records of sketch.v1 of kind ``reference``.
 
-    Made again whenever the contract's shape (features, precisions, lists, slices, base window) was edited. Columns that the contract does not
-    name are left out. Without a time column there is one window, from 1970-01-01.
+    Made again whenever the contract's shape (features, precisions, lists, protection, slices, base window) was edited. Columns that the
+    contract does not name, drops or hashes are left out: a reference is published, and holds values. Numbers are in the contract's
+    buckets. Without a time column there is one window, from 1970-01-01.
 
     Raises:
         ConfigError: a feature or slice of the contract that the table does not have, or of another kind.
     """
     roles = [name for name in (time_column, score_column, decision_column) if name]
-    wanted = {*contract.features, *(name for one in contract.slices for name in one.by), *roles}
+    visible = {name: feature for name, feature in contract.features.items() if not feature.hidden}
+    wanted = {*visible, *(name for one in contract.slices for name in one.by), *roles}
     missing = sorted(wanted - set(table.column_names))
     if missing:
         raise ConfigError(f"the data have no column {missing[0]}, which the contract names")
     data = TrainingData(
         table.select([name for name in table.column_names if name in wanted]),
         Roles(time_column, score_column, decision_column),
-        kinds={name: feature.kind for name, feature in contract.features.items()},
+        kinds={name: feature.kind for name, feature in visible.items()},
     )
-    for name, feature in contract.features.items():
+    for name, feature in visible.items():
         found = data.numeric if feature.kind == "numeric" else data.categorical
         if name not in found:
             raise ConfigError(
                 f"column {name} is of type {table.column(name).type}, the contract says {feature.kind}"
             )
+        if feature.bucket is not None:
+            data.numeric[name] = bucketed_column(data.numeric[name], feature.bucket)
     return _baseline(contract, data)
 
 
@@ -137,8 +142,8 @@ def _baseline(contract: Contract, data: TrainingData) -> Records:
             "latency_ms": pa.nulls(n, pa.float64()),
         }
     )
-    features = contract.features
-    segments = {name for one in contract.slices for name in one.by} - set(features)
+    features = {name: feature for name, feature in contract.features.items() if not feature.hidden}
+    segments = {name for one in contract.slices for name in one.by} - set(contract.features)
     maps = {
         "numeric_features": TableColumns({k: v for k, v in data.numeric.items() if k in features}),
         "categorical_features": TableColumns({k: v for k, v in data.categorical.items() if k in features}),
@@ -147,7 +152,8 @@ def _baseline(contract: Contract, data: TrainingData) -> Records:
     }
     counting = Counting()
     nowhere, fine = np.full(n, -1, dtype=np.int64), np.zeros(n, dtype=np.bool_)
-    counting.count_rows(events, maps, nowhere, fine, contract, contract.shape())
+    counted = contract.model_copy(update={"features": features})
+    counting.count_rows(events, maps, nowhere, fine, counted, contract.shape())
     batch = sketch_batch(counting.drain(), "reference", "", {-1: Stretch(0, 0)})
     records = [decode(message)[1] for message in encoded(batch)]
     return sorted(records, key=lambda one: (one["window_start"], one["slice"], one["part"]))

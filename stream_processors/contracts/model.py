@@ -16,11 +16,15 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from producers.at_source.buckets import Bucket, bucket_problem
+from producers.at_source.promises import protection_problem
 from producers.errors import ConfigError
 
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 _DURATION = re.compile(r"(\d+)\s*(s|min|m|h|d|w)")
 MAX_LISTED = 1_000
+# fields that were not there when the first contracts were published, with what they then meant
+_LATER = {"bucket": None, "keep_errors": True, "entity_id": "none"}
 RETENTIONS = (0, 7, 30, 90, 180, 365, 730, 1095, 2555, 3650)
 
 
@@ -73,6 +77,8 @@ class Feature(_Part):
         precision: significant bits of a numeric histogram, 0 to 20.
         values: categories counted by name; None: by smallest hashes.
         minimum, maximum: range of a numeric feature, inclusive; values outside break the contract.
+        pii: what becomes of it before it leaves the service; ``kind`` is that of what is sent.
+        bucket: width, or rising edges, with ``pii: bucket``.
     """
 
     kind: Literal["numeric", "categorical"]
@@ -83,6 +89,7 @@ class Feature(_Part):
     minimum: float | None = None
     maximum: float | None = None
     pii: Literal["none", "drop", "hash", "bucket"] = "none"
+    bucket: Bucket | None = None
     drift: Annotated[FeatureDrift, BeforeValidator(_drift)] = FeatureDrift()
 
     @model_validator(mode="after")
@@ -91,7 +98,15 @@ class Feature(_Part):
             raise ValueError("only_listed needs values")
         if len(self.values or ()) > MAX_LISTED:
             raise ValueError(f"more than {MAX_LISTED:,} values: leave the list out")
+        problem = None if self.bucket is None else bucket_problem(self.bucket)
+        if problem:
+            raise ValueError(problem)
         return self
+
+    @property
+    def hidden(self) -> bool:
+        """Whether what events carry of it says nothing of its values: no reference holds it, and its drift is not looked for."""
+        return self.pii in {"drop", "hash"}
 
 
 class Prediction(_Part):
@@ -174,6 +189,9 @@ class Contract(_Part):
         environment: None applies to every environment.
         on_violation: whether an event that breaks it is kept with a warning or becomes a dead letter.
         retention_days: one of `RETENTIONS`; 0 keeps for ever.
+        sampling_rate, keep_errors: the share of events that a service with this contract sends, and whether it sends failed predictions
+            whatever the share.
+        entity_id: what becomes of entity ids before they leave the service.
         references: name → digest of the published reference sketches.
     """
 
@@ -191,6 +209,8 @@ class Contract(_Part):
     on_violation: Literal["warn", "reject"] = "warn"
     retention_days: int = 90
     sampling_rate: float = Field(default=1.0, gt=0, le=1)
+    keep_errors: bool = True
+    entity_id: Literal["none", "drop", "hash"] = "none"
     references: Mapping[str, str] = {}
 
     @model_validator(mode="after")
@@ -205,22 +225,37 @@ class Contract(_Part):
             raise ValueError("two slices by the same names: list all values in one")
         return self
 
+    @property
+    def sent_features(self) -> dict[str, Feature]:
+        """The features that events carry: all but the dropped."""
+        return {name: one for name, one in self.features.items() if one.pii != "drop"}
+
     def canonical(self) -> str:
-        """Canonical JSON: sorted keys, no spaces, defaults written out."""
-        return _canonical(self.model_dump(mode="json"))
+        """Canonical JSON: sorted keys, no spaces, defaults written out.
+
+        Fields that came later are left out where they say nothing, so that the digest of a contract stays what it was.
+        """
+        body = self.model_dump(mode="json")
+        for part in (body, *body["features"].values()):
+            for name, default in _LATER.items():
+                if part.get(name, ...) == default:
+                    del part[name]
+        return _canonical(body)
 
     def digest(self) -> str:
         """SHA-256 of the canonical JSON, hex."""
         return hashlib.sha256(self.canonical().encode()).hexdigest()
 
     def shape(self) -> str:
-        """Digest (16 hex digits) of features' kinds, precisions and lists, slices, base window and score precision."""
+        """Digest (16 hex digits) of features' kinds, precisions, lists and protection, slices, base window and score precision."""
         kept = {
             "features": {
                 name: {
                     "kind": f.kind,
                     "precision": f.precision if f.kind == "numeric" else 0,
                     "values": sorted(f.values) if f.values else None,
+                    # what is counted is what was sent; contracts without personal data have the shapes they always had
+                    **({} if f.pii == "none" else {"pii": f.pii, "bucket": f.bucket}),
                 }
                 for name, f in self.features.items()
             },
@@ -230,6 +265,24 @@ class Contract(_Part):
         }
         return hashlib.sha256(_canonical(kept).encode()).hexdigest()[:16]
 
+    def protection_problem(self) -> str | None:
+        """What of the contract cannot be protected as it says, with its place; None where all can.
+
+        Asked of files. What is on the topic is read whatever it says: it was published when nothing acted upon it.
+        """
+        for name, one in self.features.items():
+            problem = protection_problem(one.kind, one.pii, one.bucket, one.values)
+            if problem:
+                return f"features.{name}.pii: {problem}"
+        for place, sliced in enumerate(self.slices):
+            for name in sliced.by:
+                feature = self.features.get(name)
+                if feature is not None and feature.hidden:
+                    return (
+                        f"slices.{place}.by: {name} says `pii: {feature.pii}`, so these values never arrive"
+                    )
+        return None
+
     @classmethod
     def from_yaml(cls, text: str, source: str = "contract") -> Contract:
         """A contract from its YAML.
@@ -238,7 +291,7 @@ class Contract(_Part):
             ConfigError: not YAML, or not a contract; one line that names the place.
         """
         try:
-            return cls.model_validate(yaml.safe_load(text))
+            found = cls.model_validate(yaml.safe_load(text))
         except yaml.YAMLError as error:
             place = getattr(error, "problem_mark", None)
             where = f" line {place.line + 1}" if place else ""
@@ -247,6 +300,10 @@ class Contract(_Part):
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
             raise ConfigError(f"{source}: {where or 'contract'}: {first['msg']}") from None
+        problem = found.protection_problem()
+        if problem:
+            raise ConfigError(f"{source}: {problem}")
+        return found
 
     def to_yaml(self) -> str:
         """YAML with defaults left out: a line per feature, durations as people write them."""

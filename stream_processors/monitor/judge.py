@@ -46,7 +46,7 @@ class Judgement:
 def drift_columns(contract: Contract | None) -> list[str]:
     """The columns that a contract has judged, and the prediction's own."""
     features = contract.features if contract else {}
-    judged = [name for name, feature in features.items() if feature.drift.enabled]
+    judged = [name for name, feature in features.items() if feature.drift.enabled and not feature.hidden]
     return [*judged, *PREDICTION_COLUMNS, LATENCY]
 
 
@@ -70,7 +70,7 @@ def _compared(facts: WindowFacts, contract: Contract, reference: ReferenceSeries
         if counted.least_part is not None and counted.least_part >= least:
             continue  # judged in its smaller windows
         for column, feature in contract.features.items():
-            if feature.drift.enabled:
+            if feature.drift.enabled and not feature.hidden:
                 yield JudgedColumn(column, name, _feature(name, counted, column, contract, reference))
         yield from _prediction(name, counted, contract, reference)
 

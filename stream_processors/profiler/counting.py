@@ -200,7 +200,7 @@ class _Promises:
         numbers = {shape: number for number, shape in enumerate(shapes)}
         self._shapes = np.array([numbers.get(key.shape, len(shapes)) for key in keys], dtype=np.int64)
         self._columns = [
-            {(feature.kind, column_name(name)) for name, feature in contracts[shape].features.items()}
+            {(feature.kind, column_name(name)) for name, feature in contracts[shape].sent_features.items()}
             for shape in shapes
         ]
 
