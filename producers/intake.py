@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from producers import ledger as reasons
+from producers.encoded import Encoded
 from producers.events import Record
 from producers.ledger import Ledger, Tally
 
@@ -22,17 +23,6 @@ class Said(NamedTuple):
     fields: dict[str, Any]
     time: int
     sequence: int
-
-
-@dataclass(eq=False)
-class Encoded:
-    """Encoded messages of one stream, counted as accepted; ``done`` is set when all were handed on or given up."""
-
-    stream: str
-    keys: list[bytes]
-    values: list[bytes]
-    tallies: list[Tally]
-    done: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass(eq=False)
@@ -76,12 +66,14 @@ class Intake:
     Attributes:
         closed: set it, and whatever comes later is dropped as ``closed``.
         lock: held for moments only, around counts.
+        settling: rows of tables whose fate is known, and which are counted when that of all rows sent with them is.
     """
 
     def __init__(self, producer_id: str, limit: int) -> None:
         self.producer_id = producer_id
         self.closed = False
         self.lock = threading.RLock()
+        self.settling = 0
         self._limit = limit
         self._queue: deque[Said | Encoded | Marker] = deque()
         self._ledger = Ledger()
@@ -101,13 +93,13 @@ class Intake:
             self._accept(said).drop(reasons.CLOSED if self.closed else reasons.QUEUE_FULL)
 
     def reserve(self, stream: str, count: int) -> list[int]:
-        """Sequence numbers for a table, in rising order."""
+        """Sequence numbers, in rising order."""
         return list(itertools.islice(self._numbers[stream], count))
 
     def hand_over(self, messages: Encoded) -> None:
         """Queue encoded messages whose tallies have accepted them."""
         if self.closed:
-            self.give_up(messages, reasons.CLOSED)
+            messages.give_up(reasons.CLOSED)
         else:
             self._queue.append(messages)
 
@@ -137,20 +129,17 @@ class Intake:
         with self.lock:
             tally.drop(reason)
 
-    def give_up(self, messages: Encoded, reason: str) -> None:
-        """Count encoded messages as given up."""
-        with self.lock:
-            for tally in messages.tallies:
-                tally.drop(reason)
-        messages.done.set()
-
     def give_up_rest(self) -> None:
         """Count all that is queued as dropped: the end."""
-        for item, tally in self.take(len(self._queue)):
+        self.give_up(self.take(len(self._queue)))
+
+    def give_up(self, taken: Iterable[tuple[Said | Encoded | Marker, Tally | None]]) -> None:
+        """Count what was taken and not handed on as dropped."""
+        for item, tally in taken:
             if isinstance(item, Marker):
                 item.reached.set()
             elif isinstance(item, Encoded):
-                self.give_up(item, reasons.CLOSED)
+                item.give_up(reasons.CLOSED)
             else:
                 assert tally is not None
                 self.drop(tally, reasons.CLOSED)
@@ -170,9 +159,9 @@ class Intake:
         return dict(losses)
 
     def delivered(self) -> int:
-        """Events acknowledged so far."""
+        """Events acknowledged so far, or about to be counted so."""
         with self.lock:
-            return sum(tally.delivered for tally in self._ledger.tallies())
+            return self.settling + sum(tally.delivered for tally in self._ledger.tallies())
 
     def stats(self, fault: str = "") -> Stats:
         """The counts of this moment."""
@@ -190,5 +179,6 @@ class Intake:
     def _accept(self, said: Said) -> Tally:
         fields = said.fields
         tally = self._ledger.tally(fields["model"], fields["environment"] or "", said.stream, said.time)
-        tally.accept(1, said.sequence, said.sequence)
+        tally.accept()
+        tally.number(said.sequence, said.sequence)
         return tally

@@ -45,9 +45,13 @@ class Tally:
     last_sequence: int | None = None
     changed: bool = False
 
-    def accept(self, count: int, first: int, last: int) -> None:
-        """Count events as taken from the caller; their sequence numbers lie between ``first`` and ``last``."""
+    def accept(self, count: int = 1) -> None:
+        """Count events as taken from the caller."""
         self.accepted += count
+        self.changed = True
+
+    def number(self, first: int, last: int) -> None:
+        """Note the sequence numbers of events that are handed on."""
         self.first_sequence = first if self.first_sequence is None else min(first, self.first_sequence)
         self.last_sequence = last if self.last_sequence is None else max(last, self.last_sequence)
         self.changed = True
@@ -55,6 +59,11 @@ class Tally:
     def drop(self, reason: str, count: int = 1) -> None:
         """Count events given up."""
         self.dropped[reason] += count
+        self.changed = True
+
+    def deliver(self, count: int = 1) -> None:
+        """Count events acknowledged."""
+        self.delivered += count
         self.changed = True
 
     def report(self, refusal: Refusal | None, _message: object = None) -> None:

@@ -242,7 +242,7 @@ class PredictionLogger:
 
         This is for batch jobs: it encodes on the caller's thread and may wait for room, for as long as anything is being
         delivered and ``wait`` seconds more; what then finds none is dropped and counted, until something is delivered
-        again. Needs pyarrow; is 50 times faster with pyruhvro.
+        again. Needs pyarrow and numpy.
 
         Args:
             table: a column named like a field of prediction.v1 is that field, unless it is listed elsewhere.
@@ -256,7 +256,7 @@ class PredictionLogger:
 
         Raises:
             InvalidEvent: a column that is missing or would change silently; nothing is sent.
-            ConfigError: pyarrow is not installed.
+            ConfigError: pyarrow or numpy is not installed.
         """
         _need_arrow()
         from producers.bulk import send_table  # loads pyarrow, which a service without tables does without
@@ -278,7 +278,7 @@ class PredictionLogger:
                 "event_time": self._clock() // 1000,
             },
         )
-        send_table(self._channel.intake(), "predictions", rows, self._registry, wait)
+        send_table(self._channel.intake(), rows, self._registry, wait)
         ids: list[str] = rows.fields["prediction_id"].to_pylist()
         return ids
 
@@ -306,7 +306,7 @@ class PredictionLogger:
             constants=constants,
             defaults={"model": self.model, "reported_at": self._clock() // 1000},
         )
-        send_table(self._channel.intake(), "labels", rows, self._registry, wait)
+        send_table(self._channel.intake(), rows, self._registry, wait)
         ids: list[str] = rows.fields["label_id"].to_pylist()
         return ids
 
@@ -365,8 +365,9 @@ def _copied(field: str, values: Mapping[str, object] | None) -> dict[str, object
 
 
 def _need_arrow() -> None:
-    if importlib.util.find_spec("pyarrow") is None:
-        raise ConfigError("tables need pyarrow: pip install 'hindcast[processors]'")
+    for package in ("pyarrow", "numpy"):
+        if importlib.util.find_spec(package) is None:
+            raise ConfigError(f"tables need {package}: pip install 'hindcast[processors]'")
 
 
 def _kafka(settings: KafkaSettings) -> tuple[Sink, Registry | None]:

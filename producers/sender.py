@@ -6,12 +6,14 @@ import logging
 import math
 import threading
 import time
+from collections import deque
 
 from producers import ledger as reasons
 from producers.codec import Registry, encode
 from producers.complaints import Complaints
+from producers.encoded import Encoded
 from producers.errors import ConfigError, ContractError, TransientError
-from producers.intake import Encoded, Intake, Marker, Said
+from producers.intake import Intake, Marker, Said
 from producers.ledger import Tally
 from producers.patience import Patience
 from producers.sink import Refusal, Sink, SinkFull, SinkRefused
@@ -48,6 +50,7 @@ class Sender:
         self._sink = sink
         self._registry = registry
         self._markers: list[Marker] = []
+        self._taken: deque[tuple[Said | Encoded | Marker, Tally | None]] = deque()
         self._complaints = Complaints(_log)
         self._losses: dict[str, int] = {}
         self._next_look = 0.0
@@ -123,18 +126,41 @@ class Sender:
 
     def _turn(self) -> None:
         """Hand on a few events, then let librdkafka report and other threads run."""
-        items = self._intake.take(LONG_TURN if self._intake.queued() > MANY else TURN)
-        for item, tally in items:
-            if isinstance(item, Marker):
-                self._markers.append(item)
-            elif isinstance(item, Encoded):
-                for key, value, its_tally in zip(item.keys, item.values, item.tallies, strict=True):
-                    self._send(item.stream, key, value, its_tally)
-                item.done.set()
-            else:
-                assert tally is not None
-                self._encode_and_send(item, tally)
-        self._sink.poll(0 if items else IDLE_S)
+        if not self._taken:
+            self._taken.extend(self._intake.take(LONG_TURN if self._intake.queued() > MANY else TURN))
+        handed_on = False
+        while self._taken:
+            item, tally = self._taken.popleft()
+            if not self._handed_on(item, tally):
+                self._taken.appendleft((item, tally))
+                break
+            handed_on = True
+        self._sink.poll(0 if handed_on else IDLE_S)
+
+    def _handed_on(self, item: Said | Encoded | Marker, tally: Tally | None) -> bool:
+        """Hand on the first of what was taken; false for rows of a table that the sink has no room for yet."""
+        if isinstance(item, Marker):
+            self._markers.append(item)
+        elif isinstance(item, Encoded):
+            return self._table_sent(item)
+        else:
+            assert tally is not None
+            self._encode_and_send(item, tally)
+        return True
+
+    def _table_sent(self, rows: Encoded) -> bool:
+        if not self._sink.takes_table():
+            return False
+        try:
+            if rows.values is None:
+                rows.number(self._intake.reserve(rows.stream, rows.rows))
+            self._sink.send_table(rows)
+        except SinkFull:
+            return False
+        except Exception as error:  # noqa: BLE001 - whoever waits for these rows would wait for ever
+            rows.give_up(reasons.INVALID)
+            self._complaints.say("odd", f"rows of a table were dropped as invalid: {type(error).__name__}")
+        return True
 
     def _encode_and_send(self, said: Said, tally: Tally) -> None:
         try:
@@ -225,6 +251,7 @@ class Sender:
 
     def _wind_up(self) -> None:
         """Give up what waits, and let the account of it be the last word."""
+        self._intake.give_up(self._taken)
         self._intake.give_up_rest()
         if not self.fault:
             if self._sink.waiting():

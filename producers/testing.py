@@ -21,7 +21,7 @@ from typing import Any
 from producers.codec import decode
 from producers.errors import UnknownSchema
 from producers.schema_files import Schema
-from producers.sink import PURGED, TOO_LARGE, Report, SinkFull, SinkRefused
+from producers.sink import PURGED, TOO_LARGE, Refusal, Report, SinkFull, SinkRefused, TableRows
 from producers.topics import topics
 
 
@@ -42,12 +42,25 @@ class _Refusal:
         return self.reason
 
 
+class _Table:
+    """Messages of a table under way."""
+
+    def __init__(self, rows: TableRows) -> None:
+        assert rows.values is not None
+        self.rows = rows
+        self.refused: list[tuple[int, Refusal]] = []
+        keys = [key.encode() for key in rows.keys.to_pylist()]
+        self.waiting = deque(
+            enumerate(map(Message, [rows.stream] * len(keys), keys, rows.values.to_pylist()))
+        )
+
+
 class MemorySink:
     """A log in memory, with the faults of a real one at hand.
 
     Args:
         max_bytes: a message (key and value) beyond this is refused, as by Kafka's default.
-        capacity: how many messages may wait for their report before the sink is full.
+        capacity: how many messages may wait for their report before the sink is full; a table has a place of its own.
         pace: how many messages one poll acknowledges, taking all of its time; 0: all that wait, at once.
 
     Attributes:
@@ -63,7 +76,7 @@ class MemorySink:
         self._max_bytes = max_bytes
         self._capacity = capacity
         self._pace = pace
-        self._waiting: deque[tuple[Message, Report]] = deque()
+        self._waiting: deque[tuple[Message, Report] | _Table] = deque()
         self._purged: list[Report] = []
         self._arrival = threading.Event()
 
@@ -83,6 +96,17 @@ class MemorySink:
         self._waiting.append((Message(stream, key, value), report))
         self._arrival.set()
 
+    def takes_table(self) -> bool:
+        """Whether none is under way."""
+        return not any(isinstance(one, _Table) for one in self._waiting)
+
+    def send_table(self, rows: TableRows) -> None:
+        """Take the messages of a table; see `Sink.send_table`."""
+        if not self.takes_table():
+            raise SinkFull
+        self._waiting.append(_Table(rows))
+        self._arrival.set()
+
     def poll(self, seconds: float) -> None:
         """Acknowledge what waits, unless away; see `Sink.poll`."""
         if self._pace or (not self._purged and (self.away or not self._waiting)):
@@ -90,25 +114,36 @@ class MemorySink:
             self._arrival.wait(seconds)
         while self._purged:
             self._purged.pop()(_Refusal(PURGED), None)
-        left = self._pace or len(self._waiting)
+        left = self._pace or self.waiting()
         while left and self._waiting and not self.away:
+            first = self._waiting[0]
+            if isinstance(first, _Table):
+                left -= self._acknowledge(first, left)
+                if first.waiting:
+                    break
+            self._waiting.popleft()
+            if isinstance(first, _Table):
+                first.rows.settled(first.refused)
+                continue
             left -= 1
-            message, report = self._waiting.popleft()
-            name = self.refuse.get(message.stream) or (
-                None if message.stream in topics() else "UNKNOWN_TOPIC_OR_PART"
-            )
-            if name is None:
-                self.messages.append(message)
+            message, report = first
+            name = self._arrived(message)
             report(None if name is None else _Refusal(name), None)
 
     def waiting(self) -> int:
         """Messages taken and not reported on."""
-        return len(self._waiting) + len(self._purged)
+        sizes = (max(1, len(one.waiting)) if isinstance(one, _Table) else 1 for one in self._waiting)
+        return sum(sizes) + len(self._purged)
 
     def purge(self) -> None:
         """Give up what waits; see `Sink.purge`."""
-        self._purged += [report for _, report in self._waiting]
-        self._waiting.clear()
+        given_up, self._waiting = self._waiting, deque()
+        for one in given_up:
+            if isinstance(one, _Table):
+                refused = [(place, _Refusal(PURGED)) for place, _ in one.waiting]
+                one.rows.settled([*one.refused, *refused])
+            else:
+                self._purged.append(one[1])
 
     def complaints(self) -> list[str]:
         """None: memory does not suffer."""
@@ -122,6 +157,28 @@ class MemorySink:
     def for_child(self) -> MemorySink:
         """A new log of the same size: a child's memory is its own."""
         return MemorySink(max_bytes=self._max_bytes, capacity=self._capacity, pace=self._pace)
+
+    def _acknowledge(self, table: _Table, most: int) -> int:
+        """Let so many messages of a table arrive; returns how many there were."""
+        count = min(most, len(table.waiting))
+        for _ in range(count):
+            place, message = table.waiting.popleft()
+            name = self._arrived(message)
+            if name is not None:
+                table.refused.append((place, _Refusal(name)))
+        table.rows.progress(len(table.waiting))
+        return count
+
+    def _arrived(self, message: Message) -> str | None:
+        """Keep a message, or name the error with which it is refused."""
+        name = self.refuse.get(message.stream)
+        if len(message.key) + len(message.value) > self._max_bytes:
+            name = TOO_LARGE
+        elif name is None and message.stream not in topics():
+            name = "UNKNOWN_TOPIC_OR_PART"
+        if name is None:
+            self.messages.append(message)
+        return name
 
 
 class MemoryRegistry:
