@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from producers import ledger as reasons
 from producers.channel import Channel
 from producers.codec import Registry
 from producers.errors import ConfigError
 
+if TYPE_CHECKING:
+    from producers.at_source.source_contract import SourceContract
+
 TABLE_WAIT_S = 30.0
+_log = logging.getLogger("hindcast.producers")
 
 
 class BatchLogging:
@@ -23,6 +29,7 @@ class BatchLogging:
     _clock: Callable[[], int]
     _registry: Registry | None
     _channel: Channel
+    _contract: SourceContract | None
 
     def predictions(
         self,
@@ -40,7 +47,7 @@ class BatchLogging:
 
         This is for batch jobs: it encodes on the caller's thread and may wait for room, for as long as anything is being
         delivered and ``wait`` seconds more; what then finds none is dropped and counted, until something is delivered
-        again. Needs pyarrow; is 50 times faster with pyruhvro.
+        again. Needs pyarrow and numpy.
 
         Args:
             table: a column named like a field of prediction.v1 is that field, unless it is listed elsewhere.
@@ -54,10 +61,13 @@ class BatchLogging:
 
         Raises:
             InvalidEvent: a column that is missing or would change silently; nothing is sent.
-            ConfigError: pyarrow is not installed.
+            ConfigError: pyarrow or numpy is not installed.
         """
         _need_arrow()
-        from producers.bulk import send_table  # loads pyarrow, which a service without tables does without
+        from producers.bulk import (  # loads pyarrow, which a service without tables does without
+            count_dropped,
+            send_table,
+        )
         from producers.tables import prediction_rows  # the same
 
         rows = prediction_rows(
@@ -75,9 +85,19 @@ class BatchLogging:
                 "environment": self.environment,
                 "event_time": self._clock() // 1000,
             },
+            kinds=self._contract.kinds if self._contract else {},
         )
-        send_table(self._channel.intake(), "predictions", rows, self._registry, wait)
         ids: list[str] = rows.fields["prediction_id"].to_pylist()
+        if self._contract is not None:
+            admitted = self._contract.admit_table(rows)
+            count_dropped(self._channel.intake(), admitted.sampled, reasons.SAMPLED)
+            count_dropped(self._channel.intake(), admitted.invalid, reasons.INVALID)
+            if admitted.problem is not None:
+                _log.warning(
+                    "rows dropped as invalid: %d, such as %s", len(admitted.invalid), admitted.problem
+                )
+            rows = admitted.rows
+        send_table(self._channel.intake(), rows, self._registry, wait)
         return ids
 
     def labels(
@@ -104,11 +124,12 @@ class BatchLogging:
             constants=constants,
             defaults={"model": self.model, "reported_at": self._clock() // 1000},
         )
-        send_table(self._channel.intake(), "labels", rows, self._registry, wait)
+        send_table(self._channel.intake(), rows, self._registry, wait)
         ids: list[str] = rows.fields["label_id"].to_pylist()
         return ids
 
 
 def _need_arrow() -> None:
-    if importlib.util.find_spec("pyarrow") is None:
-        raise ConfigError("tables need pyarrow: pip install 'hindcast[processors]'")
+    for package in ("pyarrow", "numpy"):
+        if importlib.util.find_spec(package) is None:
+            raise ConfigError(f"tables need {package}: pip install 'hindcast[processors]'")

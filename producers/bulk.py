@@ -1,93 +1,79 @@
-"""Tables sent: encoded on the caller's thread, chunk by chunk, and handed to the sender, which may be waited for."""
+"""Tables sent: encoded on the caller's thread, part by part, and handed to the sender, which may be waited for."""
 
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from producers import ledger as reasons
-from producers.codec import Registry, encode, frame
+from producers.byte_sheet import Sheet
+from producers.codec import Registry, frame
+from producers.encoded import Encoded, Share
 from producers.intake import Intake
-from producers.ledger import HOUR, Tally
+from producers.ledger import HOUR
 from producers.patience import Patience
-from producers.said import Encoded
+from producers.row_groups import groups_of
+from producers.rows import Part, Rows
 from producers.schema_files import newest
-from producers.tables import Rows
 
-# chunks that may be under way at once: one being sent while the next is encoded
+# parts that may be under way at once: one being sent while the next is encoded
 UNDER_WAY = 2
-_TIME_OF = {"predictions": "event_time", "labels": "reported_at"}
+_SOME = b"\x02"
 
 
-def send_table(intake: Intake, stream: str, rows: Rows, registry: Registry | None, wait: float) -> None:
+def send_table(intake: Intake, rows: Rows, registry: Registry | None, wait: float) -> None:
     """Send every row, waiting for room as long as events are delivered.
 
-    A chunk that finds no room for ``wait`` seconds in which nothing is delivered is dropped and counted as
+    A part that finds no room for ``wait`` seconds in which nothing is delivered is dropped and counted as
     ``queue_full``; so are those after it, at once, until something is delivered again.
     """
+    head = frame(newest(rows.name), registry)
     under_way: deque[Encoded] = deque()
     patience = Patience(intake.delivered, wait)
-    for batch in rows.batches():
-        sequences = intake.reserve(stream, batch.num_rows)
-        tallies = _accepted(intake, stream, batch, sequences)
-        keys = pc.cast(batch["prediction_id"], pa.binary()).to_pylist()
+    for part in rows.parts():
+        encoded = encode_part(part, rows, head, intake)
         if len(under_way) == UNDER_WAY:
             if not patience.outlasts(under_way[0].done):
-                intake.give_up(Encoded(stream, keys, [], tallies), reasons.QUEUE_FULL)
+                encoded.give_up(reasons.QUEUE_FULL)
                 continue
             under_way.popleft()
-        full = batch.append_column("producer_id", pa.array([intake.producer_id] * batch.num_rows))
-        full = full.append_column("sequence", pa.array(sequences, pa.int64()))
-        messages = Encoded(stream, keys, encode_batch(full, stream.removesuffix("s"), registry), tallies)
-        under_way.append(messages)
-        intake.hand_over(messages)
+        under_way.append(encoded)
+        intake.hand_over(encoded)
 
 
-def encode_batch(batch: pa.RecordBatch, name: str, registry: Registry | None = None) -> list[bytes]:
-    """Framed messages of the newest version of schema ``name``, one per row.
-
-    By pyruhvro (Rust, about 0.5 µs a row) where it is installed, else by fastavro (about 30 µs); the bytes are the same.
-    """
-    try:
-        from pyruhvro import (
-            serialize_record_batch,
-        )  # of the extra [processors]: a light producer does without
-    except ImportError:
-        return encode_by_row(batch, name, registry)
-    schema = newest(name)
-    (bodies,) = serialize_record_batch(batch, schema.text, 1)
-    head = pa.scalar(frame(schema, registry), pa.binary())
-    messages: list[bytes] = pc.binary_join_element_wise(head, bodies, b"").to_pylist()
-    return messages
-
-
-def encode_by_row(batch: pa.RecordBatch, name: str, registry: Registry | None = None) -> list[bytes]:
-    """As `encode_batch`, by fastavro."""
-    plain = batch.cast(
-        pa.schema(
-            pa.field(field.name, pa.int64()) if pa.types.is_timestamp(field.type) else field
-            for field in batch.schema
-        )
-    )
-    return [encode(name, record, registry) for record in plain.to_pylist(maps_as_pydicts="strict")]
-
-
-def _accepted(intake: Intake, stream: str, batch: pa.RecordBatch, sequences: list[int]) -> list[Tally]:
-    """The tally of each row, which has accepted it."""
-    times = batch[_TIME_OF[stream]].cast(pa.int64()).to_pylist()
-    places = zip(batch["model"].to_pylist(), batch["environment"].to_pylist(), times, strict=True)
-    tallies: list[Tally] = []
-    known: dict[Any, Tally] = {}
+def count_dropped(intake: Intake, facts: pa.Table, reason: str) -> None:
+    """Count rows as accepted and given up; ``facts`` are their model, environment and event_time."""
+    hours = pc.floor_temporal(facts["event_time"], unit="hour").cast(pa.int64())
+    accounts = pa.table({"model": facts["model"], "environment": facts["environment"], "hour": hours})
+    counted = accounts.group_by(["model", "environment", "hour"]).aggregate([([], "count_all")])
     with intake.lock:
-        for (model, environment, time), sequence in zip(places, sequences, strict=True):
-            account = (model, environment, time // HOUR)
-            tally = known.get(account)
-            if tally is None:
-                tally = known[account] = intake.tally(model, environment or "", stream, time)
-            tally.accept()
-            tally.number(sequence, sequence)
-            tallies.append(tally)
-    return tallies
+        for row in counted.to_pylist():
+            tally = intake.tally(row["model"], row["environment"] or "", "predictions", row["hour"])
+            tally.accept(row["count_all"])
+            tally.drop(reason, row["count_all"])
+
+
+def encode_part(part: Part, rows: Rows, head: bytes, intake: Intake) -> Encoded:
+    """A part of a table, encoded and counted as accepted; ``head`` is the frame of its messages."""
+    before, writer = Sheet(part.columns.rows), rows.writer
+    before.constant(head)
+    before.append(writer.sheet(part.columns, until="producer_id"))
+    before.constant(writer.constant("producer_id", pa.array([intake.producer_id])) + _SOME)
+    groups, share_of = groups_of(part)
+    stream = f"{rows.name}s"
+    with intake.lock:
+        shares = [
+            Share(
+                intake.tally(one.model, one.environment or "", stream, one.hour * HOUR),
+                one.rows,
+                one.first,
+                one.last,
+            )
+            for one in groups
+        ]
+        for share in shares:
+            share.tally.accept(share.rows)
+    after = writer.sheet(part.columns, since="known_at")
+    return Encoded(intake, stream, part.keys, before=before, after=after, shares=shares, share_of=share_of)

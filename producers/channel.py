@@ -20,7 +20,7 @@ from producers.sender import Sender
 from producers.sink import Sink
 
 if TYPE_CHECKING:
-    from producers.at_source import SourceContract
+    from producers.at_source.source_contract import SourceContract
     from producers.spool import Spool
 
 # how long nothing may be delivered before a flush or close that names no limit gives up; at interpreter exit

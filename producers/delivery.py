@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from producers import ledger as reasons
+from producers.encoded import Encoded
 from producers.errors import HindcastError
 from producers.intake import Intake
 from producers.ledger import Tally
-from producers.said import Encoded, Settled
+from producers.said import Settled
 from producers.sink import FOR_GOOD, Refusal, Report, Sent, Sink, SinkFull, SinkRefused
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ _TOGETHER = 256
 _SOON_S = 0.1
 # seconds before a spool that was full, or Kafka that was away, is tried again
 _AGAIN_S = 1.0
+_LAST_POLLS = 10
 
 
 class Outgoing(NamedTuple):
@@ -70,7 +72,7 @@ class Delivery:
         self._clock = clock
         self._away = False
         self._backlog: deque[Outgoing] = deque()
-        self._tables: deque[tuple[Encoded, int]] = deque()
+        self._tables: deque[Encoded] = deque()
         self._replay: SegmentSending | None = None
         self._look_again = self._lay_again = 0.0
         self._laid = clock()
@@ -84,9 +86,11 @@ class Delivery:
         else:
             self._intake.behind -= 1
 
-    def offer_table(self, messages: Encoded) -> None:
-        """Take an encoded table; its events and those said beside it keep their order unless the sink is full."""
-        self._tables.append((messages, 0))
+    def offer_table(self, rows: Encoded) -> None:
+        """Take a part of a table; its events and those said beside it keep their order unless the sink is full."""
+        if self._spool is not None:
+            rows.rescue = self._rescued
+        self._tables.append(rows)
         if not self._backlog and not self._away:
             self._send_tables()
 
@@ -94,6 +98,7 @@ class Delivery:
         """Hand on what waits as far as sink and spool take it; whether anything moved."""
         before = len(self._backlog), len(self._tables)
         if self._away:
+            self._take_tables()
             self._lay_in_time()
         else:
             self._send_backlog()
@@ -127,12 +132,11 @@ class Delivery:
 
     def end(self, *, opened: bool) -> None:
         """Lay in the spool what nobody acknowledged, or give it up; ``opened``: the sink was."""
-        while self._tables:
-            messages, start = self._tables.popleft()
-            self._end_table(messages, start)
+        self._take_tables()
         if opened and self._sink.waiting():
             self._sink.purge()
-            self._sink.poll(0)
+            for _ in range(_LAST_POLLS):
+                self._sink.poll(0.02 if self._sink.waiting() else 0)
         if self._replay is not None:
             self._replay.abandon()
             self._replay = None
@@ -212,23 +216,43 @@ class Delivery:
             self._take_first()
 
     def _send_tables(self) -> None:
-        while self._tables:
-            messages, start = self._tables[0]
-            rest = zip(messages.keys[start:], messages.values[start:], messages.tallies[start:], strict=True)
-            for key, value, tally in rest:
-                if not self._sent(Outgoing(messages.stream, key, value, tally)):
-                    self._tables[0] = messages, start
-                    return
-                start += 1
+        while self._tables and self._sink.takes_table():
+            rows = self._tables[0]
+            try:
+                self._number(rows)
+                self._sink.send_table(rows)
+            except SinkFull:
+                return
+            except Exception as error:  # noqa: BLE001 - whoever waits for these rows would wait for ever
+                rows.give_up(reasons.INVALID)
+                self._complaints.append(f"rows of a table were dropped as invalid: {type(error).__name__}")
             self._tables.popleft()
-            messages.done.set()
 
-    def _end_table(self, messages: Encoded, start: int) -> None:
-        rest = zip(messages.keys[start:], messages.values[start:], messages.tallies[start:], strict=True)
-        for key, value, tally in rest:
-            self._intake.behind += 1
-            self._keep(Outgoing(messages.stream, key, value, tally))
-        messages.done.set()
+    def _number(self, rows: Encoded) -> None:
+        if rows.values is None:
+            rows.number(self._intake.reserve(rows.stream, rows.rows))
+
+    def _take_tables(self) -> None:
+        """Have the rows of tables wait as single events, which the spool takes."""
+        while self._tables:
+            rows = self._tables.popleft()
+            self._number(rows)
+            for place in range(rows.rows):
+                self._keep_row(rows, place)
+            rows.leave()
+
+    def _keep_row(self, rows: Encoded, place: int) -> None:
+        self._intake.behind += 1
+        self._keep(Outgoing(rows.stream, *rows.message(place), rows.tally(place)))
+
+    def _rescued(self, rows: Encoded, place: int, name: str) -> bool:
+        """A row came back: it waits for the spool, if another time may help."""
+        if name in FOR_GOOD:
+            return False
+        if not self._away:
+            self._away, self._look_again = True, self._clock() + _AGAIN_S
+        self._keep_row(rows, place)
+        return True
 
     # --- what waits ----------------------------------------------------------------------------------------------
 

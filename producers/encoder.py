@@ -15,7 +15,7 @@ from producers.said import Handed, Said
 from producers.schema_files import newest
 
 if TYPE_CHECKING:
-    from producers.at_source import SourceContract
+    from producers.at_source.source_contract import SourceContract
 
 _NULL, _SOME = b"\x00", b"\x02"
 # the fields producer_id and sequence of an event that has neither yet

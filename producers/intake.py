@@ -8,9 +8,10 @@ from collections import Counter, deque
 from dataclasses import dataclass
 
 from producers import ledger as reasons
+from producers.encoded import Encoded
 from producers.ledger import HOUR, Ledger, Tally
 from producers.limits import Limits
-from producers.said import Encoded, Kind, Marker, Said
+from producers.said import Kind, Marker, Said
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Intake:
         lock: held for moments only, around counts.
         behind: events that were taken from here, and wait for the sink.
         bytes_behind: their size.
+        settling: rows of tables whose fate is known, and which are counted when that of all rows sent with them is.
     """
 
     def __init__(self, producer_id: str, limits: Limits) -> None:
@@ -62,6 +64,7 @@ class Intake:
         self.lock = threading.RLock()
         self.behind = 0
         self.bytes_behind = 0
+        self.settling = 0
         self._queue: deque[Said | Encoded | Marker] = deque()
         self._ledger = Ledger()
         self._newest: tuple[Kind, str, int, int, Tally] | None = None
@@ -96,7 +99,7 @@ class Intake:
     def hand_over(self, messages: Encoded) -> None:
         """Queue encoded messages whose tallies have accepted them."""
         if self.closed:
-            self.give_up(messages, reasons.CLOSED)
+            messages.give_up(reasons.CLOSED)
         else:
             self._queue.append(messages)
 
@@ -130,20 +133,13 @@ class Intake:
         self.behind -= 1
         self._drop(said, tally, reason)
 
-    def give_up(self, messages: Encoded, reason: str) -> None:
-        """Count encoded messages as given up."""
-        with self.lock:
-            for tally in messages.tallies:
-                tally.drop(reason)
-        messages.done.set()
-
     def give_up_rest(self) -> None:
         """Count all that is queued as dropped: the end."""
         for item, tally in self.take(len(self._queue)):
             if isinstance(item, Marker):
                 item.reached.set()
             elif isinstance(item, Encoded):
-                self.give_up(item, reasons.CLOSED)
+                item.give_up(reasons.CLOSED)
             else:
                 assert tally is not None
                 self._drop(item, tally, reasons.CLOSED)
@@ -175,9 +171,9 @@ class Intake:
         return dict(losses)
 
     def delivered(self) -> int:
-        """Events acknowledged so far, or laid in the spool."""
+        """Events acknowledged so far, or about to be counted so, or laid in the spool."""
         with self.lock:
-            return sum(tally.delivered + tally.spooled for tally in self._ledger.tallies())
+            return self.settling + sum(tally.delivered + tally.spooled for tally in self._ledger.tallies())
 
     def stats(self, fault: str = "") -> Stats:
         """The counts of this moment."""

@@ -25,6 +25,7 @@ from producers.sink import Sink
 from producers.values import category, identifier, micros, number, optional_micros, rate, text
 
 if TYPE_CHECKING:
+    from producers.at_source.source_contract import SourceContract
     from producers.spool import Spool
 
 
@@ -53,6 +54,8 @@ class PredictionLogger(BatchLogging):
         drop: which event gives way where there is no room: the ``newest``, or the ``oldest`` that waits.
         spool: a directory on disk for events that Kafka does not take, sent when it takes events again; several processes
             may share it. None reads HINDCAST_SPOOL; empty: none, because features on disk must be somebody's decision.
+        contract: the model's contract, a file of YAML (needs PyYAML) or JSON: kinds are checked, personal data protected and
+            events sampled as it says before anything leaves this process.
         sigterm: flush, and spool what is left, before SIGTERM ends the process; only where nobody else handles it, and the
             logger is made on the main thread.
         strict: examine every value of a prediction in the call; for tests and batch jobs.
@@ -60,7 +63,7 @@ class PredictionLogger(BatchLogging):
         clock: nanoseconds since 1970, the default of event and report times.
 
     Raises:
-        ConfigError: the environment names settings that cannot be read, or a spool that cannot be used.
+        ConfigError: the environment names settings that cannot be read, or a spool or contract that cannot be used.
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class PredictionLogger(BatchLogging):
         queue_bytes: int = limits.BYTES,
         drop: limits.Drop = "newest",
         spool: str | os.PathLike[str] | None = None,
+        contract: str | os.PathLike[str] | None = None,
         sigterm: bool = True,
         strict: bool = False,
         sink: Sink | None = None,
@@ -90,12 +94,15 @@ class PredictionLogger(BatchLogging):
             sink, self._registry = _kafka(kafka or KafkaSettings.from_environment(os.environ))
         else:
             self._registry = None
-        self._writer = PredictionWriter(self.model, self._categorical)
+        self._contract = _contract(contract, self.model)
+        kinds = self._contract.kinds if self._contract else None
+        self._writer = PredictionWriter(self.model, self._categorical, kinds)
         self._channel = Channel(
             sink,
             self._registry,
             limits.Limits(queue_limit, queue_bytes, drop),
             spool=_spool(spool),
+            contract=self._contract,
         )
         if sigterm:
             close_on_sigterm()
@@ -317,6 +324,16 @@ def _copied(field: str, values: Mapping[str, object] | None) -> dict[str, object
         return dict(values)
     except (TypeError, ValueError):
         raise InvalidEvent(field, f"a mapping is wanted, not {type(values).__name__}") from None
+
+
+def _contract(file: str | os.PathLike[str] | None, model: str) -> SourceContract | None:
+    if file is None:
+        return None
+    from producers.at_source.source_contract import SourceContract  # most have none
+
+    contract = SourceContract.from_file(Path(file), os.environ)
+    contract.require_model(model)
+    return contract
 
 
 def _spool(given: str | os.PathLike[str] | None) -> Spool | None:

@@ -65,9 +65,13 @@ class PredictionWriter:
     Args:
         model: the model's name.
         categorical: features that are categories whatever their values.
+        kinds: of a contract's features, which its records follow; see `values.split_features`.
     """
 
-    def __init__(self, model: str, categorical: Collection[str]) -> None:
+    def __init__(
+        self, model: str, categorical: Collection[str], kinds: Mapping[str, str] | None = None
+    ) -> None:
+        self._kinds = kinds or {}
         self.stream = "predictions"
         self.model = model
         self._categorical = categorical
@@ -77,7 +81,9 @@ class PredictionWriter:
 
     def record(self, said: PredictionSaid) -> Record:
         """The record of prediction.v1, without producer_id and sequence; raises `InvalidEvent`."""
-        return prediction_record(model=self.model, categorical=self._categorical, **said._asdict())
+        return prediction_record(
+            model=self.model, categorical=self._categorical, kinds=self._kinds, **said._asdict()
+        )
 
     def body(self, said: PredictionSaid) -> tuple[bytes, bytes, bytes]:
         """Key, and body before and after the fields producer_id and sequence.

@@ -1,4 +1,4 @@
-"""What waits in a logger's queue: events as they were said, encoded tables, and marks that flushes wait for."""
+"""What waits in a logger's queue: events as they were said, and marks that flushes wait for."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from producers.events import Record
-from producers.ledger import Tally
 
 Settled = Callable[[str], None]
 """Told once, on the sender's thread, what became of an event: ``delivered``, ``spooled``, or the reason why it was lost."""
@@ -58,17 +57,6 @@ class RecordKind:
 
     def body(self, given: Record) -> None:
         """There is no shorter way."""
-
-
-@dataclass(eq=False)
-class Encoded:
-    """Encoded messages of one stream, counted as accepted; ``done`` is set when all were handed on or given up."""
-
-    stream: str
-    keys: list[bytes]
-    values: list[bytes]
-    tallies: list[Tally]
-    done: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass(eq=False)

@@ -13,16 +13,17 @@ from producers import ledger as reasons
 from producers.codec import Registry, encode
 from producers.complaints import Complaints
 from producers.delivery import Delivery, Ledgered
+from producers.encoded import Encoded
 from producers.encoder import Encoder
 from producers.errors import ConfigError, ContractError, TransientError
 from producers.intake import Intake
 from producers.ledger import Tally
 from producers.patience import Patience
-from producers.said import Encoded, Marker, Said
+from producers.said import Marker, Said
 from producers.sink import Refusal, Sent, Sink, SinkFull, SinkRefused
 
 if TYPE_CHECKING:
-    from producers.at_source import SourceContract
+    from producers.at_source.source_contract import SourceContract
     from producers.spool import Spool
 
 IDLE_S = 0.02

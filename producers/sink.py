@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 # Names of refusals that the logger tells apart; they are librdkafka's (rd_kafka_err2name).
 TOO_LARGE = "MSG_SIZE_TOO_LARGE"
@@ -35,6 +38,26 @@ class Sent(Protocol):
 
 Report = Callable[[Refusal | None, Sent], None]
 """Called once for each message sent, from `Sink.poll`: None means acknowledged."""
+
+
+class TableRows(Protocol):
+    """Many messages that are sent together and reported on together.
+
+    Attributes:
+        stream: their topic without prefix.
+        keys: a string per message.
+        values: a binary value per message.
+    """
+
+    stream: str
+    keys: pa.StringArray
+    values: pa.BinaryArray | None
+
+    def progress(self, left: int) -> None:
+        """Called from `Sink.poll` now and then: the fate of so many is not known yet."""
+
+    def settled(self, refused: Sequence[tuple[int, Refusal]]) -> None:
+        """Called once, from `Sink.poll`: all are acknowledged, but for those at these places."""
 
 
 class SinkFull(Exception):
@@ -71,6 +94,17 @@ class Sink(Protocol):
         Raises:
             SinkFull: try again after `poll`.
             SinkRefused: this message will never be taken, such as ``MSG_SIZE_TOO_LARGE``.
+        """
+
+    def takes_table(self) -> bool:
+        """Whether there is room for messages of a table: the fate of all sent before is known."""
+
+    def send_table(self, rows: TableRows) -> None:
+        """Take the messages of a table, which are sent in their order; single messages may overtake them. One that is
+        refused, such as ``MSG_SIZE_TOO_LARGE``, holds up no other.
+
+        Raises:
+            SinkFull: no room; try again after `poll`.
         """
 
     def poll(self, seconds: float) -> None:

@@ -1,24 +1,26 @@
-"""Tables of predictions and labels as Arrow batches in their schema's columns, without a Python step per row. Pure but for new ids."""
+"""Tables of predictions and labels as columns of their schemas, without a Python step per row. Pure but for new ids."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from producers.columns import ARROW, column_of, constant, is_category, numbers, scalar_fields, texts, to_arrow
+from producers.arrow_memory import numbers as values_of
+from producers.arrow_memory import whole
+from producers.columns import column_of, is_category, numbers, texts, to_arrow
 from producers.errors import InvalidEvent
 from producers.events import LABEL_KINDS
 from producers.ids import content_id, prediction_ids_at
-from producers.schema_files import newest
+from producers.rows import Rows
 from producers.values import truth_of
 
-CHUNK_ROWS = 10_000
-OURS = ("producer_id", "sequence")
-_MAPS = ("numeric_features", "categorical_features", "probabilities", "quantiles", "segments")
+# ids are made for so many rows at once
+_IDS = 50_000
 _FACT = (
     "model",
     "prediction_id",
@@ -34,78 +36,6 @@ _FACT = (
 _PREDICTION: dict[str, object] = {"output": "", "served": True, "status": "ok", "sampling_rate": 1.0}
 _LABEL: dict[str, object] = {"output": "", "kind": "truth"}
 _NO_KINDS: Mapping[str, str] = {}
-
-
-class Rows:
-    """A table on its way to becoming events: checked columns, still apart.
-
-    Args:
-        name: schema, ``prediction`` or ``label``.
-        table: Arrow, pandas, polars.
-        columns: which column a field is in; a field's own name need not be said, unless ``taken`` has it.
-        constants: fields with one value for all rows; instants as aware datetimes or µs.
-        defaults: the same, where the table has no column of that name.
-        taken: columns that are something else, such as features.
-
-    Raises:
-        InvalidEvent: a column that is missing, has another type, or would change silently.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        table: Any,
-        *,
-        columns: Mapping[str, str],
-        constants: Mapping[str, object],
-        defaults: Mapping[str, object],
-        taken: Collection[str] = (),
-    ) -> None:
-        self.source = to_arrow(table)
-        self._schema = newest(name).parsed
-        kinds = scalar_fields(self._schema, without=OURS)
-        for field in [*columns, *constants]:
-            if field not in kinds:
-                raise InvalidEvent(field, f"is no field of {name} that a table can set")
-        self._types = {field: ARROW[kind] for field, (kind, _) in kinds.items()}
-        self.fields: dict[str, pa.ChunkedArray] = {}
-        self.maps: dict[str, list[tuple[str, pa.ChunkedArray]]] = {field: [] for field in _MAPS}
-        for field, (kind, nullable) in kinds.items():
-            own = field in self.source.column_names and field not in taken
-            if field in columns or (own and field not in constants):
-                given = self.column(columns.get(field, field))
-                self.fields[field] = column_of(field, kind, given, nullable=nullable)
-            elif field in constants or field in defaults:
-                value = constants.get(field, defaults.get(field))
-                self.fields[field] = self._constant(field, kind, value, nullable=nullable)
-
-    def column(self, name: str) -> pa.ChunkedArray:
-        """A column of the table; raises `InvalidEvent` where it is missing."""
-        if name not in self.source.column_names:
-            raise InvalidEvent(name, "is no column of the table")
-        return self.source[name]
-
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        """Events in their schema's column order, without producer id and sequence, in chunks."""
-        flat = pa.table(
-            [*self.fields.values(), *(column for entries in self.maps.values() for _, column in entries)],
-            names=[
-                *self.fields,
-                *(f"{field} {name}" for field, entries in self.maps.items() for name, _ in entries),
-            ],
-        )
-        wanted = [field["name"] for field in self._schema["fields"] if field["name"] not in OURS]
-        for batch in flat.combine_chunks().to_batches(max_chunksize=CHUNK_ROWS):
-            yield pa.record_batch([self._of_chunk(field, batch) for field in wanted], names=wanted)
-
-    def _of_chunk(self, field: str, batch: pa.RecordBatch) -> pa.Array:
-        if field in self.maps:
-            names = [name for name, _ in self.maps[field]]
-            return map_array(names, [batch[f"{field} {name}"] for name in names], batch.num_rows, field)
-        return batch[field] if field in self.fields else pa.nulls(batch.num_rows, self._types[field])
-
-    def _constant(self, field: str, kind: str, value: object, *, nullable: bool) -> pa.ChunkedArray:
-        return pa.chunked_array([constant(field, kind, value, self.source.num_rows, nullable=nullable)])
 
 
 def prediction_rows(
@@ -135,9 +65,9 @@ def prediction_rows(
         taken=taken,
     )
     if "prediction_id" not in rows.fields:
-        rows.fields["prediction_id"] = pa.chunked_array(
-            [prediction_ids_at(_int64(rows.fields["event_time"]))]
-        )
+        times = _int64(rows.fields["event_time"])
+        ids = [prediction_ids_at(times[start : start + _IDS]) for start in range(0, len(times), _IDS)]
+        rows.fields["prediction_id"] = pa.chunked_array(ids, pa.string())
     for name in features:
         column, field = rows.column(name), f"features.{name}"
         if _becomes_category(column.type, name, categorical, kinds):
@@ -216,23 +146,8 @@ def _truths(
     return {**others, "truth_value": name}, constants, {"truth"}
 
 
-def map_array(names: Sequence[str], columns: Sequence[pa.Array], rows: int, field: str) -> pa.MapArray:
-    """A map per row from one column per key; the keys stand in the same order in every row. Null segments are left out."""
-    value_type = pa.float64() if field in {"numeric_features", "probabilities", "quantiles"} else pa.string()
-    width = len(names)
-    places = np.arange(width * rows).reshape(width, rows).T.ravel()
-    items = pa.concat_arrays(columns).take(pa.array(places)) if columns else pa.array([], value_type)
-    keys = pa.array(names, pa.string()).take(pa.array(places // max(rows, 1)))
-    offsets = np.arange(rows + 1) * width
-    if field == "segments" and items.null_count:
-        there = items.is_valid()
-        offsets = np.concatenate([[0], np.cumsum(np.asarray(there))])[offsets]
-        keys, items = keys.filter(there), items.filter(there)
-    return pa.MapArray.from_arrays(pa.array(offsets, pa.int32()), keys, items)
-
-
-def _int64(column: pa.ChunkedArray) -> np.ndarray:
-    return np.asarray(column.cast(pa.int64()).to_numpy())
+def _int64(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    return values_of(whole(column.cast(pa.int64())), np.int64)
 
 
 def _fact_ids(rows: Rows) -> pa.Array:

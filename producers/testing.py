@@ -21,7 +21,7 @@ from typing import Any
 from producers.codec import decode
 from producers.errors import UnknownSchema
 from producers.schema_files import Schema
-from producers.sink import PURGED, TIMED_OUT, TOO_LARGE, Report, SinkFull, SinkRefused
+from producers.sink import PURGED, TIMED_OUT, TOO_LARGE, Refusal, Report, SinkFull, SinkRefused, TableRows
 from producers.topics import topics
 
 
@@ -53,12 +53,25 @@ class _Refusal:
         return self.reason
 
 
+class _Table:
+    """Messages of a table under way."""
+
+    def __init__(self, rows: TableRows) -> None:
+        assert rows.values is not None
+        self.rows = rows
+        self.refused: list[tuple[int, Refusal]] = []
+        keys = [key.encode() for key in rows.keys.to_pylist()]
+        self.waiting = deque(
+            enumerate(map(Message, [rows.stream] * len(keys), keys, rows.values.to_pylist()))
+        )
+
+
 class MemorySink:
     """A log in memory, with the faults of a real one at hand.
 
     Args:
         max_bytes: a message (key and value) beyond this is refused, as by Kafka's default.
-        capacity: how many messages may wait for their report before the sink is full.
+        capacity: how many messages may wait for their report before the sink is full; a table has a place of its own.
         pace: how many messages one poll acknowledges, taking all of its time; 0: all that wait, at once.
 
     Attributes:
@@ -74,7 +87,7 @@ class MemorySink:
         self.capacity = capacity
         self._max_bytes = max_bytes
         self._pace = pace
-        self._waiting: deque[tuple[Message, Report]] = deque()
+        self._waiting: deque[tuple[Message, Report] | _Table] = deque()
         self._purged: list[tuple[Message, Report]] = []
         self._arrival = threading.Event()
 
@@ -94,6 +107,17 @@ class MemorySink:
         self._waiting.append((Message(stream, key, value), report))
         self._arrival.set()
 
+    def takes_table(self) -> bool:
+        """Whether none is under way."""
+        return not any(isinstance(one, _Table) for one in self._waiting)
+
+    def send_table(self, rows: TableRows) -> None:
+        """Take the messages of a table; see `Sink.send_table`."""
+        if not self.takes_table():
+            raise SinkFull
+        self._waiting.append(_Table(rows))
+        self._arrival.set()
+
     def poll(self, seconds: float) -> None:
         """Acknowledge what waits, unless away; see `Sink.poll`."""
         if self._pace or (not self._purged and (self.away or not self._waiting)):
@@ -102,25 +126,30 @@ class MemorySink:
         while self._purged:
             message, report = self._purged.pop()
             report(_Refusal(PURGED), _Sent(message))
-        left = self._pace or len(self._waiting)
+        left = self._pace or self.waiting()
         while left and self._waiting and not self.away:
+            first = self._waiting[0]
+            if isinstance(first, _Table):
+                left -= self._acknowledge(first, left)
+                if first.waiting:
+                    break
+            self._waiting.popleft()
+            if isinstance(first, _Table):
+                first.rows.settled(first.refused)
+                continue
             left -= 1
-            message, report = self._waiting.popleft()
-            name = self.refuse.get(message.stream) or (
-                None if message.stream in topics() else "UNKNOWN_TOPIC_OR_PART"
-            )
-            if name is None:
-                self.messages.append(message)
+            message, report = first
+            name = self._arrived(message)
             report(None if name is None else _Refusal(name), _Sent(message))
 
     def waiting(self) -> int:
         """Messages taken and not reported on."""
-        return len(self._waiting) + len(self._purged)
+        sizes = (max(1, len(one.waiting)) if isinstance(one, _Table) else 1 for one in self._waiting)
+        return sum(sizes) + len(self._purged)
 
     def purge(self) -> None:
         """Give up what waits; see `Sink.purge`."""
-        self._purged += self._waiting
-        self._waiting.clear()
+        self._purged += self._given_up(PURGED)
 
     def complaints(self) -> list[str]:
         """None: memory does not suffer."""
@@ -133,8 +162,7 @@ class MemorySink:
 
     def time_out(self) -> None:
         """Report what waits as not delivered in time, as a real log does that is away for long."""
-        waiting, self._waiting = self._waiting, deque()
-        for message, report in waiting:
+        for message, report in self._given_up(TIMED_OUT):
             report(_Refusal(TIMED_OUT), _Sent(message))
 
     def be_brief(self) -> None:
@@ -143,6 +171,40 @@ class MemorySink:
     def for_child(self) -> MemorySink:
         """A new log of the same size: a child's memory is its own."""
         return MemorySink(max_bytes=self._max_bytes, capacity=self.capacity, pace=self._pace)
+
+    def _given_up(self, name: str) -> list[tuple[Message, Report]]:
+        """Let go of what waits: tables are reported on, single messages returned."""
+        given_up, self._waiting = self._waiting, deque()
+        singles = []
+        for one in given_up:
+            if isinstance(one, _Table):
+                refused = [(place, _Refusal(name)) for place, _ in one.waiting]
+                one.rows.settled([*one.refused, *refused])
+            else:
+                singles.append(one)
+        return singles
+
+    def _acknowledge(self, table: _Table, most: int) -> int:
+        """Let so many messages of a table arrive; returns how many there were."""
+        count = min(most, len(table.waiting))
+        for _ in range(count):
+            place, message = table.waiting.popleft()
+            name = self._arrived(message)
+            if name is not None:
+                table.refused.append((place, _Refusal(name)))
+        table.rows.progress(len(table.waiting))
+        return count
+
+    def _arrived(self, message: Message) -> str | None:
+        """Keep a message, or name the error with which it is refused."""
+        name = self.refuse.get(message.stream)
+        if len(message.key) + len(message.value) > self._max_bytes:
+            name = TOO_LARGE
+        elif name is None and message.stream not in topics():
+            name = "UNKNOWN_TOPIC_OR_PART"
+        if name is None:
+            self.messages.append(message)
+        return name
 
 
 class MemoryRegistry:

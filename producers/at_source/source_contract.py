@@ -16,7 +16,7 @@ from producers.errors import ConfigError
 
 if TYPE_CHECKING:
     from producers.at_source.tables import AdmittedTable
-    from producers.tables import Rows
+    from producers.rows import Rows
 
 
 class SourceContract:

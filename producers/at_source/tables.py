@@ -16,7 +16,7 @@ from producers.at_source.promises import FeaturePromise, SourcePromises
 from producers.at_source.protection import Protection
 from producers.at_source.sampling import FIELDS, Sampling
 from producers.errors import InvalidEvent
-from producers.tables import Rows
+from producers.rows import Rows
 
 Mask = npt.NDArray[np.bool_]
 

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from waiting import eventually
 
+from producers import librdkafka
 from producers.errors import ConfigError
 from producers.kafka_sink import KafkaSink
 from producers.settings import KafkaSettings
-from producers.sink import PURGED, PURGED_IN_FLIGHT, Refusal, Sink, SinkFull, SinkRefused
+from producers.sink import PURGED, PURGED_IN_FLIGHT, TOO_LARGE, Refusal, Sink, SinkFull, SinkRefused
 from producers.testing import MemorySink
 from producers.topics import Topic
-from stream_processors.kafka import create_topics
+from stream_processors.kafka import Message, create_topics
 
 Away = Callable[[], Sink]
+ReadAll = Callable[[str], list[Message]]
 
 
 @pytest.fixture(params=["memory", "kafka"])
@@ -121,6 +124,139 @@ def test_what_is_purged_is_reported(away: Sink) -> None:
     away.purge()
     assert set(polled(away, reports, 4)) <= {PURGED, PURGED_IN_FLIGHT}
     eventually(lambda: away.poll(0.05) or away.waiting() == 0, saying="nothing waits")
+
+
+class Table:
+    """Rows as a sink wants them; keeps what it is told."""
+
+    def __init__(self, stream: str, values: list[bytes]) -> None:
+        self.stream = stream
+        self.keys = pa.array([str(place) for place in range(len(values))], pa.string())
+        self.values = pa.array(values, pa.binary())
+        self.left = len(values)
+        self.outcome: list[tuple[int, str]] | None = None
+
+    def progress(self, left: int) -> None:
+        """Hear how many are left."""
+        self.left = left
+
+    def settled(self, refused: Sequence[tuple[int, Refusal]]) -> None:
+        """Hear the end, once."""
+        assert self.outcome is None
+        self.outcome = [(place, refusal.name()) for place, refusal in refused]
+
+    def end(self, sink: Sink) -> list[tuple[int, str]]:
+        """What was refused, once all is known."""
+        eventually(
+            lambda: sink.poll(0.05) or self.outcome is not None,
+            within=15,
+            saying=f"the end; {self.left} left",
+        )
+        assert self.outcome is not None
+        return self.outcome
+
+
+def test_a_table_is_reported_at_once(sink: Sink) -> None:
+    """Its messages wait until the last is acknowledged; then there is room for the next."""
+    table = Table("predictions", [b"value"] * 100)
+    assert sink.takes_table()
+    sink.send_table(table)
+    assert table.outcome is None
+    assert 1 <= sink.waiting() <= 100
+    assert not sink.takes_table()
+    with pytest.raises(SinkFull):
+        sink.send_table(Table("predictions", [b"another"]))
+    assert table.end(sink) == []
+    assert sink.waiting() == 0
+    assert sink.takes_table()
+    second = Table("labels", [b"value"])
+    sink.send_table(second)
+    assert second.end(sink) == []
+
+
+def test_messages_of_a_table_are_refused_by_their_places(sink: Sink) -> None:
+    """One too large holds up no other; an unknown topic refuses them all; an empty table has an end too."""
+    table = Table("predictions", [b"x", b"x" * 10_000_000, b"", b"x" * 10_000_000, b"x"])
+    sink.send_table(table)
+    assert table.end(sink) == [(1, TOO_LARGE), (3, TOO_LARGE)]
+    unknown = Table("nosuch", [b"x"] * 3)
+    sink.send_table(unknown)
+    assert unknown.end(sink) == [(place, "UNKNOWN_TOPIC_OR_PART") for place in range(3)]
+    empty = Table("predictions", [])
+    sink.send_table(empty)
+    assert empty.end(sink) == []
+
+
+def test_a_table_that_is_purged_is_reported(away: Sink) -> None:
+    """What is given up of a table is reported as purged, row by row, though it be more than the sink takes of single ones."""
+    table = Table("predictions", [b"x"] * 50)
+    away.send_table(table)
+    away.poll(0.05)
+    assert away.waiting() >= 1
+    away.purge()
+    refused = table.end(away)
+    assert [place for place, _ in refused] == list(range(50))
+    assert {name for _, name in refused} <= {PURGED, PURGED_IN_FLIGHT}
+    eventually(lambda: away.poll(0.05) or away.waiting() == 0, saying="nothing waits")
+
+
+def test_a_table_keeps_its_order_and_its_keys(settings: KafkaSettings, read_all: ReadAll) -> None:
+    """In Kafka a table's rows stand in their order, partition by partition, where a single message's key puts them."""
+    sink = KafkaSink(settings)
+    sink.open()
+    table = Table("predictions", [b"%d" % place for place in range(5_000)])
+    sink.send_table(table)
+    assert table.end(sink) == []
+    reports = Reports()
+    for place in range(100):
+        sink.send("predictions", b"%d" % place, b"single", reports)
+    polled(sink, reports, 100)
+    partition_of: dict[bytes, int] = {}
+    last: dict[int, int] = {}
+    for message in read_all("predictions"):
+        key, value, partition = message.key(), message.value(), message.partition()
+        if value == b"single":
+            assert partition_of[key] == partition
+            continue
+        assert key == value
+        partition_of[key] = partition
+        assert last.get(partition, -1) < int(value)
+        last[partition] = int(value)
+    assert len(partition_of) == 5_000
+    assert len(last) == 4
+
+
+def test_a_table_is_sent_row_by_row_where_librdkafka_is_not_found(
+    settings: KafkaSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another build of confluent_kafka keeps the same promise more slowly, and says so."""
+    monkeypatch.setitem(librdkafka._FUNCTIONS, "no_such_function", (None, ()))
+    sink = KafkaSink(settings)
+    sink.open()
+    table = Table("predictions", [b"x", b"x" * 10_000_000, *[b"x"] * 3_000])
+    sink.send_table(table)
+    assert any("row by row" in complaint for complaint in sink.complaints())
+    assert not sink.takes_table()
+    assert table.end(sink) == [(1, TOO_LARGE)]
+    assert sink.waiting() == 0
+
+
+def test_a_table_client_that_died_is_replaced(settings: KafkaSettings) -> None:
+    """After a fatal error a table finds no room until there is another client, and is sent with that."""
+    small = Topic("small", "k", (), 1, (), (), max_message_bytes=1000)
+    create_topics(settings, [small])
+    gapless = replace(settings, properties={"enable.gapless.guarantee": "true"})
+    sink = KafkaSink(gapless)
+    sink.open()
+    table = Table("small", [random.Random(1).randbytes(5_000)])
+    sink.send_table(table)
+    assert table.end(sink) == [(0, "MSG_SIZE_TOO_LARGE")]
+    again = Table("predictions", [b"x"] * 3)
+    with pytest.raises(SinkFull):
+        sink.send_table(again)
+    sink.send_table(again)
+    assert again.end(sink) == []
+    sink.close()
 
 
 def test_a_child_gets_a_sink_of_its_own(sink: Sink) -> None:

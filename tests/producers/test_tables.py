@@ -17,13 +17,9 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from producers import ConfigError, InvalidEvent, PredictionLogger
-from producers.bulk import encode_batch, encode_by_row
-from producers.tables import prediction_rows
-from producers.testing import MemoryRegistry, MemorySink
+from producers.testing import MemorySink
 
 ROOT = Path(__file__).parents[2]
 NOON = datetime(2024, 9, 9, 12, 30, tzinfo=UTC)
@@ -218,51 +214,6 @@ def test_every_numeric_kind_is_a_double(log: PredictionLogger, sink: MemorySink)
     assert record["categorical_features"] == {"dict": "x", "large": "y", "view": "z"}
 
 
-_TEXT = st.none() | st.text(max_size=8)
-_ROWS = st.lists(
-    st.tuples(st.none() | st.floats(), _TEXT, _TEXT, st.none() | st.booleans()), min_size=1, max_size=20
-)
-
-
-@given(_ROWS)
-def test_both_encoders_write_the_same_bytes(
-    rows: list[tuple[float | None, str | None, str | None, bool | None]],
-) -> None:
-    """Rust's batch encoder and fastavro agree to the byte, in both framings."""
-    number, category, segment, flag = zip(*rows, strict=True)
-    table = pa.table(
-        {
-            "n": pa.array(number, pa.float64()),
-            "c": pa.array(category, pa.string()),
-            "s": pa.array(segment, pa.string()),
-            "b": pa.array(flag, pa.bool_()),
-            "score": pa.array(number, pa.float64()),
-            "entity_id": pa.array(category, pa.string()),
-        }
-    )
-    built = prediction_rows(
-        table,
-        features=["n", "c", "b"],
-        categorical=(),
-        columns={},
-        probabilities={},
-        quantiles={},
-        segments=["s"],
-        constants={"item_index": 3, "target_time": NOON},
-        defaults={
-            "model": "m",
-            "model_version": "1",
-            "environment": "e",
-            "event_time": 1_700_000_000_000_001,
-        },
-    )
-    for batch in built.batches():
-        full = batch.append_column("producer_id", pa.array(["p"] * len(rows)))
-        full = full.append_column("sequence", pa.array(range(len(rows)), pa.int64()))
-        for registry in (None, MemoryRegistry()):
-            assert encode_batch(full, "prediction", registry) == encode_by_row(full, "prediction", registry)
-
-
 def test_many_chunks_arrive_in_order_and_balance(log: PredictionLogger, sink: MemorySink) -> None:
     """A table larger than a chunk arrives whole; ledger and stats count every row."""
     rows = 25_000
@@ -280,7 +231,7 @@ def test_many_chunks_arrive_in_order_and_balance(log: PredictionLogger, sink: Me
 
 def test_a_table_waits_for_room_and_then_drops() -> None:
     """While the log is away a table waits as long as it was told, then counts what found no room; the rest arrives."""
-    sink = MemorySink(capacity=1000)
+    sink = MemorySink()
     sink.away = True
     log = PredictionLogger(model="m", sink=sink)
     began = time.monotonic()
@@ -299,7 +250,7 @@ def test_a_table_waits_for_room_and_then_drops() -> None:
 
 def test_a_table_waits_as_long_as_anything_is_delivered() -> None:
     """A slow log takes longer for a chunk than the table may wait without progress: nothing is dropped, for there is some."""
-    sink = MemorySink(capacity=500, pace=500)  # a tenth of a second each: two seconds a chunk
+    sink = MemorySink(pace=500)  # a fiftieth of a second each: nearly half a second a part
     log = PredictionLogger(model="m", sink=sink)
     log.predictions(pa.table({"x": np.arange(30_000)}), features=["x"], wait=1)
     assert log.stats.dropped == {}
