@@ -130,3 +130,17 @@ def fork_and_die(directory: str) -> None:
     spool.append(messages(2, 3))
     say("child", os.getpid())
     sys.stdin.readline()
+
+
+def fork_and_close(directory: str) -> None:
+    """A parent forks a child that knows nothing of the spool and lives on; the parent closes its spool."""
+    spool = Spool(Path(directory), segment_bytes=1)
+    spool.append(messages(0, 1))
+    spool.append(messages(1, 2))
+    assert spool.claim() is not None
+    if os.fork() == 0:
+        sys.stdin.readline()
+        return
+    spool.close()
+    say("closed")
+    signal.pause()
