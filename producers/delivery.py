@@ -72,7 +72,9 @@ class Delivery:
         self._clock = clock
         self._away = False
         self._backlog: deque[Outgoing] = deque()
-        self._tables: deque[Encoded] = deque()
+        # with each the count of events that go before it
+        self._tables: deque[tuple[Encoded, int]] = deque()
+        self._left = 0  # events that left the backlog at its front
         self._replay: SegmentSending | None = None
         self._look_again = self._lay_again = 0.0
         self._laid = clock()
@@ -87,12 +89,12 @@ class Delivery:
             self._intake.behind -= 1
 
     def offer_table(self, rows: Encoded) -> None:
-        """Take a part of a table; its events and those said beside it keep their order unless the sink is full."""
+        """Take a part of a table; its rows and the events said beside it keep their order."""
         if self._spool is not None:
             rows.rescue = self._rescued
-        self._tables.append(rows)
-        if not self._backlog and not self._away:
-            self._send_tables()
+        self._tables.append((rows, self._left + len(self._backlog)))
+        if not self._away:
+            self._send_waiting()
 
     def move(self) -> bool:
         """Hand on what waits as far as sink and spool take it; whether anything moved."""
@@ -101,10 +103,8 @@ class Delivery:
             self._take_tables()
             self._lay_in_time()
         else:
-            self._send_backlog()
-            if not self._backlog:
-                self._send_tables()
-            elif self._spool is not None and len(self._backlog) > self._intake.limits.events // 2:
+            self._send_waiting()
+            if self._spool is not None and len(self._backlog) > self._intake.limits.events // 2:
                 self._lay(len(self._backlog) // 2)
         self._give_way()
         if self._spool is not None:
@@ -211,22 +211,30 @@ class Delivery:
         if settled is not None:
             settled(reason)
 
-    def _send_backlog(self) -> None:
-        while self._backlog and self._sent(self._backlog[0]):
-            self._take_first()
-
-    def _send_tables(self) -> None:
-        while self._tables and self._sink.takes_table():
-            rows = self._tables[0]
-            try:
-                self._number(rows)
-                self._sink.send_table(rows)
-            except SinkFull:
+    def _send_waiting(self) -> None:
+        """Hand events and tables to the sink in the order in which they came, as far as it has room."""
+        while self._backlog or self._tables:
+            if self._tables and (self._left >= self._tables[0][1] or not self._backlog):
+                if not self._table_sent(self._tables[0][0]):
+                    return
+                self._tables.popleft()
+            elif self._sent(self._backlog[0]):
+                self._take_first()
+            else:
                 return
-            except Exception as error:  # noqa: BLE001 - whoever waits for these rows would wait for ever
-                rows.give_up(reasons.INVALID)
-                self._complaints.append(f"rows of a table were dropped as invalid: {type(error).__name__}")
-            self._tables.popleft()
+
+    def _table_sent(self, rows: Encoded) -> bool:
+        if not self._sink.takes_table():
+            return False
+        try:
+            self._number(rows)
+            self._sink.send_table(rows)
+        except SinkFull:
+            return False
+        except Exception as error:  # noqa: BLE001 - whoever waits for these rows would wait for ever
+            rows.give_up(reasons.INVALID)
+            self._complaints.append(f"rows of a table were dropped as invalid: {type(error).__name__}")
+        return True
 
     def _number(self, rows: Encoded) -> None:
         if rows.values is None:
@@ -235,7 +243,7 @@ class Delivery:
     def _take_tables(self) -> None:
         """Have the rows of tables wait as single events, which the spool takes."""
         while self._tables:
-            rows = self._tables.popleft()
+            rows, _ = self._tables.popleft()
             self._number(rows)
             for place in range(rows.rows):
                 self._keep_row(rows, place)
@@ -261,7 +269,10 @@ class Delivery:
         self._intake.bytes_behind += len(event.key) + len(event.value)
 
     def _take_first(self) -> Outgoing:
-        event = self._backlog.popleft()
+        self._left += 1
+        return self._let_go(self._backlog.popleft())
+
+    def _let_go(self, event: Outgoing) -> Outgoing:
         self._intake.behind -= 1
         self._intake.bytes_behind -= len(event.key) + len(event.value)
         return event
@@ -272,9 +283,9 @@ class Delivery:
         while self._backlog and (len(self._backlog) > limits.events or intake.bytes_behind > limits.bytes):
             if self._spool is not None and self._lay(_TOGETHER):
                 continue
-            if limits.drop == "newest":
-                self._backlog.rotate(1)
-            self._drop(self._take_first(), reasons.QUEUE_FULL)
+            oldest = limits.drop == "oldest"
+            event = self._take_first() if oldest else self._let_go(self._backlog.pop())
+            self._drop(event, reasons.QUEUE_FULL)
 
     def _drop(self, event: Outgoing, reason: str) -> None:
         with self._intake.lock:

@@ -14,9 +14,15 @@ from hypothesis import strategies as st
 from producers.at_source.contract_file import promises_of
 from producers.at_source.source_contract import SourceContract
 from producers.at_source.tables import AdmittedTable
+from producers.bulk import encode_part
+from producers.codec import decode, frame
 from producers.errors import InvalidEvent
 from producers.events import prediction_record
-from producers.tables import CHUNK_ROWS, prediction_rows
+from producers.intake import Intake
+from producers.limits import Limits
+from producers.rows import PART_ROWS
+from producers.schema_files import newest
+from producers.tables import prediction_rows
 from stream_processors.contracts.model import Contract
 
 DEFAULTS = {"model": "m", "model_version": "1", "environment": "production", "event_time": 1}
@@ -74,8 +80,13 @@ def admitted_table(
 
 def sent(admitted: AdmittedTable) -> list[dict[str, Any]]:
     """The rows that are sent, as records."""
-    rows = [row for batch in admitted.rows.batches() for row in batch.to_pylist(maps_as_pydicts="strict")]
-    return [comparable(row) for row in rows]
+    intake, head = Intake("p", Limits()), frame(newest("prediction"))
+    found = []
+    for part in admitted.rows.parts():
+        encoded = encode_part(part, admitted.rows, head, intake)
+        encoded.number(intake.reserve("predictions", encoded.rows))
+        found += [comparable(decode(encoded.message(place)[1])[1]) for place in range(encoded.rows)]
+    return found
 
 
 def comparable(record: dict[str, Any]) -> dict[str, Any]:
@@ -215,7 +226,7 @@ def test_integers_of_any_size_are_categories() -> None:
 @pytest.mark.parametrize("on_violation", ["warn", "reject"])
 def test_many_chunks_and_requests(on_violation: str) -> None:
     """Tables larger than a chunk keep rows and values together; all items of a request share their fate."""
-    n = 2 * CHUNK_ROWS + 7
+    n = 2 * PART_ROWS + 7
     parts = [pa.table({"id": list(range(start, min(start + 999, n)))}) for start in range(0, n, 999)]
     table = pa.concat_tables(parts)
     table = table.append_column("request_id", pa.array([f"r{i // 3}" for i in range(n)]))

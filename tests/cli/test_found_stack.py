@@ -59,6 +59,7 @@ def said(home: Path, *arguments: str, **environment: str) -> str:
         ("resume", "no partition waits\n"),
         ("dead-letters list", "no dead letters\n"),
         ("dead-letters replay", "nothing to send back\n"),
+        ("spool replay --spool .", "replayed 0 messages of 0 segments\n"),
         ("contract history nobody --json", "[]\n"),
         ("sql SELECT(currentDatabase()) --format csv", "currentDatabase()\nof_mine\n"),
         ("query volume -p model=m --json", "[]\n"),

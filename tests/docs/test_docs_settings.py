@@ -14,6 +14,7 @@ from pydantic_core import PydanticUndefined
 
 from hindcast import __main__ as front_door
 from producers.settings import read_properties
+from producers.spool import SpoolSettings
 from stream_processors.contracts.model import Contract, Feature, Slice
 from stream_processors.settings import ProcessorSettings
 
@@ -62,6 +63,8 @@ def test_the_check_of_variables_bites() -> None:
 def test_defaults_are_those_of_the_code() -> None:
     """Without any variable the settings are what the page says."""
     found = ProcessorSettings.from_environment({})
+    spool = SpoolSettings.from_environment({})
+    assert spool.directory is None
     described = described_variables(page("docs/configuration.md"))
     defaults: dict[str, object] = {
         "KAFKA": found.kafka.bootstrap,
@@ -75,6 +78,9 @@ def test_defaults_are_those_of_the_code() -> None:
         "QUALITY_INTERVAL": f"{found.quality_interval:g}",
         "ALLOWED_LATENESS": f"{found.allowed_lateness:g}",
         "CONTRACT_LEAD": f"{found.contract_lead:g}",
+        "SPOOL": "",
+        "SPOOL_BYTES": str(spool.limit_bytes),
+        "SPOOL_SYNC": spool.sync,
     }
     assert {name: described[f"HINDCAST_{name}"] for name in defaults} == defaults
 

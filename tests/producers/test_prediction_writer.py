@@ -74,7 +74,7 @@ OTHERS = st.fixed_dictionaries(
         "status": st.text(max_size=3) | st.just("ok"),
         "error": st.none() | st.text(max_size=3),
         "latency_ms": st.none() | st.floats(),
-        "sampling_rate": st.floats(0, 1),
+        "sampling_rate": st.floats(0, 1, exclude_min=True),
         "trace_id": st.none() | st.text(max_size=3) | st.integers(),
         "span_id": st.none() | st.text(max_size=3),
         "known_at": st.none() | INSTANTS,

@@ -47,6 +47,7 @@ def test_the_public_surface() -> None:
             "from producers import PredictionLogger; PredictionLogger(model='m')",
             ["confluent_kafka", "numpy", "pyarrow", "pandas"],
         ),
+        ("from producers.spool import Spool", ["confluent_kafka", "numpy", "pyarrow", "fastavro"]),
     ],
 )
 def test_loading_is_light(statement: str, light_of: list[str]) -> None:

@@ -91,24 +91,33 @@ def fill_file(directory: str) -> None:
 
 
 def fill_disk(directory: str) -> None:
-    """Append until the disk is full, four times; deliver a segment and append again; say whether all that was kept came back."""
+    """Fill the disk, six times after a little of it was freed by others and once after a segment was delivered; say how many segments
+    there are each time, and at last whether all that was kept came back.
+    """
+    filler = Path(directory) / "filler"
+    filler.write_bytes(bytes(64 * 1024))
     spool = Spool(Path(directory) / "spool", segment_bytes=100_000, sync="always")
-    kept, back, full = [], [], 0
-    for number in itertools.count():
+    kept = append_until_full(spool, 0)
+    for free in range(6):
+        os.truncate(filler, 1024 * (56 - 8 * free))
+        kept += append_until_full(spool, kept)
+    segment = spool.claim()
+    assert segment is not None
+    back = numbers(list(segment.messages()))
+    segment.done()
+    kept += append_until_full(spool, kept)
+    say("all" if back + numbers(delivered(spool)) == list(range(kept)) else "not all")
+
+
+def append_until_full(spool: Spool, first: int) -> int:
+    """Append numbered messages until there is no room, say so, and return how many were kept."""
+    for number in itertools.count(first):
         try:
-            spool.append(messages(10 * number, 10 * number + 10))
-            kept += range(10 * number, 10 * number + 10)
+            spool.append(messages(number, number + 1))
         except SpoolFull as error:
-            full += 1
-            say(error, len(segments(Path(directory) / "spool")))
-        if full == 4:
-            break
-        if full and not back:
-            segment = spool.claim()
-            assert segment is not None
-            back = numbers(list(segment.messages()))
-            segment.done()
-    say("all" if back + numbers(delivered(spool)) == kept else "not all")
+            say(error, len(segments(spool.directory)))
+            return number - first
+    raise AssertionError("never full")
 
 
 def fork_and_die(directory: str) -> None:
@@ -130,3 +139,17 @@ def fork_and_die(directory: str) -> None:
     spool.append(messages(2, 3))
     say("child", os.getpid())
     sys.stdin.readline()
+
+
+def fork_and_close(directory: str) -> None:
+    """A parent forks a child that knows nothing of the spool and lives on; the parent closes its spool."""
+    spool = Spool(Path(directory), segment_bytes=1)
+    spool.append(messages(0, 1))
+    spool.append(messages(1, 2))
+    assert spool.claim() is not None
+    if os.fork() == 0:
+        sys.stdin.readline()
+        return
+    spool.close()
+    say("closed")
+    signal.pause()

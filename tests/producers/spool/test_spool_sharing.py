@@ -94,6 +94,14 @@ def test_a_forked_child_neither_holds_nor_frees_what_its_parent_holds(tmp_path: 
         assert numbers(delivered(spool)) == [2]
 
 
+def test_a_child_that_knows_nothing_of_the_spool_keeps_nothing_from_others(tmp_path: Path) -> None:
+    """It has copies of all that its parent had open; what the parent lets go of is free all the same."""
+    parent = child(f"fork_and_close({str(tmp_path)!r})")
+    with ended(parent):
+        assert lines(parent, 1) == ["closed"]
+        assert numbers(delivered(Spool(tmp_path))) == [0, 1]
+
+
 def test_the_parent_goes_on_after_a_fork_of_its_own(tmp_path: Path) -> None:
     """Asked in the same process, `for_child` is another spool beside this one."""
     spool = Spool(tmp_path)
