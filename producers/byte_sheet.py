@@ -95,7 +95,7 @@ class Sheet:
         if not self.rows:
             return
         places = offsets(column)
-        lengths = np.diff(places).astype(np.intp)
+        lengths = (places[1:] - places[:-1]).astype(np.intp)
         longest = int(lengths.max())
         if longest < SHORT:
             self.fixed((lengths << 1).astype(np.uint8)[:, None], _counts(there, 1))

@@ -75,7 +75,9 @@ class Encoded:
         import numpy as np  # whoever has a table has numpy; a service without does without
 
         before, after = self._sheets
-        before.varints(np.array(numbers, np.int64))
+        first, last = numbers[0], numbers[-1]
+        in_a_row = last - first + 1 == len(numbers)
+        before.varints(np.arange(first, last + 1) if in_a_row else np.array(numbers, np.int64))
         before.append(after)
         self.values = before.packed()
         self._sheets.clear()

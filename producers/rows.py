@@ -95,21 +95,20 @@ class Rows:
     def parts(self) -> Iterator[Part]:
         """All rows in turn, some at a time."""
         rows = len(self.fields["prediction_id"])
-        size = sum(column.nbytes for column in self._columns())
+        columns = [column for field, column in self.fields.items() if field not in self._said]
+        columns += [column for entries in self.maps.values() for _, column in entries]
+        size = sum(column.nbytes for column in columns)
         most = max(1, min(PART_ROWS, PART_BYTES * rows // max(size, 1)))
+        # only a column of texts may be larger in one part than in another
+        texts = [column for column in columns if column.type == pa.string()]
         for start in range(0, rows, most):
-            yield from self._parts(start, min(most, rows - start))
+            yield from self._parts(start, min(most, rows - start), texts)
 
-    def _columns(self) -> Iterator[pa.ChunkedArray]:
-        yield from (self.fields[field] for field in self.fields if field not in self._said)
-        yield from (column for entries in self.maps.values() for _, column in entries)
-
-    def _parts(self, start: int, count: int) -> Iterator[Part]:
+    def _parts(self, start: int, count: int, texts: Collection[pa.ChunkedArray]) -> Iterator[Part]:
         """These rows, in several parts where they are much larger than others."""
-        size = sum(column.slice(start, count).nbytes for column in self._columns())
-        if size > 2 * PART_BYTES and count > 1:
-            yield from self._parts(start, count // 2)
-            yield from self._parts(start + count // 2, count - count // 2)
+        if count > 1 and sum(column.slice(start, count).nbytes for column in texts) > 2 * PART_BYTES:
+            yield from self._parts(start, count // 2, texts)
+            yield from self._parts(start + count // 2, count - count // 2, texts)
             return
         fields, maps = self.fields, self.maps
         said = {

@@ -2,10 +2,12 @@
 
 librdkafka reports only what was refused; a part is acknowledged when nothing of it waits any more and the rest was not
 refused. So one part is under way at a time, and neither a message nor its delivery costs a step in Python.
+The messages are not copied either: they lie where they were encoded until their part is settled.
 """
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -14,7 +16,6 @@ import pyarrow as pa
 
 from producers.arrow_memory import offsets
 from producers.librdkafka import (
-    COPY,
     EVENT_DELIVERY,
     FATAL,
     MESSAGE,
@@ -59,6 +60,7 @@ class TableClient:
         self._client = self._queue = 0
         self._topics: dict[str, int] = {}
         self._rows: TableRows | None = None
+        self._held: pa.BinaryArray | None = None
         self._refused: list[tuple[int, Refusal]] = []
         self._open()
 
@@ -74,12 +76,13 @@ class TableClient:
         messages = _messages(rows.keys, rows.values)
         count = len(messages)
         taken = self._library.produce_batch(
-            self._topic_of(rows.stream), UNASSIGNED, COPY, messages.ctypes.data, count
+            self._topic_of(rows.stream), UNASSIGNED, 0, messages.ctypes.data, count
         )
         if count and taken == 0 and messages["error"][0] == FATAL:
             self.close()  # it will never send again; the next attempt makes another
             raise SinkFull
         self._rows = rows
+        self._hold(rows.values)
         errors = messages["error"] if taken != count else np.empty(0, np.int32)
         self._refused = [(int(place), self._refusal(int(errors[place]))) for place in np.flatnonzero(errors)]
 
@@ -95,6 +98,7 @@ class TableClient:
             self._rows.progress(min(len(self._rows.keys), self._library.outq_len(self._client)))
             return
         rows, self._rows = self._rows, None
+        self._let_go()
         rows.settled(sorted(self._refused, key=lambda one: one[0]))
 
     def waiting(self) -> int:
@@ -114,7 +118,8 @@ class TableClient:
         if self._client:
             client, self._client = self._client, 0
             self._library.queue_destroy(self._queue)
-            self._library.destroy(client)
+            self._library.destroy(client)  # which ends its threads
+            self._let_go()
 
     def _open(self) -> None:
         self._client = self._library.client(self._settings)
@@ -127,6 +132,16 @@ class TableClient:
         except ValueError:
             self._complain("_INVALID_ARG")
         return bool(self._client)
+
+    def _hold(self, values: pa.BinaryArray) -> None:
+        """Keep messages in memory whatever becomes of us: the client's threads read them where they lie."""
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(values))
+        self._held = values
+
+    def _let_go(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            ctypes.pythonapi.Py_DecRef(ctypes.py_object(held))
 
     def _topic_of(self, stream: str) -> int:
         if stream not in self._topics:
