@@ -41,11 +41,11 @@ def only(log: PredictionLogger, sink: MemorySink) -> dict[str, Any]:
     return record
 
 
-def fails(event: TimedPrediction, error: BaseException, **said: object) -> None:
+def fails(event: TimedPrediction, failure: BaseException, **said: object) -> None:
     """A service's code that sets some fields and then does not come to its end."""
     for name, value in said.items():
         setattr(event, name, value)
-    raise error
+    raise failure
 
 
 def test_what_is_set_inside_is_said_with_its_latency(log: PredictionLogger, sink: MemorySink) -> None:
