@@ -1,4 +1,4 @@
-"""The sink that is Kafka: the only module of this room that imports confluent_kafka, and only when it is opened."""
+"""The sink that is Kafka: the only module of this room that uses confluent_kafka, and only when it is opened."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from producers.errors import ConfigError
 from producers.kafka import producer_settings
+from producers.kafka_client import confluent_kafka, load_before_fork
 from producers.settings import KafkaSettings
 from producers.sink import Report, SinkFull, SinkRefused
 
@@ -33,12 +34,12 @@ class KafkaSink:
         self._refusal: type[Exception] = Exception  # confluent_kafka's, once it is loaded
         self._complaints: list[str] = []
         self._topic = functools.cache(settings.topic)
+        load_before_fork()
 
     def open(self) -> None:
         """Make the producer; see `Sink.open`. Does not wait for a broker."""
-        import confluent_kafka  # loading it takes 50 ms, which a service should not pay at its start
-
-        self._refusal = confluent_kafka.KafkaException
+        client = confluent_kafka()
+        self._refusal = client.KafkaException
         settings = producer_settings(
             self._settings,
             queue_buffering_max_messages=QUEUED_MESSAGES,
@@ -53,8 +54,8 @@ class KafkaSink:
             {key: text for key, text in self._settings.properties.items() if key != "partitioner"}
         )
         try:
-            self._producer = confluent_kafka.Producer(settings)
-        except confluent_kafka.KafkaException as error:
+            self._producer = client.Producer(settings)
+        except client.KafkaException as error:
             raise ConfigError(f"Kafka settings are refused: {error.args[0].str()}") from None
 
     def send(self, stream: str, key: bytes, value: bytes, report: Report) -> None:
