@@ -25,5 +25,6 @@ def confluent_kafka() -> Any:
 
 def load_before_fork() -> None:
     """Load it now where forks run no hooks of Python's: in uWSGI, which has a module of its own name."""
-    if "uwsgi" in sys.modules:
+    # not again in a forked child: its hooks run before the lock is released
+    if "uwsgi" in sys.modules and "confluent_kafka" not in sys.modules:
         confluent_kafka()

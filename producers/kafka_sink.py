@@ -6,6 +6,7 @@ import ctypes
 import functools
 from typing import Any
 
+from producers import forks
 from producers.errors import ConfigError
 from producers.kafka import producer_settings
 from producers.kafka_client import confluent_kafka, load_before_fork
@@ -38,6 +39,7 @@ class KafkaSink:
 
     def open(self) -> None:
         """Make the producer; see `Sink.open`. Does not wait for a broker."""
+        self._complaints += forks.complaints()
         client = confluent_kafka()
         self._refusal = client.KafkaException
         settings = producer_settings(

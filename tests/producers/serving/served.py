@@ -22,7 +22,7 @@ from producers.settings import KafkaSettings
 
 ROOT = Path(__file__).parents[3]
 HERE = Path(__file__).parent
-END_S = 60
+END_S = 30
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,11 @@ class Served:
     def end(self, by: signal.Signals = signal.SIGTERM) -> int:
         """Ask it to end, and return its exit code."""
         self.process.send_signal(by)
-        return self.process.wait(END_S)
+        try:
+            return self.process.wait(END_S)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(by)  # uWSGI does not hear what it is told in its first moments
+            return self.process.wait(END_S)
 
 
 @contextmanager
@@ -68,8 +72,10 @@ def served(
     settings: KafkaSettings,
     directory: Path,
     environment: Mapping[str, str] | None = None,
+    *,
+    answering: bool = True,
 ) -> Iterator[Served]:
-    """Run a server until the context ends; ``{port}`` in the command is its port."""
+    """Run a server until the context ends, and wait until it answers; ``{port}`` in the command is its port."""
     port, output = free_port(), directory / "server.log"
     variables = {
         **os.environ,
@@ -89,7 +95,8 @@ def served(
         )
     server = Served(process, port, output)
     try:
-        eventually(server.answers, within=60, saying="an answer of the server")
+        if answering:
+            eventually(server.answers, within=60, saying="an answer of the server")
         yield server
     finally:
         if process.poll() is None:

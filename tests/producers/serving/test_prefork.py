@@ -14,6 +14,7 @@ from served import Served, served
 from waiting import eventually
 
 from producers.codec import decode
+from producers.forks import WARNING
 from producers.settings import KafkaSettings
 from stream_processors.kafka import Message
 
@@ -34,7 +35,6 @@ SERVERS = {
     "gunicorn, busy before": ([*GUNICORN, "--preload"], {"SAYS_AT_IMPORT": "1"}),
     "gunicorn with threads": ([*GUNICORN, "--preload", "--threads", "4"], {"SAYS_AT_IMPORT": "1"}),
     "uwsgi": (UWSGI, {}),
-    "uwsgi, busy before": (UWSGI, {"SAYS_AT_IMPORT": "1"}),
     "uwsgi with hooks": ([*UWSGI, "--py-call-uwsgi-fork-hooks"], {"SAYS_AT_IMPORT": "1"}),
     "uwsgi, loaded by each": ([*UWSGI, "--lazy-apps", "--threads", "4"], {"SAYS_AT_IMPORT": "1"}),
 }
@@ -72,6 +72,8 @@ def test_every_event_of_every_worker_arrives_once(
     told = {prediction_id: str(answer["pid"]) for answer in answers for prediction_id in answer["ids"]}
     assert Counter(event["prediction_id"] for event in found) == Counter(dict.fromkeys(told, 1)), said
     assert {event["prediction_id"]: event["entity_id"] for event in found} == told
+    # the random part: workers that go on with their parent's numbers differ in the time only, at best
+    assert len({prediction_id[-17:] for prediction_id in told}) == len(told)
     producers = {(event["entity_id"], event["producer_id"]) for event in found}
     assert (
         len(producers) == len({worker for worker, _ in producers}) == len({one for _, one in producers}) == 2
@@ -106,3 +108,13 @@ def test_a_worker_that_is_replaced_loses_nothing(
     told = [prediction_id for answer in answers for prediction_id in answer["ids"]]
     found = records(read_all("predictions"))
     assert sorted(event["prediction_id"] for event in found) == sorted(told), said
+
+
+def test_uwsgi_without_hooks_is_warned_of(settings: KafkaSettings, tmp_path: Path) -> None:
+    """A service that says something before uWSGI forks has a thread there, which may hang its workers: the log says what to do."""
+    with served(UWSGI, settings, tmp_path, {"SAYS_AT_IMPORT": "1"}, answering=False) as server:
+        eventually(lambda: WARNING in server.said(), within=60, saying="the warning")
+    hooked = [*UWSGI, "--py-call-uwsgi-fork-hooks"]
+    with served(hooked, settings, tmp_path, {"SAYS_AT_IMPORT": "1"}) as server:
+        assert "pid" in server.get("/?n=1")
+        assert WARNING not in server.said()
