@@ -8,7 +8,9 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from uuid_utils import uuid7
+from uuid_utils import reseed_rng, uuid7
+
+from producers.forks import in_child
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 _RANDOM_BITS = 74
 _LENGTH = 36
 _HEX = "{:08x}-{:04x}-7{:03x}-{:04x}-{:012x}"
+
+# a child that goes on with its parent's random numbers makes the ids that its siblings make
+in_child(reseed_rng)
 
 
 def prediction_id_at(event_time: int) -> str:

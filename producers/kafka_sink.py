@@ -1,4 +1,4 @@
-"""The sink that is Kafka: the only module of this room that imports confluent_kafka, and only when it is opened."""
+"""The sink that is Kafka: the only module of this room that uses confluent_kafka, and only when it is opened."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import functools
 import time
 from typing import TYPE_CHECKING, Any
 
+from producers import forks
 from producers.errors import ConfigError
 from producers.kafka import producer_settings
+from producers.kafka_client import confluent_kafka, load_before_fork
 from producers.settings import KafkaSettings
 from producers.sink import Report, SinkFull, SinkRefused, TableRows
 from producers.table_by_rows import TableByRows
@@ -48,16 +50,17 @@ class KafkaSink:
         self._topic = functools.cache(settings.topic)
         self._tables: TableClient | TableByRows | None = None
         self._busy_until = 0.0
+        load_before_fork()
 
     def open(self) -> None:
         """Make the producer; see `Sink.open`. Does not wait for a broker."""
-        import confluent_kafka  # loading it takes 50 ms, which a service should not pay at its start
-
-        self._refusal = confluent_kafka.KafkaException
+        self._complaints += forks.complaints()
+        client = confluent_kafka()
+        self._refusal = client.KafkaException
         settings = {**self._client_settings(), "error_cb": lambda error: self._complain(error.name())}
         try:
-            self._producer = confluent_kafka.Producer(settings)
-        except confluent_kafka.KafkaException as error:
+            self._producer = client.Producer(settings)
+        except client.KafkaException as error:
             raise ConfigError(f"Kafka settings are refused: {error.args[0].str()}") from None
 
     def send(self, stream: str, key: bytes, value: bytes, report: Report) -> None:
