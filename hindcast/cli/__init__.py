@@ -18,6 +18,10 @@ COMMANDS = {
     "migrate": ("hindcast.cli.record", "Bring the ClickHouse tables, views and functions up to date."),
     "resume": ("hindcast.cli.record", "Let a partition go on that paused at too many dead letters."),
     "dead-letters": ("hindcast.cli.record", "Look at messages that could not be recorded."),
+    "gateway": (
+        "hindcast.cli.gateway",
+        "Take events of any language over HTTP, and keep the keys of who may send.",
+    ),
     "query": ("hindcast.cli.ask", "Answer one of the named questions."),
     "sql": ("hindcast.cli.ask", "Run a statement of your own, reading only."),
 }

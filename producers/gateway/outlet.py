@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from typing import Protocol
 
+from producers.channel import Channel
+from producers.delivery import DELIVERED, SPOOLED
 from producers.events import Record
 from producers.gateway.items import Event
 from producers.intake import Stats
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from producers.kafka_sink import KafkaSink
+from producers.limits import Limits
+from producers.registry import SchemaRegistry
+from producers.said import Settled
+from producers.settings import KafkaSettings
 
 PENDING = "pending"
-DELIVERED = "delivered"
-SPOOLED = "spooled"
-Settled = Callable[[str], None]
+# an event in one of these is safe
+KEPT = frozenset({DELIVERED, SPOOLED})
 
 
 class Way(Protocol):
@@ -107,3 +111,22 @@ class Outlet:
     def stats(self) -> Stats:
         """The counts of this process."""
         return self._way.stats()
+
+
+def kafka_channel(kafka: KafkaSettings, limits: Limits, spool: str) -> Channel:
+    """The channel of this process to Kafka.
+
+    Args:
+        kafka: where Kafka is.
+        limits: what may wait.
+        spool: a directory for what Kafka does not take; empty: none.
+
+    Raises:
+        ConfigError: a schema registry's address that is none, or a spool that cannot be used.
+    """
+    registry = SchemaRegistry(kafka.schema_registry) if kafka.schema_registry else None
+    if not spool:
+        return Channel(KafkaSink(kafka), registry, limits)
+    from producers.spool import Spool  # most have none
+
+    return Channel(KafkaSink(kafka), registry, limits, spool=Spool(Path(spool)))
