@@ -41,7 +41,8 @@ class LimitedConnection(HttpToolsProtocol):
         self._phase = Phase.HEAD
         self._since = self.loop.time()
         self._head_bytes = 0
-        self._unread_since: float | None = None
+        self._unread = 0
+        self._unread_since = 0.0
         if len(self.connections) > self.limits.connections:
             self._refuse("503 Service Unavailable", "too many connections", "retry-after: 1\r\n")
 
@@ -96,12 +97,10 @@ class LimitedConnection(HttpToolsProtocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     def _unread_for(self, now: float) -> float:
-        """Seconds for which the client has left a part of an answer unread."""
-        if not self.transport.get_write_buffer_size():
-            self._unread_since = None
-            return 0.0
-        if self._unread_since is None:
-            self._unread_since = now
+        """Seconds for which the client has read nothing of an answer that is not all read."""
+        unread = self.transport.get_write_buffer_size()
+        if not unread or unread != self._unread:
+            self._unread, self._unread_since = unread, now
         return now - self._unread_since
 
     def _refuse(self, status: str, why: str, more: str = "") -> None:

@@ -67,7 +67,8 @@ def examine(
     decode, make = _decoders[stream.name].decode, stream.event
     for index, item in enumerate(items):
         try:
-            event = make(decode(item), now)
+            found: Any = decode(item)
+            event = make(found, now) if may_speak_for(str(found.model)) else None
         except InvalidEvent as error:
             yield Problem(index, shortened(error.field), _in_json_words(error.problem))
         except msgspec.DecodeError as error:  # also of what is JSON and does not fit
@@ -77,10 +78,7 @@ def examine(
         except RecursionError:
             yield Problem(index, "", _TOO_DEEP)
         else:
-            if may_speak_for(str(event.record["model"])):
-                yield event
-            else:
-                yield Problem(index, "model", FORBIDDEN)
+            yield event or Problem(index, "model", FORBIDDEN)
 
 
 def _elements(body: bytes) -> list[Any]:

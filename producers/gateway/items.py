@@ -13,9 +13,13 @@ from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
-from producers.events import Record, deployment_record, label_record, prediction_record
+from producers.encoder import handed_by_record
+from producers.events import deployment_record, label_record
+from producers.gateway.writers import Writers
 from producers.ids import new_id, prediction_id_at
-from producers.values import identifier, micros, optional_micros, text
+from producers.prediction_writer import PredictionSaid
+from producers.said import Handed
+from producers.values import category, identifier, micros, number, optional_micros, rate, text
 
 # RFC 3339 with a zone; fractions beyond microseconds are rounded
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -99,9 +103,11 @@ class DeploymentItem(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class Event(NamedTuple):
-    """An item that is good: its record, its event time (µs since 1970), and its id where its schema has one."""
+    """An item that is good: key and body, its event time (µs since 1970), and its id where its schema has one."""
 
-    record: Record
+    handed: Handed
+    model: str
+    environment: str
     time: int
     id: str | None
 
@@ -123,21 +129,22 @@ class Stream:
     event: Callable[[Any, int], Event]
 
 
+_writers = Writers()
+
+
 def _prediction(item: PredictionItem, now: int) -> Event:
     at = now if item.event_time is None else micros("event_time", item.event_time)
-    its_id = (
-        prediction_id_at(at)
-        if item.prediction_id is None
-        else identifier("prediction_id", item.prediction_id)
-    )
-    record = prediction_record(
-        prediction_id=its_id,
-        model=identifier("model", item.model),
+    model, environment = identifier("model", item.model), text("environment", item.environment)
+    said = PredictionSaid(
+        prediction_id=(
+            prediction_id_at(at)
+            if item.prediction_id is None
+            else identifier("prediction_id", item.prediction_id)
+        ),
         model_version=text("model_version", item.model_version),
-        environment=text("environment", item.environment),
+        environment=environment,
         event_time=at,
         features=item.features,
-        categorical=item.categorical,
         output=text("output", item.output),
         request_id=item.request_id,
         item_index=item.item_index,
@@ -145,29 +152,32 @@ def _prediction(item: PredictionItem, now: int) -> Event:
         entity_id=item.entity_id,
         served=item.served,
         target_time=optional_micros("target_time", item.target_time),
-        score=item.score,
-        decision=item.decision,
+        score=number("score", item.score),
+        decision=category("decision", item.decision),
         probabilities=item.probabilities,
         quantiles=item.quantiles,
         segments=item.segments,
         status=item.status,
         error=item.error,
-        latency_ms=item.latency_ms,
-        sampling_rate=item.sampling_rate,
+        latency_ms=number("latency_ms", item.latency_ms),
+        sampling_rate=rate("sampling_rate", item.sampling_rate),
         trace_id=item.trace_id,
         span_id=item.span_id,
         known_at=optional_micros("known_at", item.known_at),
     )
-    return Event(record, at, its_id)
+    handed = _writers.handed(model, tuple(item.categorical), said)
+    return Event(handed, model, environment, at, said.prediction_id)
 
 
 def _label(item: LabelItem, now: int) -> Event:
     at = now if item.reported_at is None else micros("reported_at", item.reported_at)
-    its_id = new_id() if item.label_id is None else identifier("label_id", item.label_id)
+    model, label_id = identifier("model", item.model), item.label_id
+    environment = None if item.environment is None else text("environment", item.environment)
+    its_id = new_id() if label_id is None else identifier("label_id", label_id)
     record = label_record(
         label_id=its_id,
         prediction_id=identifier("prediction_id", item.prediction_id),
-        model=identifier("model", item.model),
+        model=model,
         reported_at=at,
         kind=item.kind,
         truth=item.truth,
@@ -176,19 +186,20 @@ def _label(item: LabelItem, now: int) -> Event:
         output=text("output", item.output),
         predicted_at=optional_micros("predicted_at", item.predicted_at),
         model_version=None if item.model_version is None else text("model_version", item.model_version),
-        environment=None if item.environment is None else text("environment", item.environment),
+        environment=environment,
         source=item.source,
         known_at=optional_micros("known_at", item.known_at),
     )
-    return Event(record, at, its_id)
+    return Event(handed_by_record("labels", record), model, environment or "", at, its_id)
 
 
 def _deployment(item: DeploymentItem, now: int) -> Event:
     at = now if item.valid_from is None else micros("valid_from", item.valid_from)
+    model, environment = identifier("model", item.model), text("environment", item.environment)
     record = deployment_record(
-        model=identifier("model", item.model),
+        model=model,
         model_version=text("model_version", item.model_version),
-        environment=text("environment", item.environment),
+        environment=environment,
         role=item.role,
         valid_from=at,
         traffic_share=item.traffic_share,
@@ -204,7 +215,7 @@ def _deployment(item: DeploymentItem, now: int) -> Event:
         reason=item.reason,
         known_at=optional_micros("known_at", item.known_at),
     )
-    return Event(record, at, None)
+    return Event(handed_by_record("deployments", record), model, environment, at, None)
 
 
 STREAMS = {

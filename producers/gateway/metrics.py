@@ -36,7 +36,7 @@ class Metrics:
     def __init__(
         self, stats: Callable[[], Stats], held: Callable[[], int], connections: Callable[[], int]
     ) -> None:
-        disable_created_metrics()  # a second line for each, which says when it was first counted
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second line for each, which says when it was first counted
         self._registry = CollectorRegistry()
         self._requests = Counter(
             "hindcast_gateway_requests", "Requests answered.", ("stream", "status"), registry=self._registry

@@ -12,13 +12,12 @@ from typing import Protocol
 
 from producers.channel import Channel
 from producers.delivery import DELIVERED, SPOOLED
-from producers.events import Record
 from producers.gateway.items import Event
 from producers.intake import Stats
 from producers.kafka_sink import KafkaSink
 from producers.limits import Limits
 from producers.registry import SchemaRegistry
-from producers.said import Settled
+from producers.said import Handed, Settled
 from producers.settings import KafkaSettings
 
 PENDING = "pending"
@@ -35,8 +34,15 @@ class Way(Protocol):
     def room(self) -> int:
         """How many events would still be queued now."""
 
-    def say_record(
-        self, stream: str, record: Record, *, time: int, settled: Settled | None = None
+    def say_handed(
+        self,
+        stream: str,
+        handed: Handed,
+        *,
+        model: str,
+        environment: str,
+        time: int,
+        settled: Settled | None = None,
     ) -> str | None:
         """Queue an event; None, or the reason why it is dropped. ``settled`` is called once, with what became of it."""
 
@@ -100,7 +106,14 @@ class Outlet:
 
     def say(self, stream: str, event: Event, settled: Settled | None) -> str | None:
         """Queue an event; None, or the reason why it is dropped, after which ``settled`` is not called."""
-        return self._way.say_record(stream, event.record, time=event.time, settled=settled)
+        return self._way.say_handed(
+            stream,
+            event.handed,
+            model=event.model,
+            environment=event.environment,
+            time=event.time,
+            settled=settled,
+        )
 
     def trouble(self) -> str:
         """Why nothing can be taken now, in words; empty when all is well."""

@@ -137,4 +137,4 @@ def server_of(settings: GatewaySettings, way: Way, tls: Tls | None = None) -> Ga
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(f"TLS: {error.strerror or error} ({tls.ssl_certfile}, {tls.ssl_keyfile})") from None
     server = GatewayServer(gateway, config)
-    return server  # noqa: RET504 - `connections` looks at it
+    return server
