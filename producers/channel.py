@@ -15,7 +15,7 @@ from producers.ids import new_id
 from producers.intake import Intake, Stats
 from producers.limits import Limits
 from producers.patience import Patience
-from producers.said import RecordKind, Said, Settled
+from producers.said import Handed, HandedKind, RecordKind, Said, Settled
 from producers.sender import Sender
 from producers.sink import Sink
 
@@ -81,6 +81,19 @@ class Channel:
         """
         kind = RecordKind(stream, str(record["model"]))
         return self.intake().say(Said(kind, record, str(record["environment"] or ""), time, settled))
+
+    def say_handed(
+        self,
+        stream: str,
+        handed: Handed,
+        *,
+        model: str,
+        environment: str,
+        time: int,
+        settled: Settled | None = None,
+    ) -> str | None:
+        """As `say_record`, of an event whose key and body are made (see `said.Handed`). Not beside a contract at the source."""
+        return self.intake().say(Said(HandedKind(stream, model), handed, environment, time, settled))
 
     def room(self) -> int:
         """Events that would find room now."""

@@ -72,7 +72,7 @@ class Encoder:
                 if admitted is None:
                     return None
                 record = admitted
-            handed = _long_way(stream, record)
+            handed = handed_by_record(stream, record)
         key, before, after = handed
         begun = self._frames[stream]
         if stream == "deployments":
@@ -83,8 +83,12 @@ class Encoder:
         return Outgoing(stream, key, value, tally, said.settled)
 
 
-def _long_way(stream: str, record: Record) -> Handed:
-    """Key and body by the record; one that has producer_id, sequence and known_at has them last."""
+def handed_by_record(stream: str, record: Record) -> Handed:
+    """Key and body by the record; one that has producer_id, sequence and known_at has them last.
+
+    Raises:
+        InvalidEvent: a field that does not fit.
+    """
     name = _schema(stream)
     body = encode(name, record)[len(frame(newest(name))) :]
     key = str(record.get("prediction_id", record["model"])).encode()

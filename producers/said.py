@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
+from producers.errors import InvalidEvent
 from producers.events import Record
 
 Settled = Callable[[str], None]
@@ -57,6 +58,22 @@ class RecordKind:
 
     def body(self, given: Record) -> None:
         """There is no shorter way."""
+
+
+class HandedKind:
+    """Events whose key and body were made, and examined, in the call. No contract at the source may be set: it reads records."""
+
+    def __init__(self, stream: str, model: str) -> None:
+        self.stream = stream
+        self.model = model
+
+    def record(self, given: Handed) -> Record:
+        """There is none any more."""
+        raise InvalidEvent("record", "was encoded where the event was said")
+
+    def body(self, given: Handed) -> Handed:
+        """What was made."""
+        return given
 
 
 @dataclass(eq=False)

@@ -19,6 +19,10 @@ COMMANDS = {
     "resume": ("hindcast.cli.record", "Let a partition go on that paused at too many dead letters."),
     "dead-letters": ("hindcast.cli.record", "Look at messages that could not be recorded."),
     "spool": ("hindcast.cli.spool", "Look at and deliver what services kept on disk while Kafka was away."),
+    "gateway": (
+        "hindcast.cli.gateway",
+        "Take events of any language over HTTP, and keep the keys of who may send.",
+    ),
     "query": ("hindcast.cli.ask", "Answer one of the named questions."),
     "sql": ("hindcast.cli.ask", "Run a statement of your own, reading only."),
 }

@@ -20,6 +20,7 @@ _TOP = {
     "tests",
     "benchmarks",
     "docs",
+    "examples",
 }
 _PATH = re.compile(r"[\w.*-]+(/[\w.*-]*)+")
 _ROOT_FILE = re.compile(r"(Makefile|Dockerfile|[\w-]+\.(md|toml|yml))")
@@ -119,6 +120,9 @@ def _refusal(words: list[str]) -> list[str]:
         return []
     except click.UsageError as problem:
         return [f"hindcast {' '.join(words)}: {problem.format_message()}"]
-    if isinstance(command, click.Group):
+    # some groups are commands themselves, and none has another argument than a subcommand
+    if isinstance(command, click.Group) and not (
+        command.invoke_without_command and (not rest or rest[0].startswith("-"))
+    ):
         return [f"hindcast {' '.join(words)}: no such command"]
     return []

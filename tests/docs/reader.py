@@ -10,12 +10,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from markdown_pages import ROOT, Block
 from waiting import eventually
 
+from hindcast.local.ports import free_port, is_free
 from producers.codec import encode
 from producers.settings import KafkaSettings
 from stream_processors.kafka import producer
@@ -23,6 +24,9 @@ from stream_processors.kafka import producer
 TIMEOUT_S = 60
 # Run by nobody here: they install, test, measure, or start and stop a whole stack, which other tests do, or need Docker.
 LEFT_OUT = re.compile(r"(\w+=\S+ )*(make|docker|\. \.venv|hindcast (up|down|demo))\b|.*--directory")
+# A block of its own runs beside the reader's shell until the page ends, on another port: this one may be taken here.
+GATEWAY = ["hindcast gateway"]
+GATEWAY_PORT = "8700"
 _PRELUDE = """set -euo pipefail
 hindcast() { "$PYTHON" -m hindcast "$@"; }
 """
@@ -35,6 +39,7 @@ class Reader:
 
     directory: Path
     environment: Mapping[str, str]
+    gateways: list[tuple[subprocess.Popen[bytes], int]] = field(default_factory=list)
 
     def run(self, block: Block) -> str:
         """Run one block to its end, and return what it printed; blocks of other languages print nothing.
@@ -47,9 +52,11 @@ class Reader:
                 return self._read_first_message(block.text)
             case "python":
                 return self._done([sys.executable, "-"], block.text)
+            case "sh" if block.commands() == GATEWAY:
+                return self._start_gateway()
             case "sh":
                 lines = [line for line in block.commands() if not LEFT_OUT.match(line)]
-                return self._done(["bash"], "\n".join([_PRELUDE, *lines]))
+                return self._done(["bash"], self._here("\n".join([_PRELUDE, *lines])))
             case "sql":
                 return self.hindcast("sql", block.text)
             case _:
@@ -58,6 +65,26 @@ class Reader:
     def hindcast(self, *arguments: str) -> str:
         """What a command prints."""
         return self._done([sys.executable, "-m", "hindcast", *arguments], "")
+
+    def end_gateways(self) -> None:
+        """End what a page has started."""
+        while self.gateways:
+            process, _ = self.gateways.pop()
+            process.terminate()
+            process.wait(TIMEOUT_S)
+
+    def _start_gateway(self) -> str:
+        port = free_port()
+        command = [sys.executable, "-m", "hindcast", "gateway", "--port", str(port)]
+        process = subprocess.Popen(command, cwd=self.directory, env=self._variables())
+        self.gateways.append((process, port))
+        eventually(lambda: not is_free(port) or process.poll() is not None, saying="the gateway listens")
+        assert process.poll() is None
+        return ""
+
+    def _here(self, text: str) -> str:
+        """A block that speaks to the gateway where it listens here."""
+        return text.replace(f":{GATEWAY_PORT}/", f":{self.gateways[-1][1]}/") if self.gateways else text
 
     def _done(self, command: list[str], text: str) -> str:
         done = subprocess.run(

@@ -43,8 +43,26 @@ def test_the_readme_brings_each_user_what_they_came_for(reader: Reader) -> None:
 @pytest.mark.parametrize("name", [name for name in EXAMPLES if name != "README.md"])
 def test_the_examples_of_a_page_run(reader: Reader, name: str) -> None:
     """Each block of Python, SQL and shell ends well, and consumers print what is on their topic."""
-    for block in page(name).blocks:
-        reader.run(block)
+    try:
+        for block in page(name).blocks:
+            reader.run(block)
+    finally:
+        reader.end_gateways()
+
+
+def test_the_gateway_answers_as_printed(reader: Reader) -> None:
+    """Each answer on its page is the one to the request above it, but for the ids that it makes."""
+    blocks = page("docs/gateway.md").blocks
+    pairs = [(asked, shown) for asked, shown in pairwise(blocks) if shown.language == "json"]
+    assert len(pairs) >= 2
+    try:
+        reader.run(blocks[0])
+        for asked, shown in pairs:
+            answer, printed = json.loads(reader.run(asked)), json.loads(shown.text)
+            assert [type(one) for one in answer.pop("ids")] == [type(one) for one in printed.pop("ids")]
+            assert answer == printed
+    finally:
+        reader.end_gateways()
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,8 @@ def test_what_a_page_names_is_there(check: Callable[[Page], list[str]], one: Pag
         (unknown_targets, "```sh\nQUICK=1 make coffee\n```"),
         (refused_commands, "```sh\nhindcast query --nosuch\n```"),
         (refused_commands, "```sh\nhindcast contract nosuch\n```"),
+        (refused_commands, "```sh\nhindcast gateway nosuch\n```"),
+        (refused_commands, "```sh\nhindcast gateway keys\n```"),
         (refused_commands, '```sh\neval "$(hindcast status --enviroment)"\n```'),
         (refused_commands, "`hindcast nosuch`"),
     ],

@@ -80,6 +80,9 @@ def serve(options: argparse.Namespace) -> None:
         door.app,
         host=LOOPBACK,
         port=port,
+        # not whatever is installed: what it answers to odd requests was tried with these
+        http="h11",
+        loop="asyncio",
         log_level="warning",
         timeout_keep_alive=75,
         timeout_graceful_shutdown=_DRAIN_S,
