@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         UnknownSchema,
     )
     from producers.intake import Stats
+    from producers.logged import Logged
     from producers.logger import PredictionLogger
     from producers.settings import KafkaSettings
 
@@ -39,6 +40,7 @@ __all__ = [
     "HindcastError",
     "InvalidEvent",
     "KafkaSettings",
+    "Logged",
     "PredictionLogger",
     "Stats",
     "StoreUnavailable",
@@ -47,7 +49,12 @@ __all__ = [
     "UnknownSchema",
 ]
 
-_ELSEWHERE = {"KafkaSettings": "settings", "PredictionLogger": "logger", "Stats": "intake"}
+_ELSEWHERE = {
+    "KafkaSettings": "settings",
+    "Logged": "logged",
+    "PredictionLogger": "logger",
+    "Stats": "intake",
+}
 
 
 def __getattr__(name: str) -> object:

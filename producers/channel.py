@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import atexit
-import os
 import sys
 import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from producers import forks
 from producers.codec import Registry
 from producers.events import Record
 from producers.ids import new_id
@@ -208,4 +208,4 @@ def _in_child() -> None:
         channel.begin_anew()
 
 
-os.register_at_fork(after_in_child=_in_child)
+forks.in_child(_in_child)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from pathlib import Path
+from sys import modules
 from typing import TYPE_CHECKING, Any, Self
 
 from producers import limits
@@ -22,11 +23,13 @@ from producers.said import Said
 from producers.settings import KafkaSettings
 from producers.sigterm import close_on_sigterm
 from producers.sink import Sink
+from producers.trace import OPENTELEMETRY, current_trace
 from producers.values import category, identifier, micros, number, optional_micros, rate, text
 
 if TYPE_CHECKING:
     from producers.at_source.source_contract import SourceContract
     from producers.spool import Spool
+    from producers.timing import TimedPrediction
 
 
 class PredictionLogger(BatchLogging):
@@ -135,7 +138,10 @@ class PredictionLogger(BatchLogging):
         model_version: str | None = None,
         environment: str | None = None,
     ) -> str:
-        """Publish one output of one scored item; the fields are those of prediction.v1. Returns its prediction_id."""
+        """Publish one output of one scored item; the fields are those of prediction.v1. Returns its prediction_id.
+
+        Without ``trace_id`` the trace is OpenTelemetry's current one, where the service uses it.
+        """
         at = self._clock() // 1000 if event_time is None else micros("event_time", event_time)
         if prediction_id is None:
             its_id = prediction_id_at(at)
@@ -145,6 +151,9 @@ class PredictionLogger(BatchLogging):
                 if type(prediction_id) is str and prediction_id
                 else identifier("prediction_id", prediction_id)
             )
+        if trace_id is None and OPENTELEMETRY in modules:
+            trace_id, current_span = current_trace()
+            span_id = current_span if span_id is None else span_id
         version = self.model_version if model_version is None else text("model_version", model_version)
         place = self.environment if environment is None else text("environment", environment)
         said = PredictionSaid(
@@ -177,6 +186,15 @@ class PredictionLogger(BatchLogging):
             encode("prediction", self._writer.record(said))
         self._channel.intake().say(Said(self._writer, said, place, at))
         return its_id
+
+    def timed(self, **fields: Any) -> TimedPrediction:
+        """A context manager that times one prediction and says it at its end, as a failure where it failed.
+
+        ``fields`` are those of `prediction`; inside they may be set, such as ``event.score``. See `TimedPrediction`.
+        """
+        from producers.timing import TimedPrediction  # not every service has a block to time
+
+        return TimedPrediction(self, self._clock, **fields)
 
     def label(
         self,

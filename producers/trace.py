@@ -9,7 +9,7 @@ Trace = tuple[str | None, str | None]
 """trace_id in 32 and span_id in 16 lowercase hex digits, or None twice."""
 
 NO_TRACE: Trace = (None, None)
-_API = "opentelemetry.trace"
+OPENTELEMETRY = "opentelemetry.trace"
 # version, trace id, parent id, flags; what a later version appends is left alone (W3C Trace Context, section 3.2)
 _TRACEPARENT = re.compile(r"\s*([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?\s*")
 _NO_VERSION = "ff"
@@ -21,7 +21,7 @@ def current_trace() -> Trace:
 
     Asks OpenTelemetry only if the service has imported it, and never imports it itself. Never raises.
     """
-    api = sys.modules.get(_API)
+    api = sys.modules.get(OPENTELEMETRY)
     if api is None:
         return NO_TRACE
     try:

@@ -126,6 +126,8 @@ def _told(error: msgspec.DecodeError) -> tuple[str, str]:
 
 
 def _in_json_words(text: str) -> str:
-    text = text.replace("invalid RFC3339 encoded datetime", "is no RFC 3339 time, such as 2026-03-01T12:30:15Z")
+    text = text.replace(
+        "invalid RFC3339 encoded datetime", "is no RFC 3339 time, such as 2026-03-01T12:30:15Z"
+    )
     words = _TYPE.sub(lambda found: _JSON_NAMES[found[1]], text.replace("`", ""))
     return words.replace("integer | number", "number")
