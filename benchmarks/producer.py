@@ -1,90 +1,213 @@
-"""What publishing costs: rows of a table to Kafka. Uses the Kafka of HINDCAST_KAFKA, else starts one, which shares the machine.
+"""What logging costs a serving service, beside the naive way, with Kafka well, away, stopped, and the spool full.
 
-CPU is that of the publishing process alone, librdkafka's threads included.
+Events have 16 numeric and 4 categorical features. Uses the Kafka of HINDCAST_KAFKA, else starts one, which shares the machine. The service
+of the latency measures answers one request after the other: some arithmetic, as a small model has it, then the call. CPU is that of
+the publishing process alone, librdkafka's threads included.
 """
 
 from __future__ import annotations
 
-import json
+import io
 import os
+import signal
+import subprocess
 import sys
+import tempfile
 import time
 import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-
-import numpy as np
-import pyarrow as pa
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a file: the checkout is not on the path
 
-from benchmarks.profiler import kafka
+import confluent_kafka
+import fastavro
+import numpy as np
+import psutil
+from _producer_batch import batch_rows, say
+from profiler import kafka
+
 from producers import PredictionLogger
+from producers.codec import frame
+from producers.kafka import producer_settings
+from producers.schema_files import newest
 from producers.settings import KafkaSettings
 from producers.topics import topics
 from stream_processors.kafka import create_topics
 
-NUMERIC, CATEGORICAL = 16, 4
-ROUNDS = 5
+FEATURES: dict[str, object] = {f"num_{i}": i * 1.1 for i in range(16)} | {
+    f"cat_{i}": f"value{i}" for i in range(4)
+}
+NOWHERE = KafkaSettings("127.0.0.1:1")
+# about a tenth of a millisecond of Python
+_WORK = 1_500
 
 
-def table(rows: int) -> pa.Table:
-    """A batch job's predictions: 20 features and a score, decision and latency, an hour's event times."""
-    chance = np.random.default_rng(0)
-    numbers = {f"num_{i}": chance.normal(i, i + 1, rows) for i in range(NUMERIC)}
-    names = np.array([f"value{i}" for i in range(20)])
-    categories = {f"cat_{i}": pa.array(names[chance.integers(0, 20, rows)]) for i in range(CATEGORICAL)}
-    now = time.time_ns() // 1000
-    times = np.sort(now - chance.integers(0, 3_600_000_000, rows))
-    return pa.table(
-        {
-            **numbers,
-            **categories,
-            "score": chance.random(rows),
-            "decision": pa.array(np.where(chance.random(rows) < 0.3, "yes", "no")),
-            "latency_ms": chance.lognormal(1, 1, rows),
-            "event_time": pa.array(times, pa.timestamp("us", "UTC")),
+def work() -> float:
+    """What a small model does."""
+    found = 0.0
+    for place in range(_WORK):
+        found += place * 0.5
+    return found
+
+
+def served(call: Callable[[], object] | None, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Nanoseconds of each call, and of each whole answer."""
+    clock = time.perf_counter_ns
+    calls, answers = np.zeros(count, np.int64), np.zeros(count, np.int64)
+    for place in range(count):
+        began = clock()
+        work()
+        before = clock()
+        if call is not None:
+            call()
+        ended = clock()
+        calls[place], answers[place] = ended - before, ended - began
+    return calls, answers
+
+
+def saying(log: PredictionLogger) -> Callable[[], object]:
+    """The call of a service."""
+    return lambda: log.prediction(features=FEATURES, score=0.5, decision="yes", entity_id="customer-17")
+
+
+def naive(settings: KafkaSettings) -> Callable[[], object]:
+    """What people write first: fastavro and produce in the request."""
+    client = confluent_kafka.Producer(producer_settings(settings))
+    schema, topic = newest("prediction"), settings.topic("predictions")
+    head = frame(schema)
+
+    def call() -> None:
+        prediction_id = str(uuid.uuid4())
+        record = {
+            "prediction_id": prediction_id,
+            "model": "bench",
+            "model_version": "1",
+            "event_time": time.time_ns() // 1000,
+            "numeric_features": {name: value for name, value in FEATURES.items() if isinstance(value, float)},
+            "categorical_features": {
+                name: value for name, value in FEATURES.items() if isinstance(value, str)
+            },
+            "score": 0.5,
+            "decision": "yes",
+            "entity_id": "customer-17",
         }
-    )
+        body = io.BytesIO(head)
+        body.seek(len(head))
+        fastavro.schemaless_writer(body, schema.parsed, record)
+        client.produce(topic, body.getvalue(), prediction_id)
+        client.poll(0)
+
+    return call
 
 
-def batch_rows() -> None:
-    """Rows of tables to Kafka, per CPU second and per second: the best of a few rounds, as others use the machine."""
-    rows = 200_000 if os.environ.get("QUICK") else 1_000_000
-    batch = table(rows)
-    features = [name for name in batch.column_names if name.startswith(("num_", "cat_"))]
-    with kafka() as bootstrap:
-        settings = KafkaSettings(bootstrap, f"bench{uuid.uuid4().hex[:8]}")
-        create_topics(settings, topics().values(), partitions=4)
-        with PredictionLogger(model="bench", model_version="1", kafka=settings) as log:
-            log.predictions(batch.slice(0, 20_000), features=features)
-            log.flush()
-            rounds = [_sent(log, batch, features) for _ in range(ROUNDS)]
-            assert log.stats.delivered == 20_000 + ROUNDS * rows, log.stats
-    cpu, wall = (min(seconds) for seconds in zip(*rounds, strict=True))
-    say("batch_rows_per_s", rows / cpu, "rows/s per core", rows)
-    say("batch_cpu_us_per_row", cpu / rows * 1e6, "us", rows)
-    say("batch_rows_per_s_wall", rows / wall, "rows/s", rows)
+@contextmanager
+def stopped(broker: psutil.Process | None) -> Iterator[None]:
+    """A broker that takes connections and answers nothing."""
+    if broker is not None:
+        broker.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        if broker is not None:
+            broker.send_signal(signal.SIGCONT)
 
 
-def _sent(log: PredictionLogger, batch: pa.Table, features: list[str]) -> tuple[float, float]:
-    """(CPU seconds, seconds) until the table is delivered."""
-    cpu, wall = time.process_time(), time.perf_counter()
-    log.predictions(batch, features=features)
-    assert log.flush() == 0
-    return time.process_time() - cpu, time.perf_counter() - wall
+def latencies(settings: KafkaSettings, count: int) -> None:
+    """The call's and the service's latency in each state, one after the other, twice; the better round counts."""
+    broker = next((one for one in psutil.Process().children(recursive=True) if one.name() == "java"), None)
+    found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
+    for _ in range(2):
+        found.setdefault("unlogged", []).append(served(None, count))
+        found.setdefault("naive", []).append(served(naive(settings), count))
+        with tempfile.TemporaryDirectory() as directory:
+            os.environ["HINDCAST_SPOOL_BYTES"] = "1000"
+            states: dict[str, tuple[KafkaSettings, str, bool]] = {
+                "up": (settings, "", False),
+                "broker_down": (NOWHERE, "", False),
+                "broker_stopped": (settings, "", True),
+                "spool_full": (NOWHERE, directory, False),
+            }
+            for state, (where, spool, is_stopped) in states.items():
+                log = PredictionLogger(model="bench", model_version="1", kafka=where, spool=spool)
+                log.prediction(features=FEATURES, score=0.5)
+                time.sleep(0.5)  # the client is loaded and has tried to connect
+                with stopped(broker) if is_stopped else nullcontext():
+                    found.setdefault(state, []).append(served(saying(log), count))
+                log.close(5 if where is settings else 0.1)
+    for state, rounds in found.items():
+        at = {p: min(float(np.percentile(calls, p)) for calls, _ in rounds) / 1e3 for p in (50, 99)}
+        if state != "unlogged":
+            name = "call_{}_us" if state == "up" else f"call_{{}}_us_{state}"
+            say(name.format("p50"), at[50], "us", count)
+            say(name.format("p99"), at[99], "us", count)
+        if state == "naive":
+            naive_p50 = at[50]
+        if state == "up":
+            say("vs_naive_call", naive_p50 / at[50], "ratio", count)
+        whole = min(float(np.percentile(answers, 99)) for _, answers in rounds) / 1e3
+        say(f"service_p99_us_{state}", whole, "us", count)
 
 
-def say(measure: str, value: float, unit: str, n: int) -> None:
-    """One line of JSON."""
-    print(
-        json.dumps({"measure": f"producer.{measure}", "value": round(value, 3), "unit": unit, "n": n}),
-        flush=True,
+def throughput(settings: KafkaSettings, count: int) -> None:
+    """Events per second and CPU of a loop that does nothing but say, delivered: the best of five rounds."""
+    rounds = []
+    with PredictionLogger(model="bench", model_version="1", kafka=settings) as log:
+        call = saying(log)
+        for _ in range(5):
+            cpu, wall = time.process_time(), time.perf_counter()
+            for _ in range(count):
+                call()
+            assert log.flush() == 0
+            rounds.append((time.process_time() - cpu, time.perf_counter() - wall))
+        assert log.stats.delivered == 5 * count, log.stats
+    say("cpu_us_per_event", min(cpu for cpu, _ in rounds) / count * 1e6, "us", count)
+    say("events_per_s", count / min(wall for _, wall in rounds), "1/s", count)
+
+
+def memory_while_away(count: int) -> None:
+    """How much a process grows between its queue being full and three times as many events after."""
+    with PredictionLogger(model="bench", kafka=NOWHERE, queue_limit=20_000) as log:
+        call, process = saying(log), psutil.Process()
+        sizes = []
+        for _ in range(4):
+            for _ in range(count):
+                call()
+            time.sleep(0.5)
+            sizes.append(process.memory_info().rss / 1e6)
+        log.close(0.1)
+    say("mb_grown_while_away", sizes[-1] - sizes[0], "MB", 3 * count)
+
+
+def import_ms() -> None:
+    """Milliseconds of importing the logger into a bare interpreter: the best of seven."""
+
+    def took(code: str) -> float:
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1])
+        return time.perf_counter() - began
+
+    bare = min(took("pass") for _ in range(7))
+    say(
+        "import_ms",
+        (min(took("from producers import PredictionLogger") for _ in range(7)) - bare) * 1e3,
+        "ms",
+        7,
     )
 
 
 def main() -> None:
-    """All measures."""
-    batch_rows()
+    """Print one JSON object a line."""
+    quick = bool(os.environ.get("QUICK"))
+    import_ms()
+    memory_while_away(10_000 if quick else 50_000)
+    with kafka() as bootstrap:
+        settings = KafkaSettings(bootstrap, f"bench{uuid.uuid4().hex[:8]}")
+        create_topics(settings, topics().values(), partitions=4)
+        latencies(settings, 3_000 if quick else 20_000)
+        throughput(settings, 20_000 if quick else 100_000)
+        batch_rows(bootstrap)
 
 
 if __name__ == "__main__":
