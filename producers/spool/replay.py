@@ -131,24 +131,25 @@ class Replay:
         sending = _Sending()
         try:
             for message in segment.messages():
-                self._send(message, sending)
+                if not self._send(message, sending):
+                    break
                 if not (sending.settled + sending.waiting) % TURN:
                     self._poll(sending, 0)
-                if self._is_over(sending):
-                    break
-            while sending.waiting and not self._is_over(sending):
-                self._poll(sending, POLL_S)
-            if self._is_over(sending):
-                self._give_up(sending)
             else:
-                self._finish(segment, sending)
+                while sending.waiting and not self._is_over(sending):
+                    self._poll(sending, POLL_S)
+                if not (sending.waiting or sending.failed):
+                    self._finish(segment, sending)
+                    return
+            self._give_up(sending)
         finally:
             segment.release()
 
-    def _send(self, message: Spooled, sending: _Sending) -> None:
+    def _send(self, message: Spooled, sending: _Sending) -> bool:
+        """Hand one message on, or set it aside; whether that was done before it was over."""
         if message.stream not in _STREAMS:
             sending.settle(message, NO_STREAM)
-            return
+            return True
         report = functools.partial(sending.report, message)
         while not self._is_over(sending):
             try:
@@ -160,7 +161,8 @@ class Replay:
                 continue
             else:
                 sending.waiting += 1
-            return
+            return True
+        return False
 
     def _is_over(self, sending: _Sending) -> bool:
         return bool(sending.failed) or self._stopped()
