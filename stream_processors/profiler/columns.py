@@ -56,9 +56,9 @@ def add_columns(
 
 
 def _add_unseen(counting: Batch, features: Mapping[str, KeyedColumns], contract: Contract | None) -> None:
-    """Features of the contract that no event carried are absent from all of them, and that is a figure too; not of those it drops."""
+    """Features of the contract that no event carried are absent from all of them, and that is a figure too."""
     none = np.zeros(0, dtype=np.int64)
-    for name, feature in contract.sent_features.items() if contract else ():
+    for name, feature in contract.features.items() if contract else ():
         if feature.kind == "numeric" and name not in features["numeric_features"]:
             counting.add_numeric(column_name(name), np.zeros(0), feature.precision, None, none)
         if feature.kind == "categorical" and name not in features["categorical_features"]:

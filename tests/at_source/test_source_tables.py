@@ -186,6 +186,14 @@ def test_a_mixed_column_stays_what_it_is() -> None:
     assert [row["categorical_features"] for row in sent(texts)] == [{"age": None}, {"age": None}]
 
 
+def test_nulls_are_of_the_promised_kind() -> None:
+    """A column of texts that holds none, or none that is not refused, is a column of numbers that are null."""
+    for values, policy in (([None], "warn"), (["seven", None], "reject")):
+        contract = contract_of(features={"age": {"kind": "numeric"}}, on_violation=policy)
+        (row,) = sent(admitted_table(contract, pa.table({"age": pa.array(values, pa.string())}), ["age"]))
+        assert (row["numeric_features"], row["categorical_features"]) == ({"age": None}, {})
+
+
 def test_what_is_left_out_is_accounted_for() -> None:
     """Sampled and refused rows come with what their account needs, and the first breach in words without values."""
     strict = contract_of(

@@ -100,16 +100,16 @@ def test_protecting_a_feature_makes_the_baseline_stale() -> None:
     """A baseline of plain values is not published under a contract that says they are personal."""
     contract, plain = infer(PEOPLE, model="m")
     assert columns(plain) == {"age", "email", "customer"}
+    shapes = {contract.shape()}
     protected = Contract.model_validate({"model": "m", "features": PROTECTED})
     with pytest.raises(ConfigError, match="hindcast contract baseline"):
         with_reference(protected, plain)
     with_reference(protected, baseline(protected, PEOPLE))
-    coarser = contract.model_copy(
-        update={
-            "features": {"age": contract.features["age"].model_copy(update={"pii": "bucket", "bucket": 5.0})}
-        }
-    )
-    assert coarser.shape() != contract.shape()
+    for change in ({"pii": "bucket", "bucket": 5.0}, {"pii": "bucket", "bucket": 9.0}, {"pii": "drop"}):
+        age = contract.features["age"].model_copy(update=change)
+        edited = contract.model_copy(update={"features": {**contract.features, "age": age}})
+        assert edited.shape() not in shapes
+        shapes.add(edited.shape())
 
 
 def test_a_baseline_holds_no_hidden_values() -> None:
@@ -136,24 +136,28 @@ def test_what_is_hidden_is_not_judged() -> None:
 
 
 def test_a_dropped_feature_is_in_no_sketch() -> None:
-    """It is not absent from every event, it is none of theirs; a hashed one is counted by its pseudonyms."""
-    contract = Contract.model_validate(
-        {"model": "m", "features": PROTECTED, "windows": {"base": "1h", "rollups": []}}
-    )
-    history = ContractHistory(
-        [PublishedContract.of(contract, effective_from=0, appended_at=0, lead_ms=0, partition=0, offset=0)]
-    )
-    event = {
-        "prediction_id": "p",
-        "model": "m",
-        "model_version": "1",
-        "event_time": datetime(2026, 6, 1, tzinfo=UTC),
-        "categorical_features": {"customer": "hmac:" + "0" * 32},
-    }
-    group = decode_batch([encode("prediction", event)]).of("prediction")
+    """It is not absent from every event, it is none of theirs, whatever a service that does not know the contract sends beside them."""
+    hourly = {"base": "1h", "rollups": []}
+    contract = Contract.model_validate({"model": "m", "features": PROTECTED, "windows": hourly})
+    one = PublishedContract.of(contract, effective_from=0, appended_at=0, lead_ms=0, partition=0, offset=0)
+    event = {"prediction_id": "p", "model": "m", "model_version": "1"}
+    told = [{"customer": "hmac:" + "0" * 32}, {"email": "ada@example.org"}]
+    messages = [
+        encode(
+            "prediction",
+            {**event, "event_time": datetime(2026, 6, 1, hour, tzinfo=UTC), "categorical_features": one},
+        )
+        for hour, one in enumerate(told)
+    ]
+    group = decode_batch(messages).of("prediction")
     assert group is not None
     appended = group.batch.column("event_time").view(pa.int64()).to_numpy()
     counting = Counting()
-    counting.count(group.batch, np.zeros(1, dtype=np.int64), admit(group.batch, appended, history))
-    batch = sketch_batch(counting.drain(), "delta", "", {0: Stretch(0, 1)})
-    assert columns([decode(message)[1] for message in encoded(batch)]) == {"age", "customer"}
+    counting.count(
+        group.batch, np.zeros(2, dtype=np.int64), admit(group.batch, appended, ContractHistory([one]))
+    )
+    batch = sketch_batch(counting.drain(), "delta", "", {0: Stretch(0, 2)})
+    sketches = sorted(
+        (decode(message)[1] for message in encoded(batch)), key=lambda sketch: sketch["window_start"]
+    )
+    assert [columns([sketch]) for sketch in sketches] == [{"age", "customer"}, {"age", "customer", "email"}]

@@ -191,3 +191,27 @@ def test_a_feature_without_a_place_is_named(value: object) -> None:
         split_features({"fine": 1, "embedding": value})
     assert refusal.value.field == "features.embedding"
     assert repr(value) not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "as_numeric", "as_categorical"),
+    [
+        (None, ({"x": None}, {}), ({}, {"x": None})),
+        (7, ({"x": 7.0}, {}), ({}, {"x": "7"})),
+        (np.int64(7), ({"x": 7.0}, {}), ({}, {"x": "7"})),
+        (True, ({"x": 1.0}, {}), ({}, {"x": "true"})),
+        (1.5, ({"x": 1.5}, {}), ({"x": 1.5}, {})),
+        (np.float64(2), ({"x": 2.0}, {}), ({"x": 2.0}, {})),
+        (Decimal(2), ({"x": 2.0}, {}), ({"x": 2.0}, {})),
+        ("a", ({}, {"x": "a"}), ({}, {"x": "a"})),
+    ],
+    ids=str,
+)
+def test_a_promised_kind_decides_where_the_value_can_be_of_it(
+    value: object, as_numeric: object, as_categorical: object
+) -> None:
+    """Over the type of the value, and over ``categorical``; what cannot be of the kind keeps the place of its type."""
+    assert split_features({"x": value}, (), {"x": "numeric"}) == as_numeric
+    assert split_features({"x": value}, {"x"}, {"x": "numeric"}) == as_numeric
+    assert split_features({"x": value}, (), {"x": "categorical"}) == as_categorical
+    assert split_features({"x": value}, {"x"}, {"x": "categorical"}) == as_categorical
