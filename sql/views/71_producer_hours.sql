@@ -3,9 +3,10 @@
 -- The producer's newest ledger says what it accepted, dropped and failed; intake says what arrived, by sequence number, each once.
 -- Numbers beyond the ledger's are accepted events as well, arrived or not. What neither arrived nor was dropped nor failed is
 -- spooled as far as spools can hold it (written to them less replayed, over all producers of that hour), else in_flight for
--- five minutes after the producer's last ledger, then missing. A producer whose ledgers are not all closing ones and
--- that is not heard for five minutes is silent: it ended uncleanly, or Kafka or the recorder is away. unknown_at_most is its missing and,
--- in the hour of its last known event, the events that may have waited in it unnumbered (they may be of later hours too).
+-- five minutes after the producer's last ledger was recorded, then missing. (By when it was recorded: a recorder that catches up, or a
+-- producer's wrong clock, makes nobody silent.) A producer whose ledgers are not all closing ones and that is not heard for five minutes
+-- is silent: it ended uncleanly, or Kafka or the recorder is away. unknown_at_most is its missing and, in the hour of its last known
+-- event, as many events as may have waited in it (which may be of later hours too).
 -- example: SELECT producer_id, hour, accepted, arrived, missing FROM producer_hours WHERE model = 'flights' AND missing > 0
 CREATE OR REPLACE VIEW producer_hours{on_cluster}
 (

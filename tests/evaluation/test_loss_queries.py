@@ -136,16 +136,14 @@ def test_integrity(ask: History, record: Recorder) -> None:
         counts = {"first_offset": first, "next_offset": following, "events": events, "dead_letters": dead}
         return {"topic_id": TOPIC_ID, **counts, "newest_append_time": START + following * DAY, **more}
 
-    good = [stretch(0, 4, 3, dead=1), stretch(4, 6, 2)]
-    twice_in_sketches = [{**one, "_partition": 1} for one in good]
-    ahead_of_the_recorder = [stretch(12, 20, 8)]
-    record.insert("stretches", good + twice_in_sketches + ahead_of_the_recorder)
-    record.insert("stretches", [stretch(0, 1, 1, source_partition=1)])
+    ahead_of_the_recorder = [stretch(12, 20, 8), stretch(0, 1, 1, source_partition=1)]
+    record.insert("stretches", [stretch(0, 4, 3, dead=1), stretch(4, 6, 2), *ahead_of_the_recorder])
     record.insert("intake", [arrival(n, _offset=n, dead=n == 2) for n in range(16)])
     record.insert("intake", [arrival(n, _offset=n, dead=n == 2) for n in range(3)])
     assert rows(ask, "integrity") == []
-    record.insert("stretches", [stretch(6, 9, 4), stretch(9, 12, 2, dead=1)])
-    record.insert("stretches", [stretch(30, 32, 2)])
+    for partition_of_sketches in (0, 1):  # each stretch stands in every one
+        wrong = [stretch(6, 9, 4), stretch(9, 12, 2, dead=1), stretch(30, 32, 2)]
+        record.insert("stretches", [{**one, "_partition": partition_of_sketches} for one in wrong])
     record.insert("intake", [arrival(40, _offset=40)])
     found = rows(ask, "integrity")
     columns = ("first_offset", "profiled", "recorded", "profiled_dead_letters", "recorded_dead_letters")
