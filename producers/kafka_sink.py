@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from producers import forks
 from producers.errors import ConfigError
+from producers.greenlets import threads_are_greenlets
 from producers.kafka import producer_settings
 from producers.kafka_client import confluent_kafka, load_before_fork
 from producers.settings import KafkaSettings
@@ -50,11 +51,13 @@ class KafkaSink:
         self._topic = functools.cache(settings.topic)
         self._tables: TableClient | TableByRows | None = None
         self._busy_until = 0.0
+        self._greenlets = False
         load_before_fork()
 
     def open(self) -> None:
         """Make the producer; see `Sink.open`. Does not wait for a broker."""
         self._complaints += forks.complaints()
+        self._greenlets = threads_are_greenlets()
         client = confluent_kafka()
         self._refusal = client.KafkaException
         settings = {**self._client_settings(), "error_cb": lambda error: self._complain(error.name())}
@@ -87,6 +90,9 @@ class KafkaSink:
 
     def poll(self, seconds: float) -> None:
         """Call the reports that are due; see `Sink.poll`."""
+        if self._greenlets:
+            time.sleep(seconds)  # gevent's, which lets the service go on
+            seconds = 0
         tables = self._tables
         if tables is None:
             self._poll(seconds)

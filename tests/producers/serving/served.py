@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
-import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -42,10 +42,10 @@ class Served:
         """Whether it does; a server that ended says why."""
         assert self.process.poll() is None, self.said()
         try:
-            self.get("/")
-        except (urllib.error.URLError, ConnectionError):
+            with socket.create_connection(("127.0.0.1", self.port), 5):
+                return True
+        except OSError:
             return False
-        return True
 
     def said(self) -> str:
         """What it printed."""

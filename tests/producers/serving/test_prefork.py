@@ -34,6 +34,11 @@ SERVERS = {
     "gunicorn, loaded before": ([*GUNICORN, "--preload"], {}),
     "gunicorn, busy before": ([*GUNICORN, "--preload"], {"SAYS_AT_IMPORT": "1"}),
     "gunicorn with threads": ([*GUNICORN, "--preload", "--threads", "4"], {"SAYS_AT_IMPORT": "1"}),
+    "gunicorn with greenlets": ([*GUNICORN, "--worker-class", "gevent"], {}),
+    "gunicorn with greenlets, busy before": (
+        [*GUNICORN, "--worker-class", "gevent", "--preload"],
+        {"SAYS_AT_IMPORT": "1"},
+    ),
     "uwsgi": (UWSGI, {}),
     "uwsgi with hooks": ([*UWSGI, "--py-call-uwsgi-fork-hooks"], {"SAYS_AT_IMPORT": "1"}),
     "uwsgi, loaded by each": ([*UWSGI, "--lazy-apps", "--threads", "4"], {"SAYS_AT_IMPORT": "1"}),
