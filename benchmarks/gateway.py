@@ -96,7 +96,7 @@ def ask(port: int, path: str) -> bytes:
 
 def delivered(port: int) -> int:
     """Events that Kafka has acknowledged."""
-    name = b'hindcast_gateway_events_total{fate="delivered"} '
+    name = b'hindcast_producer_delivered_total{model="*"} '
     lines = ask(port, "/metrics").splitlines()
     return int(float(next((line.removeprefix(name) for line in lines if line.startswith(name)), b"0")))
 

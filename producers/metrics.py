@@ -13,17 +13,29 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from producers import ledger
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
-    from producers.logger import PredictionLogger
+    from producers.intake import Stats
 
 _REASONS = (ledger.QUEUE_FULL, ledger.INVALID, ledger.OVERSIZE, ledger.CLOSED)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Counted(Protocol):
+    """Whose counts can be shown: a `PredictionLogger`, or what sends events of several models."""
+
+    @property
+    def model(self) -> str:
+        """Under which name."""
+
+    @property
+    def stats(self) -> Stats:
+        """The counts of this moment."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +101,7 @@ class ProducerCollector:
         logs: loggers; those of one model are added up.
     """
 
-    def __init__(self, *logs: PredictionLogger) -> None:
+    def __init__(self, *logs: Counted) -> None:
         self._logs = logs
 
     def describe(self) -> Iterator[Metric]:
@@ -105,7 +117,7 @@ class ProducerCollector:
             yield family
 
 
-def render(*logs: PredictionLogger) -> str:
+def render(*logs: Counted) -> str:
     """The metrics of this moment as Prometheus's text format (`CONTENT_TYPE`), for a service without prometheus_client."""
     lines = []
     for metric, values in samples(*logs):
@@ -117,7 +129,7 @@ def render(*logs: PredictionLogger) -> str:
     return "\n".join([*lines, ""])
 
 
-def samples(*logs: PredictionLogger) -> Iterator[tuple[ProducerMetric, dict[tuple[str, ...], int]]]:
+def samples(*logs: Counted) -> Iterator[tuple[ProducerMetric, dict[tuple[str, ...], int]]]:
     """Each metric with its values by label values; loggers of one model are added up."""
     stats = [(log.model, log.stats) for log in logs]
     for metric in METRICS:

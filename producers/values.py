@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +16,7 @@ from producers.errors import InvalidEvent
 
 EXACT = 2**53
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+_DAY_S = 86_400
 # DateTime64(6) holds these years; beyond them ClickHouse would clip
 EARLIEST = -2_208_988_800_000_000
 LATEST = 10_413_791_999_999_999
@@ -35,7 +35,8 @@ def micros(field: str, moment: object) -> int:
         raise InvalidEvent(field, f"a datetime is wanted, not {type(moment).__name__}")
     if moment.utcoffset() is None:
         raise InvalidEvent(field, "has no time zone: say datetime(…, tzinfo=UTC) or .astimezone()")
-    value = int((moment - _EPOCH) // _MICROSECOND)
+    since = moment - _EPOCH
+    value = (since.days * _DAY_S + since.seconds) * 1_000_000 + since.microseconds
     if not EARLIEST <= value <= LATEST:
         raise InvalidEvent(field, "outside the years 1900 to 2299")
     return value
@@ -113,6 +114,8 @@ def identifier(field: str, value: object) -> str:
     Raises:
         InvalidEvent: empty, None, or of another type.
     """
+    if type(value) is str and value:  # also before: most ids are
+        return value
     text = str(value) if type(value).__name__ == "UUID" else category(field, value)
     if not text:
         raise InvalidEvent(field, "is empty")

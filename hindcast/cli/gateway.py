@@ -35,7 +35,7 @@ _keys_file = click.option(
 @click.option("--without-keys", is_flag=True, help="Take events from whoever reaches this address.")
 @click.option(
     "--spool",
-    type=click.Path(file_okay=False),
+    type=click.Path(path_type=Path, file_okay=False),
     help="A directory for what Kafka does not take.  [default: HINDCAST_SPOOL]",
 )
 @click.option("--ssl-certfile", help="Speak HTTPS with this certificate (PEM).")
@@ -48,7 +48,7 @@ def gateway(
     port: int,
     keys: Path | None,
     without_keys: bool,
-    spool: str | None,
+    spool: Path | None,
     ssl_certfile: str | None,
     ssl_keyfile: str | None,
     ssl_ca_certs: str | None,
@@ -60,6 +60,7 @@ def gateway(
     from producers.gateway.server import Tls, listen, server_of
     from producers.gateway.settings import GatewaySettings
     from producers.limits import Limits
+    from producers.spool import SpoolSettings
 
     logging.basicConfig(level=logging.WARNING, format=_FORMAT)
     environment = variables(os.environ, KAFKA)
@@ -73,7 +74,8 @@ def gateway(
         raise ConfigError(
             f"HINDCAST_GATEWAY_ITEMS is {settings.items}: a request of more than {limits.events} never finds room"
         )
-    channel = kafka_channel(kafka, limits, environment.get("HINDCAST_SPOOL", "") if spool is None else spool)
+    disk = SpoolSettings.from_environment(environment)
+    channel = kafka_channel(kafka, limits, replace(disk, directory=spool or disk.directory))
     server = server_of(settings, channel, tls)
     bound = listen(host, port)
     channel.open()

@@ -135,38 +135,39 @@ _writers = Writers()
 def _prediction(item: PredictionItem, now: int) -> Event:
     at = now if item.event_time is None else micros("event_time", item.event_time)
     model, environment = identifier("model", item.model), text("environment", item.environment)
-    said = PredictionSaid(
-        prediction_id=(
-            prediction_id_at(at)
-            if item.prediction_id is None
-            else identifier("prediction_id", item.prediction_id)
-        ),
-        model_version=text("model_version", item.model_version),
-        environment=environment,
-        event_time=at,
-        features=item.features,
-        output=text("output", item.output),
-        request_id=item.request_id,
-        item_index=item.item_index,
-        rank=item.rank,
-        entity_id=item.entity_id,
-        served=item.served,
-        target_time=optional_micros("target_time", item.target_time),
-        score=number("score", item.score),
-        decision=category("decision", item.decision),
-        probabilities=item.probabilities,
-        quantiles=item.quantiles,
-        segments=item.segments,
-        status=item.status,
-        error=item.error,
-        latency_ms=number("latency_ms", item.latency_ms),
-        sampling_rate=rate("sampling_rate", item.sampling_rate),
-        trace_id=item.trace_id,
-        span_id=item.span_id,
-        known_at=optional_micros("known_at", item.known_at),
+    its_id = (
+        prediction_id_at(at)
+        if item.prediction_id is None
+        else identifier("prediction_id", item.prediction_id)
+    )
+    said = PredictionSaid(  # by place, which takes half the time of by name
+        its_id,
+        text("model_version", item.model_version),
+        environment,
+        at,
+        item.features,
+        text("output", item.output),
+        item.request_id,
+        item.item_index,
+        item.rank,
+        item.entity_id,
+        item.served,
+        optional_micros("target_time", item.target_time),
+        number("score", item.score),
+        category("decision", item.decision),
+        item.probabilities,
+        item.quantiles,
+        item.segments,
+        item.status,
+        item.error,
+        number("latency_ms", item.latency_ms),
+        rate("sampling_rate", item.sampling_rate),
+        item.trace_id,
+        item.span_id,
+        optional_micros("known_at", item.known_at),
     )
     handed = _writers.handed(model, tuple(item.categorical), said)
-    return Event(handed, model, environment, at, said.prediction_id)
+    return Event(handed, model, environment, at, its_id)
 
 
 def _label(item: LabelItem, now: int) -> Event:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -13,12 +13,12 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
-from prometheus_client.registry import Collector
 
+from producers.gateway.keys import EVERY_MODEL
 from producers.intake import Stats
+from producers.metrics import ProducerCollector
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -62,7 +62,7 @@ class Metrics:
             ("hindcast_gateway_connections", "Open connections.", connections),
         ):
             Gauge(name, meaning, registry=self._registry).set_function(ask)
-        self._registry.register(_ChannelCollector(stats))
+        self._registry.register(ProducerCollector(_EveryModel(stats)))
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
 
@@ -82,26 +82,15 @@ class Metrics:
         return generate_latest(self._registry)
 
 
-class _ChannelCollector(Collector):
-    """What became of the events that were accepted, asked of the channel when somebody looks."""
+class _EveryModel:
+    """The counts of a channel as those of a logger: a gateway does not count its models apart."""
+
+    model = EVERY_MODEL
 
     def __init__(self, stats: Callable[[], Stats]) -> None:
         self._stats = stats
 
-    def collect(self) -> Iterator[Metric]:
-        """Counters of events by what became of them, and how many are on their way."""
-        stats = self._stats()
-        events = CounterMetricFamily(
-            "hindcast_gateway_events", "Events taken by the channel to Kafka, by fate.", labels=("fate",)
-        )
-        for fate, count in (
-            ("delivered", stats.delivered),
-            ("spooled", stats.spooled),
-            ("failed", stats.failed),
-            *((f"dropped_{reason}", count) for reason, count in sorted(stats.dropped.items())),
-        ):
-            events.add_metric((fate,), count)
-        yield events
-        yield GaugeMetricFamily(
-            "hindcast_gateway_events_waiting", "Events on their way to Kafka.", stats.waiting
-        )
+    @property
+    def stats(self) -> Stats:
+        """The counts of this moment."""
+        return self._stats()

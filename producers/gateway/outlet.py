@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Protocol
 
 from producers.channel import Channel
@@ -19,6 +18,7 @@ from producers.limits import Limits
 from producers.registry import SchemaRegistry
 from producers.said import Handed, Settled
 from producers.settings import KafkaSettings
+from producers.spool import Spool, SpoolSettings
 
 PENDING = "pending"
 # an event in one of these is safe
@@ -126,20 +126,20 @@ class Outlet:
         return self._way.stats()
 
 
-def kafka_channel(kafka: KafkaSettings, limits: Limits, spool: str) -> Channel:
+def kafka_channel(kafka: KafkaSettings, limits: Limits, spool: SpoolSettings) -> Channel:
     """The channel of this process to Kafka.
 
     Args:
         kafka: where Kafka is.
         limits: what may wait.
-        spool: a directory for what Kafka does not take; empty: none.
+        spool: where what Kafka does not take is laid.
 
     Raises:
         ConfigError: a schema registry's address that is none, or a spool that cannot be used.
     """
     registry = SchemaRegistry(kafka.schema_registry) if kafka.schema_registry else None
-    if not spool:
-        return Channel(KafkaSink(kafka), registry, limits)
-    from producers.spool import Spool  # most have none
-
-    return Channel(KafkaSink(kafka), registry, limits, spool=Spool(Path(spool)))
+    disk = None
+    if spool.directory is not None:
+        disk = Spool(spool.directory, limit_bytes=spool.limit_bytes, sync=spool.sync)
+        disk.open()
+    return Channel(KafkaSink(kafka), registry, limits, spool=disk)

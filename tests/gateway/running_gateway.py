@@ -44,6 +44,14 @@ def reply_of(link: HTTPConnection) -> Reply:
     return Reply(reply.status, {name.lower(): value for name, value in reply.getheaders()}, reply.read())
 
 
+def rest(link: socket.socket) -> bytes:
+    """All that comes until the other side ends."""
+    found = b""
+    while chunk := link.recv(65_536):
+        found += chunk
+    return found
+
+
 @dataclass
 class RunningGateway:
     """A gateway's address, its server, and where its events go."""

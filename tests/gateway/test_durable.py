@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from running_gateway import GOOD, running_gateway
 from waiting import eventually
@@ -13,6 +14,7 @@ from producers.gateway.outlet import kafka_channel
 from producers.gateway.settings import GatewaySettings
 from producers.limits import Limits
 from producers.settings import KafkaSettings
+from producers.spool import Spool, SpoolSettings
 from producers.testing import MemorySink
 from stream_processors.kafka import Message
 
@@ -23,7 +25,7 @@ def test_what_is_delivered_is_there(
     settings: KafkaSettings, read_all: Callable[[str], list[Message]]
 ) -> None:
     """When the answer says delivered, every good item stands in Kafka, with the id that was answered."""
-    channel = kafka_channel(settings, Limits(), "")
+    channel = kafka_channel(settings, Limits(), SpoolSettings())
     with running_gateway(channel=channel) as gateway:
         reply = gateway.send("predictions?durable=true", [GOOD, {}, GOOD])
         found = {decode(message.value())[1]["prediction_id"] for message in read_all("predictions")}
@@ -46,6 +48,21 @@ def test_what_kafka_does_not_take_in_time_is_pending() -> None:
         eventually(lambda: len(sink.records("predictions")) == 2, saying="they arrive")
         again = gateway.send("predictions?durable=1", GOOD)
         assert (again.status, again.content["outcomes"]) == (200, ["delivered"])
+
+
+def test_what_is_on_disk_is_durable(tmp_path: Path) -> None:
+    """With a spool a durable request is answered while Kafka is away: the event is on disk, and will be sent."""
+    nowhere = KafkaSettings("127.0.0.1:1")
+    channel = kafka_channel(nowhere, Limits(), SpoolSettings(tmp_path / "spool"))
+    with running_gateway(channel=channel) as gateway:
+        reply = gateway.send("predictions?durable=true", [GOOD, GOOD])
+        assert (reply.status, reply.content["outcomes"]) == (200, ["spooled", "spooled"])
+        assert (
+            'hindcast_producer_spooled_total{model="*"} 2.0' in gateway.ask("GET", "/metrics").body.decode()
+        )
+    left = Spool(tmp_path / "spool").claim()
+    assert left is not None
+    assert {message.key.decode() for message in left.messages()} == set(reply.content["ids"])
 
 
 def test_why_an_item_was_lost_is_said() -> None:

@@ -19,7 +19,7 @@ import psutil
 import pytest
 import trustme
 from gateway_process import ROOT, GatewayProcess, environment, gateway_process
-from running_gateway import GOOD, JSON, Reply, reply_of
+from running_gateway import GOOD, JSON, Reply, reply_of, rest
 from waiting import eventually
 
 from hindcast.__main__ import run
@@ -86,12 +86,12 @@ def test_nobody_keeps_it_from_ending(tmp_path: Path) -> None:
         good = json.dumps(GOOD).encode()
         links[0].sendall(head + b"Content-Length: 9\r\n\r\n{")
         links[1].sendall(head + b"Content-Length: %d\r\n\r\n%s" % (len(good), good))
-        waits = "hindcast_gateway_events_waiting 1.0"
+        waits = 'hindcast_producer_waiting{model="*"} 1.0'
         eventually(lambda: waits in asked(gateway, "/metrics"), saying="it waits for Kafka")
         gateway.process.send_signal(signal.SIGTERM)
-        assert links[0].recv(1000).startswith(b"HTTP/1.1 408 ")
-        assert b'"outcomes":["pending"]' in links[1].recv(1000)
-        assert links[2].recv(1000) == b""
+        assert rest(links[0]).startswith(b"HTTP/1.1 408 ")
+        assert b'"outcomes":["pending"]' in rest(links[1])
+        assert rest(links[2]) == b""
         assert gateway.ended() == 0
         said = gateway.log.read_text()
         assert "Traceback" not in said

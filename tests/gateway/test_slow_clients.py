@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 
 import pytest
-from running_gateway import GOOD, RunningGateway, running_gateway
+from running_gateway import GOOD, RunningGateway, rest, running_gateway
 from waiting import eventually
 
 from producers.gateway.settings import HEAD_BYTES, GatewaySettings
@@ -19,14 +18,6 @@ def hasty() -> Iterator[RunningGateway]:
     """A gateway with little patience."""
     with running_gateway(GatewaySettings(head_s=0.5, body_s=0.5, write_s=0.5, connections=400)) as running:
         yield running
-
-
-def rest(link: socket.socket) -> bytes:
-    """All that comes until the other side ends."""
-    found = b""
-    while chunk := link.recv(65_536):
-        found += chunk
-    return found
 
 
 @pytest.mark.parametrize("said", [b"", b"P", HEAD, HEAD + b"X-A: b"])
