@@ -36,6 +36,7 @@ def send_table(intake: Intake, rows: Rows, registry: Registry | None, wait: floa
         encoded = encode_part(part, rows, head, intake)
         if len(under_way) == UNDER_WAY:
             if not patience.outlasts(under_way[0].done):
+                encoded.accept()
                 encoded.give_up(reasons.QUEUE_FULL)
                 continue
             under_way.popleft()
@@ -56,7 +57,7 @@ def count_dropped(intake: Intake, facts: pa.Table, reason: str) -> None:
 
 
 def encode_part(part: Part, rows: Rows, head: bytes, intake: Intake) -> Encoded:
-    """A part of a table, encoded and counted as accepted; ``head`` is the frame of its messages."""
+    """A part of a table, encoded; ``head`` is the frame of its messages."""
     before, writer = Sheet(part.columns.rows), rows.writer
     before.constant(head)
     before.append(writer.sheet(part.columns, until="producer_id"))
@@ -73,7 +74,5 @@ def encode_part(part: Part, rows: Rows, head: bytes, intake: Intake) -> Encoded:
             )
             for one in groups
         ]
-        for share in shares:
-            share.tally.accept(share.rows)
     after = writer.sheet(part.columns, since="known_at")
     return Encoded(intake, stream, part.keys, before=before, after=after, shares=shares, share_of=share_of)

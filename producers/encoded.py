@@ -28,7 +28,7 @@ class Share(NamedTuple):
 
 
 class Encoded:
-    """Encoded rows of one stream, counted as accepted.
+    """Encoded rows of one stream.
 
     Args:
         intake: what counts them.
@@ -69,6 +69,12 @@ class Encoded:
         self._shares = shares
         self._share_of = share_of
         self._heard = 0
+
+    def accept(self) -> None:
+        """Count all rows as taken from the caller."""
+        with self._intake.lock:
+            for share in self._shares:
+                share.tally.accept(share.rows)
 
     def number(self, numbers: Sequence[int]) -> None:
         """Give every row its sequence number, in rising order."""

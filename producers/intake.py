@@ -97,7 +97,8 @@ class Intake:
         return list(itertools.islice(self._numbers[stream], count))
 
     def hand_over(self, messages: Encoded) -> None:
-        """Queue encoded messages whose tallies have accepted them."""
+        """Queue encoded messages, which are counted as accepted."""
+        messages.accept()
         if self.closed:
             messages.give_up(reasons.CLOSED)
         else:

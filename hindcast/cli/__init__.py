@@ -13,6 +13,7 @@ COMMANDS = {
     "down": ("hindcast.cli.local", "Stop what `hindcast up --detach` started."),
     "status": ("hindcast.cli.local", "What runs, how far it is behind, and its last error."),
     "demo": ("hindcast.cli.demo", "Stream a year of flights through it all and write a report."),
+    "load": ("hindcast.cli.load", "Load history from a file into the record."),
     "contract": ("hindcast.cli.contracts", "Infer, check and publish what a model promises."),
     "topics": ("hindcast.cli.record", "Create the Kafka topics that are missing."),
     "migrate": ("hindcast.cli.record", "Bring the ClickHouse tables, views and functions up to date."),

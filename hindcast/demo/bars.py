@@ -57,8 +57,8 @@ class Bars:
         """A stage of one step; inside, a function takes words to show beside its name."""
         return Stage(self, name)
 
-    def counted(self, name: str, total: int) -> Counted:
-        """A stage of many steps; inside, a function takes how many were done."""
+    def counted(self, name: str, total: int | None) -> Counted:
+        """A stage of many steps; inside, a function takes how many were done. Without a total its end is not foreseen."""
         return Counted(self, name, total)
 
     def describe(self, task: TaskID, words: str) -> None:
@@ -85,7 +85,7 @@ class Stage:
 class Counted:
     """See `Bars.counted`."""
 
-    def __init__(self, bars: Bars, name: str, total: int) -> None:
+    def __init__(self, bars: Bars, name: str, total: int | None) -> None:
         self._bars, self._name, self._total, self._done = bars, name, total, 0
 
     def __enter__(self) -> Callable[[int], None]:
