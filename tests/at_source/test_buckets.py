@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from generated_contracts import edges
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from producers.at_source.buckets import bucket_problem, bucketing
@@ -62,6 +62,7 @@ def test_the_edge_of_a_list_stays(given_edges: list[float], value: float) -> Non
     )
 
 
+@example(10.0, [-0.0, 0.0, -1e-320])
 @given(st.one_of(WIDTHS, edges().map(tuple)), st.lists(st.floats(), max_size=20))
 def test_columns_are_bucketed_alike_to_the_bit(
     bucket: float | tuple[float, ...], values: list[float]
