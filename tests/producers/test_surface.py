@@ -22,6 +22,7 @@ def test_the_public_surface() -> None:
         "HindcastError",
         "InvalidEvent",
         "KafkaSettings",
+        "Logged",
         "PredictionLogger",
         "Stats",
         "StoreUnavailable",
