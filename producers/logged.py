@@ -15,7 +15,7 @@ from producers.complaints import Complaints
 from producers.errors import HindcastError, InvalidEvent
 from producers.ids import new_id, prediction_id_at
 from producers.model_rows import Decide, Row, answers_of_predict, answers_of_proba, feature_rows
-from producers.timing import PredictionFields, failure_of
+from producers.timing import check_names, failure_of
 from producers.values import identifier
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class Logged:
             TypeError: a field that there is not.
             InvalidEvent: a request_id that does not fit.
         """
-        PredictionFields(**fields)
+        check_names(fields)
         made = Request(request_id, entity_ids, fields)
         _requests.set((*_requests.get(), (self, made)))
         try:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from producers.intake import Stats
 
-_REASONS = (ledger.QUEUE_FULL, ledger.INVALID, ledger.OVERSIZE, ledger.CLOSED)
+# there from the beginning, with 0, so that the first loss is an increase; a sampled event is no loss
+_DROPPED = (ledger.QUEUE_FULL, ledger.INVALID, ledger.OVERSIZE, ledger.SPOOL_FULL, ledger.CLOSED)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -42,19 +43,20 @@ class Counted(Protocol):
 class ProducerMetric:
     """One metric: the field of `Stats` it shows, and what it means.
 
-    A field may count by reason; one that is a text is 1 unless it is empty. A field that `Stats` does not have is left out.
+    ``reasons`` are those that a field which counts by reason has from the beginning; None: it does not. A text counts as 1
+    unless it is empty.
     """
 
     name: str
     kind: Literal["counter", "gauge"]
     field: str
     meaning: str
-    by_reason: bool = False
+    reasons: tuple[str, ...] | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:
         """Names of its labels."""
-        return ("model", "reason") if self.by_reason else ("model",)
+        return ("model",) if self.reasons is None else ("model", "reason")
 
 
 PREFIX = "hindcast_producer_"
@@ -66,22 +68,29 @@ METRICS = (
     ProducerMetric(
         f"{PREFIX}failed_total",
         "counter",
-        "failed",
-        "Events that Kafka refused or did not acknowledge in time.",
+        "failures",
+        "Events that Kafka refused or did not acknowledge in time, by librdkafka's name of the error.",
+        reasons=(),
     ),
     ProducerMetric(
         f"{PREFIX}dropped_total",
         "counter",
         "dropped",
         "Events given up in this process, by reason.",
-        by_reason=True,
+        reasons=_DROPPED,
     ),
-    ProducerMetric(f"{PREFIX}spooled_total", "counter", "spooled", "Events written to the spool on disk."),
-    ProducerMetric(f"{PREFIX}replayed_total", "counter", "replayed", "Events delivered from the spool."),
+    ProducerMetric(
+        f"{PREFIX}spooled_total", "counter", "spooled", "Events laid on disk, as Kafka did not take them."
+    ),
+    ProducerMetric(
+        f"{PREFIX}replayed_total",
+        "counter",
+        "replayed",
+        "Events delivered from the disk, whoever laid them there.",
+    ),
     ProducerMetric(
         f"{PREFIX}waiting", "gauge", "waiting", "Events on their way: taken, and not yet settled."
     ),
-    ProducerMetric(f"{PREFIX}spool_bytes", "gauge", "spool_bytes", "Size of the spool on disk, in bytes."),
     ProducerMetric(
         f"{PREFIX}faulty",
         "gauge",
@@ -135,20 +144,17 @@ def samples(*logs: Counted) -> Iterator[tuple[ProducerMetric, dict[tuple[str, ..
     for metric in METRICS:
         values: Counter[tuple[str, ...]] = Counter()
         for model, its in stats:
-            for labels, value in _values(metric, getattr(its, metric.field, None)):
+            for labels, value in _values(metric, getattr(its, metric.field)):
                 values[(model, *labels)] += value
         yield metric, dict(values)
 
 
 def _values(metric: ProducerMetric, found: Any) -> Iterator[tuple[tuple[str, ...], int]]:
-    if metric.by_reason:
-        # a reason that is there from the beginning, with 0, makes its first loss an increase
-        for reason, count in {**dict.fromkeys(_REASONS, 0), **(found or {})}.items():
-            yield (reason,), count
-    elif isinstance(found, str):
-        yield (), int(bool(found))
-    elif found is not None:
-        yield (), found
+    if metric.reasons is None:
+        yield (), int(bool(found)) if isinstance(found, str) else found
+        return
+    for reason, count in {**dict.fromkeys(metric.reasons, 0), **(found or {})}.items():
+        yield (reason,), count
 
 
 def _family(metric: ProducerMetric) -> Any:

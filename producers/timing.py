@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
-from operator import attrgetter
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -34,7 +32,6 @@ def failure_of(error: BaseException) -> tuple[str, str]:
     return (FAILED if isinstance(error, Exception) else CANCELLED), name
 
 
-@dataclass(slots=True, kw_only=True, eq=False, repr=False)
 class PredictionFields:
     """What `PredictionLogger.prediction` takes besides id and event time, with its names and its defaults."""
 
@@ -61,13 +58,19 @@ class PredictionFields:
     model_version: str | None = None
     environment: str | None = None
 
-    def said(self) -> dict[str, Any]:
-        """Every field with its value."""
-        return dict(zip(_NAMES, _VALUES(self), strict=True))
+
+FIELDS = frozenset(PredictionFields.__annotations__)
 
 
-_NAMES = tuple(field.name for field in fields(PredictionFields))
-_VALUES = attrgetter(*_NAMES)
+def check_names(fields: Collection[str]) -> None:
+    """Find a misspelt field where it is written.
+
+    Raises:
+        TypeError: a name that is no field of a prediction.
+    """
+    unknown = sorted(set(fields) - FIELDS)
+    if unknown:
+        raise TypeError(f"a prediction has no field {', '.join(unknown)}")
 
 
 class TimedPrediction(PredictionFields):
@@ -100,7 +103,12 @@ class TimedPrediction(PredictionFields):
         TypeError: a field that there is not.
     """
 
+    # what is said stands in the instance's dictionary, and nothing else
     __slots__ = ("_began", "_event_time", "_log", "_prediction_id")
+    _log: PredictionLogger
+    _began: Any  # None before the entry, then nanoseconds
+    _event_time: datetime
+    _prediction_id: str
 
     def __init__(
         self,
@@ -111,14 +119,21 @@ class TimedPrediction(PredictionFields):
         event_time: datetime | None = None,
         **fields: Any,
     ) -> None:
-        super().__init__(**fields)
-        self._log = log
+        if not fields.keys() <= FIELDS:
+            check_names(fields)
         at = clock() // 1000 if event_time is None else micros("event_time", event_time)
-        self._event_time = _EPOCH + timedelta(microseconds=at)
-        self._prediction_id = (
-            prediction_id_at(at) if prediction_id is None else identifier("prediction_id", prediction_id)
-        )
-        self._began: int | None = None
+        keep = object.__setattr__
+        keep(self, "_log", log)
+        keep(self, "_began", None)
+        keep(self, "_event_time", _EPOCH + timedelta(microseconds=at))
+        its_id = prediction_id_at(at) if prediction_id is None else identifier("prediction_id", prediction_id)
+        keep(self, "_prediction_id", its_id)
+        self.__dict__.update(fields)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name not in FIELDS:
+            raise AttributeError(f"a prediction has no field {name} that can be set")
+        self.__dict__[name] = value
 
     @property
     def prediction_id(self) -> str:
@@ -133,24 +148,23 @@ class TimedPrediction(PredictionFields):
     def __enter__(self) -> Self:
         if self._began is not None:
             raise RuntimeError("a timed prediction is one prediction: call timed() for each")
-        self._began = time.perf_counter_ns()
+        object.__setattr__(self, "_began", time.perf_counter_ns())
         return self
 
     def __exit__(
         self, _kind: type[BaseException] | None, error: BaseException | None, _place: TracebackType | None
     ) -> None:
-        assert self._began is not None
         if self.latency_ms is None:
             self.latency_ms = (time.perf_counter_ns() - self._began) / 1e6
         if error is None:
-            self._say(self.said())
+            self._say(self.__dict__)
             return
         status, name = failure_of(error)
         self.status = status if self.status == "ok" else self.status
         self.error = name if self.error is None else self.error
         # nothing that is wrong with the event may hide what went wrong with the prediction
         try:
-            self._say(self.said())
+            self._say(self.__dict__)
         except Exception:  # noqa: BLE001 - the reason is above
             with contextlib.suppress(Exception):
                 self._say({"status": status, "error": name})

@@ -12,7 +12,7 @@ import pytest
 
 from producers import InvalidEvent, PredictionLogger
 from producers.testing import MemorySink
-from producers.timing import PredictionFields, TimedPrediction, failure_of
+from producers.timing import FIELDS, PredictionFields, TimedPrediction, failure_of
 
 NOON = datetime(2024, 9, 9, 12, 30, tzinfo=UTC)
 
@@ -50,7 +50,7 @@ def fails(event: TimedPrediction, failure: BaseException, **said: object) -> Non
 
 def test_what_is_set_inside_is_said_with_its_latency(log: PredictionLogger, sink: MemorySink) -> None:
     """The event has what was given and what was set, the id that was known inside, and a latency; the id carries the event's time."""
-    with TimedPrediction(log, features={"x": 1.0}, entity_id=17) as event:
+    with log.timed(features={"x": 1.0}, entity_id=17) as event:
         known = event.prediction_id
         event.score = 0.7
         event.decision = "leave"
@@ -72,25 +72,27 @@ def test_what_is_set_inside_is_said_with_its_latency(log: PredictionLogger, sink
     assert int(known.replace("-", "")[:12], 16) == milliseconds
 
 
-def test_the_time_is_that_of_the_start(log: PredictionLogger, sink: MemorySink) -> None:
+def test_the_time_is_that_of_the_start(sink: MemorySink) -> None:
     """The event's time is exact and from before the prediction; ids, times and latencies that the caller has are taken."""
     times = iter([1_700_000_000_123_456_789, 1_700_000_009_000_000_000])
-    with TimedPrediction(log, lambda: next(times)) as event:
+    log = PredictionLogger(model="m", sink=sink, clock=lambda: next(times))
+    with log.timed() as event:
         assert event.event_time == datetime.fromtimestamp(1_700_000_000, tz=UTC) + timedelta(
             microseconds=123_456
         )
     assert only(log, sink)["event_time"] == event.event_time
-    with TimedPrediction(log, prediction_id=7, event_time=NOON, latency_ms=3):
+    with log.timed(prediction_id=7, event_time=NOON, latency_ms=3):
         pass
     log.flush()
     second = sink.records("predictions")[1]
     assert (second["prediction_id"], second["event_time"], second["latency_ms"]) == ("7", NOON, 3.0)
+    log.close()
 
 
 def test_an_exception_is_an_event_and_passes(log: PredictionLogger, sink: MemorySink) -> None:
     """A failed prediction is said with its class and what was known, without its message, and the caller gets the exception itself."""
     raised = ModelGone("customer 17 has no income")
-    event = TimedPrediction(log, features={"x": 1.0})
+    event = log.timed(features={"x": 1.0})
     with pytest.raises(ModelGone) as caught, event:
         fails(event, raised, score=0.2)
     assert caught.value is raised
@@ -119,7 +121,7 @@ def test_what_is_no_failure_of_the_model_is_cancelled(
 ) -> None:
     """What ends a prediction from outside is told apart from what went wrong, and both pass."""
     assert failure_of(error) == (status, name)
-    with pytest.raises(type(error)), TimedPrediction(log):
+    with pytest.raises(type(error)), log.timed():
         raise error
     record = only(log, sink)
     assert (record["status"], record["error"]) == (status, name)
@@ -127,7 +129,7 @@ def test_what_is_no_failure_of_the_model_is_cancelled(
 
 def test_a_status_of_the_caller_stays(log: PredictionLogger, sink: MemorySink) -> None:
     """Who says what kind of failure it was is believed."""
-    event = TimedPrediction(log)
+    event = log.timed()
     with pytest.raises(TimeoutError), event:
         fails(event, TimeoutError(), status="timeout", error="upstream")
     record = only(log, sink)
@@ -136,7 +138,7 @@ def test_a_status_of_the_caller_stays(log: PredictionLogger, sink: MemorySink) -
 
 def test_a_failure_answered_by_the_service_may_be_said(log: PredictionLogger, sink: MemorySink) -> None:
     """An error set inside without an exception is a failed prediction too."""
-    with TimedPrediction(log) as event:
+    with log.timed() as event:
         event.error = "fallback"
     record = only(log, sink)
     assert (record["status"], record["error"]) == ("error", "fallback")
@@ -144,7 +146,7 @@ def test_a_failure_answered_by_the_service_may_be_said(log: PredictionLogger, si
 
 def test_a_misfit_is_said_at_the_end(log: PredictionLogger, sink: MemorySink) -> None:
     """A score that is none raises InvalidEvent with the field's name at the exit."""
-    with pytest.raises(InvalidEvent) as refusal, TimedPrediction(log) as event:
+    with pytest.raises(InvalidEvent) as refusal, log.timed() as event:
         event.score = "high"
     assert refusal.value.field == "score"
     assert log.stats.accepted == 0
@@ -152,7 +154,7 @@ def test_a_misfit_is_said_at_the_end(log: PredictionLogger, sink: MemorySink) ->
 
 def test_a_misfit_does_not_hide_a_failure(log: PredictionLogger, sink: MemorySink) -> None:
     """Where the block failed its exception passes, and the event is said without what does not fit."""
-    event = TimedPrediction(log, entity_id="e")
+    event = log.timed(entity_id="e")
     with pytest.raises(ModelGone), event:
         fails(event, ModelGone(), score="high")
     record = only(log, sink)
@@ -166,19 +168,19 @@ def test_a_misfit_does_not_hide_a_failure(log: PredictionLogger, sink: MemorySin
 def test_a_wrong_name_is_found(log: PredictionLogger) -> None:
     """A misspelt field is an error where it is written, and id and time are fixed."""
     with pytest.raises(TypeError, match="scroe"):
-        TimedPrediction(log, scroe=1.0)
-    with TimedPrediction(log) as event:
+        log.timed(scroe=1.0)
+    with log.timed() as event:
         with pytest.raises(AttributeError):
             event.scroe = 1.0  # type: ignore[attr-defined]
         with pytest.raises(AttributeError):
             event.prediction_id = "p"  # type: ignore[misc]
     with pytest.raises(InvalidEvent):
-        TimedPrediction(log, prediction_id="")
+        log.timed(prediction_id="")
 
 
 def test_one_is_for_one_prediction(log: PredictionLogger) -> None:
     """Entered a second time it would say another prediction under the same id, so it does not."""
-    event = TimedPrediction(log)
+    event = log.timed()
     with event:
         pass
     with pytest.raises(RuntimeError, match="call timed"), event:
@@ -194,7 +196,7 @@ def test_every_field_of_a_prediction_may_be_set() -> None:
         for name, parameter in inspect.signature(PredictionLogger.prediction).parameters.items()
         if name not in {"self", "prediction_id", "event_time"}
     }
-    offered = {name: p.default for name, p in inspect.signature(PredictionFields).parameters.items()}
+    offered = {name: getattr(PredictionFields, name) for name in FIELDS}
     assert offered == taken
 
 
@@ -202,7 +204,7 @@ def test_in_coroutines_each_has_its_own(log: PredictionLogger, sink: MemorySink)
     """Fifty tasks that overlap say fifty events; one that is cancelled says that it was."""
 
     async def serve(number: int, go: asyncio.Event) -> str:
-        with TimedPrediction(log, entity_id=number) as event:
+        with log.timed(entity_id=number) as event:
             await go.wait()
             event.score = number / 50
         return event.prediction_id

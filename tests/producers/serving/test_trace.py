@@ -14,6 +14,8 @@ from opentelemetry.propagate import inject
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
+from producers import Logged, PredictionLogger
+from producers.testing import MemorySink
 from producers.trace import NO_TRACE, current_trace, trace_of
 
 ROOT = Path(__file__).parents[3]
@@ -59,6 +61,28 @@ def test_a_span_that_is_not_sampled_is_named_too() -> None:
     with TracerProvider(sampler=ALWAYS_OFF).get_tracer("service").start_as_current_span("request") as span:
         assert not span.is_recording()
         assert current_trace()[0] == trace.format_trace_id(span.get_span_context().trace_id)
+
+
+def test_a_prediction_names_the_span_it_was_made_in(tracer: trace.Tracer) -> None:
+    """Said plainly, timed or by a model, a prediction has the ids of its span; what the caller states counts, and outside there are none."""
+
+    class Model:
+        def predict(self, rows: list[float]) -> list[float]:
+            return rows
+
+    sink = MemorySink()
+    with PredictionLogger(model="m", sink=sink) as log:
+        with tracer.start_as_current_span("request"):
+            here = current_trace()
+            log.prediction()
+            with log.timed(), tracer.start_as_current_span("model"):
+                pass
+            Logged(Model(), log).predict([0.5])
+            log.prediction(trace_id=TRACE, span_id=SPAN)
+        log.prediction()
+    said = [(event["trace_id"], event["span_id"]) for event in sink.records("predictions")]
+    assert said == [here, here, here, (TRACE, SPAN), NO_TRACE]
+    assert None not in here
 
 
 def test_opentelemetry_is_not_imported() -> None:
