@@ -32,7 +32,9 @@ _TOGETHER = 256
 _SOON_S = 0.1
 # seconds before a spool that was full, or Kafka that was away, is tried again
 _AGAIN_S = 1.0
-_LAST_POLLS = 10
+# a purged message is reported on by threads that a busy machine lets wait: so long (seconds) after the one before it
+_QUIET_S = 0.5
+_LAST_POLL_S = 0.02
 
 
 class Outgoing(NamedTuple):
@@ -134,9 +136,7 @@ class Delivery:
         """Lay in the spool what nobody acknowledged, or give it up; ``opened``: the sink was."""
         self._take_tables()
         if opened and self._sink.waiting():
-            self._sink.purge()
-            for _ in range(_LAST_POLLS):
-                self._sink.poll(0.02 if self._sink.waiting() else 0)
+            self._take_back()
         if self._replay is not None:
             self._replay.abandon()
             self._replay = None
@@ -145,6 +145,16 @@ class Delivery:
             pass
         while self._backlog:
             self._drop(self._take_first(), reasons.CLOSED if self._spool is None else reasons.SPOOL_FULL)
+
+    def _take_back(self) -> None:
+        """Have the sink give up what waits, and hear of each message for as long as reports come."""
+        self._sink.purge()
+        left, until = self._sink.waiting(), self._clock() + _QUIET_S
+        while left and self._clock() < until:
+            self._sink.poll(_LAST_POLL_S)
+            if self._sink.waiting() != left:
+                left, until = self._sink.waiting(), self._clock() + _QUIET_S
+        self._sink.poll(0)
 
     def lay_ledgers(self, producer_id: str, ledgers: Sequence[Ledgered]) -> None:
         """Lay ledgers in the spool that Kafka did not take: what they say is known when it is sent."""
