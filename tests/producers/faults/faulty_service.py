@@ -10,6 +10,7 @@ import mmap
 import os
 import struct
 import threading
+import time
 from functools import partial
 from pathlib import Path
 
@@ -21,9 +22,6 @@ from producers.limits import Limits
 from producers.settings import KafkaSettings
 from producers.spool import Spool
 
-MODEL, ENVIRONMENT = "m", "production"
-HOUR_US = 3_600_000_000
-FIRST_HOUR_US = 1_704_067_200_000_000  # 2024-01-01T00:00Z
 # what may wait in it is little, so that what its ledger says of itself is a narrow bound
 QUEUE, CLIENT_QUEUE = 400, 200
 PROPERTIES = {"delivery.timeout.ms": "1000", "queue.buffering.max.messages": str(CLIENT_QUEUE)}
@@ -33,9 +31,9 @@ EVENTS = 25
 PAUSE_S = 0.01
 
 
-def hour_of(number: int) -> int:
-    """The hour of event time of the events of this service, µs since 1970: each has one of its own."""
-    return FIRST_HOUR_US + number * HOUR_US
+def model_of(number: int) -> str:
+    """The model of this service's events: each has one of its own, and so an account of its own."""
+    return f"m{number}"
 
 
 def tell(prediction_id: str, outcome: str) -> None:
@@ -50,18 +48,18 @@ def channel_of(spool: Path) -> Channel:
     return Channel(KafkaSink(settings), None, Limits(events=QUEUE), spool=Spool(spool))
 
 
-def say(channel: Channel, number: int, name: str, *, settled: bool = True) -> str | None:
+def say(channel: Channel, number: int, name: str) -> str | None:
     """Say one event of a service; returns why it was dropped at once, or None."""
+    now = time.time_ns() // 1000
     record = prediction_record(
         prediction_id=name,
-        model=MODEL,
+        model=model_of(number),
         model_version="1",
-        environment=ENVIRONMENT,
-        event_time=hour_of(number),
+        environment="production",
+        event_time=now,
         features={"x": 0.5, "airport": "JFK"},
     )
-    told = partial(tell, name) if settled else None
-    return channel.say_record("predictions", record, time=hour_of(number), settled=told)
+    return channel.say_record("predictions", record, time=now, settled=partial(tell, name))
 
 
 def serve(spool: str, number: int, counts: str) -> None:

@@ -26,7 +26,7 @@ class Life:
     """What one service said of itself.
 
     Attributes:
-        number: of the service; the events of each are of another hour.
+        number: of the service; the events of each are of another model.
         producer_id: its own.
         accepted: events it took, one less per thread at most.
         told: prediction ids by what was reported of them.
