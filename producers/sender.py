@@ -248,12 +248,14 @@ class Sender:
                 )
             except (ContractError, TransientError, ConfigError, SinkFull, SinkRefused) as error:
                 # a later ledger carries the same counts, so one that finds no room is not worth waiting for
+                self._intake.tell_again(record)
                 self._complaints.say("ledger", f"a ledger was not sent: {type(error).__name__}")
         return sent
 
     def _ledger_report(self, ledgered: Ledgered, refusal: Refusal | None, _message: Sent) -> None:
         ledgered.delivered = refusal is None
         if refusal is not None:
+            self._intake.tell_again(ledgered.record)
             self._complaints.say("ledger", f"a ledger was not delivered: {refusal.name()}")
 
     def _wind_up(self, *, opened: bool) -> None:
@@ -267,7 +269,9 @@ class Sender:
             end = max(self._deadline, time.monotonic() + LAST_WORDS_S / 2)
             while self._sink.waiting() and time.monotonic() < end:
                 self._sink.poll(IDLE_S)
-            self._delivery.lay_ledgers(self._intake.producer_id, [one for one in last if not one.delivered])
+            self._delivery.lay_ledgers(
+                self._intake.producer_id, [one for one in last if one.value and not one.delivered]
+            )
             self._say_losses()
             self._sink.close()
         self._delivery.close()

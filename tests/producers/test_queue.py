@@ -179,6 +179,24 @@ def test_only_what_is_handed_on_has_a_number(log: PredictionLogger, sink: Memory
     assert log.stats.dropped == {"invalid": 5}
 
 
+def test_a_ledger_that_did_not_arrive_is_followed_by_another() -> None:
+    """What a lost ledger had to say is said again, although nothing has changed since."""
+    sink = MemorySink()
+    sink.refuse = {"ledger": "_MSG_TIMED_OUT"}
+    log = PredictionLogger(model="m", sink=sink)
+    log.prediction()
+    assert log.flush() == 0
+    assert sink.records("ledger") == []
+    sink.refuse = {}
+
+    def told() -> bool:
+        log.flush()
+        return [row["delivered"] for row in sink.records("ledger")] == [1]
+
+    eventually(told, saying="the ledger")
+    log.close()
+
+
 def test_the_ledger_is_sent_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without flush and close a ledger says what changed, and later, when nothing did, that the producer lives."""
     monkeypatch.setattr("producers.sender.LEDGER_S", 0.05)
