@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -179,21 +180,22 @@ def test_only_what_is_handed_on_has_a_number(log: PredictionLogger, sink: Memory
     assert log.stats.dropped == {"invalid": 5}
 
 
-def test_a_ledger_that_did_not_arrive_is_followed_by_another() -> None:
-    """What a lost ledger had to say is said again, although nothing has changed since."""
+def test_ledgers_that_did_not_arrive_are_followed_by_others() -> None:
+    """What lost ledgers had to say is said again, of every hour, although nothing has changed since."""
     sink = MemorySink()
     sink.refuse = {"ledger": "_MSG_TIMED_OUT"}
     log = PredictionLogger(model="m", sink=sink)
-    log.prediction()
+    for hour in (10, 11):
+        log.prediction(event_time=datetime(2024, 9, 9, hour, tzinfo=UTC))
     assert log.flush() == 0
     assert sink.records("ledger") == []
     sink.refuse = {}
 
     def told() -> bool:
         log.flush()
-        return [row["delivered"] for row in sink.records("ledger")] == [1]
+        return sorted(row["hour"].hour for row in sink.records("ledger")) == [10, 11]
 
-    eventually(told, saying="the ledger")
+    eventually(told, saying="both ledgers")
     log.close()
 
 

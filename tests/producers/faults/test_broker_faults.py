@@ -61,9 +61,7 @@ def test_a_broker_that_stops_and_starts_loses_nothing_of_a_spool(
     settings: KafkaSettings, own_kafka: OwnKafka, read_all: ReadAll, tmp_path: Path
 ) -> None:
     """With a spool every event is in the log once Kafka is back, and each is counted as delivered or as spooled and replayed."""
-    log = PredictionLogger(
-        model="m", kafka=replace(settings, properties=IMPATIENT), spool=tmp_path / "spool"
-    )
+    log = PredictionLogger(model="m", kafka=replace(settings, properties=IMPATIENT), spool=tmp_path / "spool")
     said: list[str] = []
     with traffic(lambda: said.append(log.prediction(score=0.5))):
         eventually(lambda: log.stats.delivered > 50, saying="traffic")
@@ -128,9 +126,7 @@ def test_a_fork_amid_traffic_while_kafka_is_silent(
     settings: KafkaSettings, own_kafka: OwnKafka, read_all: ReadAll, tmp_path: Path
 ) -> None:
     """Children that are forked from a service that is spooling lay their own events beside its, and all of them arrive."""
-    log = PredictionLogger(
-        model="m", kafka=replace(settings, properties=IMPATIENT), spool=tmp_path / "spool"
-    )
+    log = PredictionLogger(model="m", kafka=replace(settings, properties=IMPATIENT), spool=tmp_path / "spool")
     said: list[str] = []
     with traffic(lambda: said.append(log.prediction(score=0.5))):
         eventually(lambda: log.stats.delivered > 50, saying="traffic")
