@@ -19,7 +19,7 @@ from producers.errors import HindcastError
 from producers.intake import Intake
 from producers.ledger import Tally
 from producers.said import Settled
-from producers.sink import FOR_GOOD, Refusal, Report, Sent, Sink, SinkFull, SinkRefused
+from producers.sink import FOR_GOOD, Refusal, Report, Sent, Sink, SinkFull, SinkRefused, take_back
 
 if TYPE_CHECKING:
     from producers.spool import Spool, Spooled
@@ -32,9 +32,6 @@ _TOGETHER = 256
 _SOON_S = 0.1
 # seconds before a spool that was full, or Kafka that was away, is tried again
 _AGAIN_S = 1.0
-# a purged message is reported on by threads that a busy machine lets wait: so long (seconds) after the one before it
-_QUIET_S = 0.5
-_LAST_POLL_S = 0.02
 
 
 class Outgoing(NamedTuple):
@@ -136,7 +133,7 @@ class Delivery:
         """Lay in the spool what nobody acknowledged, or give it up; ``opened``: the sink was."""
         self._take_tables()
         if opened and self._sink.waiting():
-            self._take_back()
+            take_back(self._sink, self._clock)
         if self._replay is not None:
             self._replay.abandon()
             self._replay = None
@@ -145,16 +142,6 @@ class Delivery:
             pass
         while self._backlog:
             self._drop(self._take_first(), reasons.CLOSED if self._spool is None else reasons.SPOOL_FULL)
-
-    def _take_back(self) -> None:
-        """Have the sink give up what waits, and hear of each message for as long as reports come."""
-        self._sink.purge()
-        left, until = self._sink.waiting(), self._clock() + _QUIET_S
-        while left and self._clock() < until:
-            self._sink.poll(_LAST_POLL_S)
-            if self._sink.waiting() != left:
-                left, until = self._sink.waiting(), self._clock() + _QUIET_S
-        self._sink.poll(0)
 
     def lay_ledgers(self, producer_id: str, ledgers: Sequence[Ledgered]) -> None:
         """Lay ledgers in the spool that Kafka did not take: what they say is known when it is sent."""
