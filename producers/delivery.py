@@ -19,7 +19,7 @@ from producers.errors import HindcastError
 from producers.intake import Intake
 from producers.ledger import Tally
 from producers.said import Settled
-from producers.sink import FOR_GOOD, Refusal, Report, Sent, Sink, SinkFull, SinkRefused
+from producers.sink import FOR_GOOD, Refusal, Report, Sent, Sink, SinkFull, SinkRefused, take_back
 
 if TYPE_CHECKING:
     from producers.spool import Spool, Spooled
@@ -32,7 +32,6 @@ _TOGETHER = 256
 _SOON_S = 0.1
 # seconds before a spool that was full, or Kafka that was away, is tried again
 _AGAIN_S = 1.0
-_LAST_POLLS = 10
 
 
 class Outgoing(NamedTuple):
@@ -134,9 +133,7 @@ class Delivery:
         """Lay in the spool what nobody acknowledged, or give it up; ``opened``: the sink was."""
         self._take_tables()
         if opened and self._sink.waiting():
-            self._sink.purge()
-            for _ in range(_LAST_POLLS):
-                self._sink.poll(0.02 if self._sink.waiting() else 0)
+            take_back(self._sink, self._clock)
         if self._replay is not None:
             self._replay.abandon()
             self._replay = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import Counter, deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from producers import ledger as reasons
@@ -155,6 +156,12 @@ class Intake:
                     self.producer_id, sent_at, queue_limit=queue_limit, everything=everything, closing=closing
                 )
             )
+
+    def tell_again(self, record: Mapping[str, object]) -> None:
+        """Have a ledger's account sent again: this one did not arrive, and nothing may change there any more."""
+        with self.lock:
+            account = (str(record["model"]), str(record["environment"]), str(record["stream"]))
+            self._ledger.tally(*account, int(str(record["hour"]))).changed = True
 
     def touch(self) -> None:
         """As `Ledger.touch`."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 QUEUED_MESSAGES = 100_000
 QUEUED_KIB = 65_536
+UNLIMITED = 2**31 - 1
 DELIVERY_TIMEOUT_MS = 120_000
 # the same where a spool takes what is not delivered: what waits in memory would be lost with the process
 BRIEF_TIMEOUT_MS = 10_000
@@ -42,7 +43,7 @@ class KafkaSink:
     """
 
     def __init__(self, settings: KafkaSettings) -> None:
-        self.capacity = QUEUED_MESSAGES
+        self.capacity = _capacity(settings)
         self._settings = settings
         self._timeout_ms = DELIVERY_TIMEOUT_MS
         self._producer: Any = None
@@ -198,6 +199,12 @@ class KafkaSink:
 
     def _complain(self, name: str) -> None:
         self._complaints.append(f"Kafka at {self._settings.bootstrap}: {name}")
+
+
+def _capacity(settings: KafkaSettings) -> int:
+    stated = settings.properties.get("queue.buffering.max.messages", "").strip()
+    # what is no number is refused when the sink is opened; 0 is no limit
+    return (int(stated) or UNLIMITED) if stated.isdecimal() else QUEUED_MESSAGES
 
 
 def _is_fatal(error: Any) -> bool:

@@ -80,6 +80,7 @@ class Sender:
         self._next_ledger = self._next_sign = time.monotonic() + LEDGER_S
         self._tried = threading.Event()
         self._stopping = threading.Event()
+        self._ended = threading.Event()
         self._deadline = 0.0
         self._thread = threading.Thread(target=self._run, name="hindcast-sender", daemon=True)
         self._thread.start()
@@ -107,7 +108,7 @@ class Sender:
     def close(self, timeout: float) -> None:
         """Flush, lay in the spool or give up what still waits, send the last ledger and end the thread.
 
-        At most ``timeout`` + 1 s.
+        At most ``timeout`` + 1 s, and after that only while events are laid or counted: a full queue takes a busy machine longer.
         """
         end = time.monotonic() + timeout
         patience = max(0.0, timeout - min(LAST_WORDS_S, timeout / 4))
@@ -117,7 +118,8 @@ class Sender:
         self._intake.closed = True
         self._deadline = end
         self._stopping.set()
-        self._thread.join(max(0.0, end - time.monotonic()) + LAST_WORDS_S)
+        self._ended.wait(max(0.0, end - time.monotonic()))
+        Patience(lambda: self._intake.stats().waiting, LAST_WORDS_S).outlasts(self._ended)
         self._intake.give_up_rest()
 
     def _wait_for(self, marker: Marker, timeout: float) -> None:
@@ -125,6 +127,12 @@ class Sender:
         marker.reached.wait(timeout + RETRY_S)
 
     def _run(self) -> None:
+        try:
+            self._work()
+        finally:
+            self._ended.set()
+
+    def _work(self) -> None:
         opened = self._open()
         while opened and not self._stopping.is_set():
             try:
@@ -240,12 +248,14 @@ class Sender:
                 )
             except (ContractError, TransientError, ConfigError, SinkFull, SinkRefused) as error:
                 # a later ledger carries the same counts, so one that finds no room is not worth waiting for
+                self._intake.tell_again(record)
                 self._complaints.say("ledger", f"a ledger was not sent: {type(error).__name__}")
         return sent
 
     def _ledger_report(self, ledgered: Ledgered, refusal: Refusal | None, _message: Sent) -> None:
         ledgered.delivered = refusal is None
         if refusal is not None:
+            self._intake.tell_again(ledgered.record)
             self._complaints.say("ledger", f"a ledger was not delivered: {refusal.name()}")
 
     def _wind_up(self, *, opened: bool) -> None:
@@ -259,7 +269,9 @@ class Sender:
             end = max(self._deadline, time.monotonic() + LAST_WORDS_S / 2)
             while self._sink.waiting() and time.monotonic() < end:
                 self._sink.poll(IDLE_S)
-            self._delivery.lay_ledgers(self._intake.producer_id, [one for one in last if not one.delivered])
+            self._delivery.lay_ledgers(
+                self._intake.producer_id, [one for one in last if one.value and not one.delivered]
+            )
             self._say_losses()
             self._sink.close()
         self._delivery.close()

@@ -18,6 +18,10 @@ FOR_GOOD = frozenset(
     {TOO_LARGE, "INVALID_MSG_SIZE", "INVALID_RECORD", "INVALID_TIMESTAMP", "POLICY_VIOLATION"}
 )
 
+# a purged message is reported on by threads that a busy machine lets wait: so long (seconds) after the one before it
+_QUIET_S = 0.5
+_POLL_S = 0.02
+
 
 class Refusal(Protocol):
     """Why a message was not delivered."""
@@ -127,3 +131,14 @@ class Sink(Protocol):
 
     def for_child(self) -> Sink:
         """An unopened sink like this one, for a forked child, where this one must never be touched again."""
+
+
+def take_back(sink: Sink, clock: Callable[[], float]) -> None:
+    """Have a sink give up what waits, and hear of each message for as long as reports come."""
+    sink.purge()
+    left, until = sink.waiting(), clock() + _QUIET_S
+    while left and clock() < until:
+        sink.poll(_POLL_S)
+        if sink.waiting() != left:
+            left, until = sink.waiting(), clock() + _QUIET_S
+    sink.poll(0)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -177,6 +178,25 @@ def test_only_what_is_handed_on_has_a_number(log: PredictionLogger, sink: Memory
     assert log.flush() == 0
     assert [record["sequence"] for record in sink.records("predictions")] == [0, 1, 2, 3, 4]
     assert log.stats.dropped == {"invalid": 5}
+
+
+def test_ledgers_that_did_not_arrive_are_followed_by_others() -> None:
+    """What lost ledgers had to say is said again, of every hour, although nothing has changed since."""
+    sink = MemorySink()
+    sink.refuse = {"ledger": "_MSG_TIMED_OUT"}
+    log = PredictionLogger(model="m", sink=sink)
+    for hour in (10, 11):
+        log.prediction(event_time=datetime(2024, 9, 9, hour, tzinfo=UTC))
+    assert log.flush() == 0
+    assert sink.records("ledger") == []
+    sink.refuse = {}
+
+    def told() -> bool:
+        log.flush()
+        return sorted(row["hour"].hour for row in sink.records("ledger")) == [10, 11]
+
+    eventually(told, saying="both ledgers")
+    log.close()
 
 
 def test_the_ledger_is_sent_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:

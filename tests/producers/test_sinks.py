@@ -281,6 +281,15 @@ def test_a_log_that_is_away_is_complained_of() -> None:
     assert "Kafka at 127.0.0.1:1" in eventually(check, saying="a complaint")[0]
 
 
+@pytest.mark.parametrize(
+    ("stated", "capacity"), [(None, 100_000), ("250", 250), ("0", 2**31 - 1), ("many", 100_000)]
+)
+def test_the_capacity_is_what_the_client_is_told(stated: str | None, capacity: int) -> None:
+    """A queue that the user makes larger or smaller is what the ledger says may be lost; nonsense is refused at the start."""
+    properties = {} if stated is None else {"queue.buffering.max.messages": stated}
+    assert KafkaSink(KafkaSettings("127.0.0.1:1", properties=properties)).capacity == capacity
+
+
 def test_a_producer_that_died_is_replaced(settings: KafkaSettings) -> None:
     """After a fatal error the sink is full until it has another producer, and sends with that; poll raises nothing."""
     small = Topic("small", "k", (), 1, (), (), max_message_bytes=1000)

@@ -36,7 +36,7 @@ from stream_processors.recorder import recorder_group
 from stream_processors.recorder.pauses import committed_places
 from stream_processors.settings import ClickHouseSettings
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 def example(schema: str, **other: Any) -> dict[str, Any]:
