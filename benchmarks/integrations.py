@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,10 +73,7 @@ def logged(log: PredictionLogger, runs: int, direct: float) -> None:
         frame = pd.DataFrame(array, columns=NAMES)
         model = Logged(Free(rows), log, features=NAMES, strict=True)
         for kind, inputs in (("array", array), ("frame", frame)):
-            per_row = (
-                least_us(log, runs, lambda model=model, inputs=inputs: model.predict_proba(inputs), calls)
-                / rows
-            )
+            per_row = least_us(log, runs, partial(model.predict_proba, inputs), calls) / rows
             say(f"logged_{kind}_of_{rows}_us_per_row", per_row, "us", runs * calls * rows)
             say(f"logged_{kind}_of_{rows}_vs_prediction", per_row / direct, "ratio", runs * calls * rows)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.parser import text_string_to_metric_families
+from waiting import eventually
 
 from producers import KafkaSettings, PredictionLogger
 from producers.metrics import CONTENT_TYPE, METRICS, ProducerCollector, render
@@ -63,7 +65,7 @@ def test_a_fault_is_shown(registry: CollectorRegistry) -> None:
     log = PredictionLogger(model="m", kafka=KafkaSettings("127.0.0.1:1", properties={"no.such.setting": "1"}))
     log.prediction()
     registry.register(ProducerCollector(log))
-    log.flush(10)
+    eventually(lambda: log.stats.fault, saying="the fault")
     assert registry.get_sample_value(f"{PREFIX}faulty", {"model": "m"}) == 1
     log.close(0.1)
 
@@ -111,3 +113,9 @@ def test_text_needs_no_client() -> None:
     )
     assert 'hindcast_producer_accepted_total{model="m"} 0' in done.stdout
     assert done.stdout.rstrip().endswith("[]")
+
+
+def test_the_page_lists_every_metric() -> None:
+    """docs/logging.md names each metric of a logger, and no other."""
+    page = (ROOT / "docs" / "logging.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"`(hindcast_producer_\w+)`", page)) == {metric.name for metric in METRICS}

@@ -16,7 +16,7 @@ from waiting import eventually
 from producers.codec import decode
 from producers.forks import WARNING
 from producers.settings import KafkaSettings
-from stream_processors.kafka import Message
+from stream_processors.kafka import Message, end_offsets, reader
 
 ReadAll = Callable[[str], list[Message]]
 BIN = Path(sys.executable).parent
@@ -73,6 +73,7 @@ def test_every_event_of_every_worker_arrives_once(
         server.end()
         said = server.said()
     assert "Traceback" not in said, said
+    assert all(answer["began_anew"] == (answer["pid"] != answer["loaded_by"]) for answer in answers)
     found = records(read_all("predictions"))
     told = {prediction_id: str(answer["pid"]) for answer in answers for prediction_id in answer["ids"]}
     assert Counter(event["prediction_id"] for event in found) == Counter(dict.fromkeys(told, 1)), said
@@ -123,3 +124,19 @@ def test_uwsgi_without_hooks_is_warned_of(settings: KafkaSettings, tmp_path: Pat
     with served(hooked, settings, tmp_path, {"SAYS_AT_IMPORT": "1"}) as server:
         assert "pid" in server.get("/?n=1")
         assert WARNING not in server.said()
+
+
+def test_the_first_worker_of_a_uwsgi_without_master_is_no_child(
+    settings: KafkaSettings, read_all: ReadAll, tmp_path: Path
+) -> None:
+    """There the process that loaded the service serves too: it goes on, and only the other one begins anew."""
+    alone = [word for word in UWSGI if word != "--master"]
+    with served(alone, settings, tmp_path) as server:
+        answers = both_workers(server)
+        assert {answer["began_anew"] for answer in answers} == {False, True}
+        assert all(answer["began_anew"] == (answer["pid"] != answer["loaded_by"]) for answer in answers)
+        told = sorted(prediction_id for answer in answers for prediction_id in answer["ids"])
+        client, topic = reader(settings), settings.topic("predictions")
+        eventually(lambda: sum(end_offsets(client, topic, range(4)).values()) >= len(told), saying="delivery")
+        client.close()
+    assert sorted(event["prediction_id"] for event in records(read_all("predictions"))) == told
