@@ -27,6 +27,7 @@ from producers.prediction_writer import PredictionSaid, PredictionWriter
 from producers.testing import MemorySink
 
 NAMES = st.text(max_size=5)
+MIB = 1024 * 1024
 
 
 @pytest.fixture
@@ -127,19 +128,34 @@ def outcome(make: Callable[[], object]) -> object:
         return refusal.field
 
 
-def test_writers_forget() -> None:
-    """Features that nobody has seen before, models without end, words without end: what is remembered has a bound."""
+@pytest.mark.parametrize(
+    "odd",
+    [
+        lambda number: ("m", said(features={f"{number}-{place}": 1.0 for place in range(5_000)})),
+        lambda number: ("m", said(features={"f" * MIB + str(number): 1.0})),
+        lambda number: ("m", said(model_version="v" * MIB + str(number))),
+        lambda number: ("m" * MIB + str(number), said()),
+    ],
+)
+def test_writers_forget(odd: Callable[[int], tuple[str, PredictionSaid]]) -> None:
+    """Names, words and models that nobody has seen before, without end: what is remembered has a bound."""
     mine = Writers()
     mine.handed("m", (), said(features={"f": 1.0}))
     tracemalloc.start()
     try:
-        for number in range(400):
-            mine.handed("m", (), said(features={f"{number}-{place}": 1.0 for place in range(1_000)}))
-            mine.handed(f"m{number}", (), said(features={"f" * 10_000 + str(number): "x" * 1_000}))
-            mine.handed(f"m{number}" * 1_000, (), said(model_version="v" * 10_000, environment="e" * 10_000))
-        _, peak = tracemalloc.get_traced_memory()
+        for number in range(60):
+            model, event = odd(number)
+            mine.handed(model, (), event)
+        del model, event
+        kept, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    # 400 sets of a thousand names alone would be far more than this
-    assert peak < 10 * writers_module.CHARACTERS
-    assert len(mine._writers) <= writers_module.MODELS
+    assert kept < 20 * MIB
+
+
+def test_models_are_forgotten_too() -> None:
+    """A writer each, and no more than so many."""
+    mine = Writers()
+    for number in range(3 * writers_module.MODELS):
+        mine.handed(f"m{number}", (), said())
+        assert len(mine._writers) <= writers_module.MODELS
