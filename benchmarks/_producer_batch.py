@@ -60,9 +60,7 @@ def batch_rows(bootstrap: str) -> None:
         ours, theirs = [], []
         for _ in range(ROUNDS):
             ours.append(_timed(lambda: _sent(log, batch, features)))
-            theirs.append(
-                _timed(lambda: _produced(client, settings.topic("predictions"), messages, rows))
-            )
+            theirs.append(_timed(lambda: _produced(client, settings.topic("predictions"), messages, rows)))
         assert log.stats.delivered == 20_000 + ROUNDS * rows, log.stats
     cpu, wall = (min(seconds) for seconds in zip(*ours, strict=True))
     say("batch_rows_per_s", rows / cpu, "rows/s per core", rows)
