@@ -65,6 +65,9 @@ class Delivery:
     def __init__(
         self, intake: Intake, sink: Sink, spool: Spool | None, clock: Callable[[], float] = time.monotonic
     ) -> None:
+        if spool is not None:
+            # now, on the caller's thread: a fork must not fall into an import of the sender's
+            import producers.spool.segment_sending  # noqa: F401
         self._intake = intake
         self._sink = sink
         self._spool = spool

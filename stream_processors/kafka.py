@@ -142,7 +142,7 @@ def create_topics(
     """Create the topics that do not exist; returns the full names created.
 
     Raises:
-        BrokerUnavailable: no answer within 10 s.
+        BrokerUnavailable: no answer within 10 s, or no leader for a new partition within a minute.
         ConfigError: the broker refuses a topic.
     """
     client = admin(settings)
@@ -174,7 +174,7 @@ def create_topics(
     return sorted(created)
 
 
-def _await_leaders(client: AdminClient, created: Mapping[str, int], *, within: float = 10.0) -> None:
+def _await_leaders(client: AdminClient, created: Mapping[str, int], *, within: float = 60.0) -> None:
     """Return when every partition answers: a topic is created before its leaders know that they lead it."""
     limit = monotonic() + within
     for topic, partitions in created.items():
