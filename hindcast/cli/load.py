@@ -101,7 +101,7 @@ def _first_event(source: Source, events: FileRows) -> dict[str, Any]:
         raise ConfigError(f"{source.path} has no rows")
     table, asked, sink = events.prepared(piece.slice(0, 1), 0), events.mapping.asked, MemorySink()
     events.rows(table, 0)
-    with PredictionLogger(model=asked.model, categorical=asked.categorical, sink=sink) as log:
+    with PredictionLogger(model=asked.model, categorical=asked.categorical, sink=sink, spool="") as log:
         send: Any = log.predictions if asked.name == "prediction" else log.labels
         send(table, **events.arguments())
         log.flush()
@@ -157,7 +157,7 @@ def _done(what: Load, state: LoadState, settings: KafkaSettings, bars: Bars) -> 
             with bars.counted("checked", what.source.rows) as moved:
                 total = what.check(_now(), moved)
             state.save(checked=True, total=total)
-        log = PredictionLogger(model=asked.model, kafka=settings, categorical=asked.categorical)
+        log = PredictionLogger(model=asked.model, kafka=settings, categorical=asked.categorical, spool="")
         with bars.counted("loaded", state.progress.total) as moved, log:
             moved(state.progress.rows)
             what.send(log, state, moved)

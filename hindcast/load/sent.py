@@ -63,6 +63,11 @@ class SentRows:
                 )
         self._refuse_loss(stats)
         self.note()
+        done, handed_on = self._state.progress.rows, self._before.rows + sum(rows for rows, _ in self._pieces)
+        if done < handed_on:
+            raise BrokerUnavailable(
+                f"{handed_on - done:,} rows are not known to be in Kafka: the same command goes on after row {done:,}"
+            )
         self._state.save(done=True)
 
     def note(self) -> None:

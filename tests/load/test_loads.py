@@ -146,6 +146,29 @@ def test_rows_that_kafka_loses_end_a_load_where_they_were(history_file: Path, tm
     assert len(sink.records("predictions")) == 5_000
 
 
+def test_rows_that_nobody_counts_are_not_done(
+    history_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What went another way than into Kafka, such as into a spool, is not called loaded."""
+    monkeypatch.setattr(source, "PIECE_ROWS", 5_000)
+    sink = MemorySink()
+
+    class Elsewhere(PredictionLogger):
+        def predictions(self, table: Any, **arguments: Any) -> list[str]:
+            return super().predictions(table.slice(0, 4_000), **arguments)
+
+    with state_at(tmp_path / "state") as state:
+        log = Elsewhere(model="churn", categorical=("zip",), sink=sink)
+        with (
+            log,
+            pytest.raises(
+                BrokerUnavailable, match=r"1,000 rows are not known to be in Kafka: .* after row 4,000"
+            ),
+        ):
+            load_of(history_file).send(log, state, Told())
+        assert (state.progress.rows, state.progress.done) == (4_000, False)
+
+
 def test_a_log_that_says_nothing_ends_a_load(
     history_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
