@@ -89,6 +89,7 @@ class MemorySink:
         self._pace = pace
         self._waiting: deque[tuple[Message, Report] | _Table] = deque()
         self._purged: list[tuple[Message, Report]] = []
+        self._late = False
         self._arrival = threading.Event()
 
     def records(self, stream: str) -> list[dict[str, Any]]:
@@ -123,6 +124,10 @@ class MemorySink:
         if self._pace or (not self._purged and (self.away or not self._waiting)):
             self._arrival.clear()
             self._arrival.wait(seconds)
+        if self._late:
+            self._late = False
+            for message, report in self._given_up(TIMED_OUT):
+                report(_Refusal(TIMED_OUT), _Sent(message))
         while self._purged:
             message, report = self._purged.pop()
             report(_Refusal(PURGED), _Sent(message))
@@ -161,9 +166,9 @@ class MemorySink:
         self._purged.clear()
 
     def time_out(self) -> None:
-        """Report what waits as not delivered in time, as a real log does that is away for long."""
-        for message, report in self._given_up(TIMED_OUT):
-            report(_Refusal(TIMED_OUT), _Sent(message))
+        """Have the next `poll` report what waits as not delivered in time, as a real log does that is away for long."""
+        self._late = True
+        self._arrival.set()
 
     def be_brief(self) -> None:
         """Memory is as brief as it is told to be; see `time_out`."""

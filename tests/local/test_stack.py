@@ -117,7 +117,10 @@ def test_the_supervisors_death_leaves_nothing_running_and_the_data_stay(tmp_path
     assert not stack.running()
     assert stack.status()["running"] is False
     stack.up(StackOptions(processors={}, lay_road=no_road))
-    assert stack.environment() == before
+    changed = {name for name, value in stack.environment().items() if before.get(name) != value}
+    # a port that another program took in the meantime is replaced, and two in so short a time are none
+    assert changed <= {"HINDCAST_KAFKA"} or changed <= {"HINDCAST_CLICKHOUSE"}
+    assert stack.environment().keys() == before.keys()
     assert stack.down()
     assert not stack.down()
 

@@ -23,7 +23,7 @@ Make = Callable[..., PredictionLogger]
 @pytest.fixture
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     """Makes loggers of one service that share a spool and look again soon."""
-    monkeypatch.setattr("producers.delivery._AGAIN_S", 0.05)
+    monkeypatch.setattr("producers.delivery._AGAIN_S", 0.3)
 
     def made(sink: MemorySink, **more: Any) -> PredictionLogger:
         return PredictionLogger(model="m", model_version="1", sink=sink, spool=tmp_path / "spool", **more)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -145,24 +146,25 @@ def test_what_a_crash_left_of_a_first_append_is_a_segment_without_messages(tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_may_not_be_read_is_passed_over(tmp_path: Path) -> None:
+def test_what_may_not_be_read_is_passed_over() -> None:
     """Another user's segment: the rest is delivered."""
     if os.geteuid() != 0:
         pytest.skip("only the superuser can give a file away")
-    theirs = Spool(tmp_path)
-    theirs.append(messages(0, 1))
-    theirs.close()
-    tmp_path.chmod(0o777)
-    for place in (tmp_path.parent, tmp_path.parent.parent):
-        place.chmod(0o755)
-    os.seteuid(NOBODY)
-    try:
-        spool = Spool(tmp_path)
-        spool.append(messages(1, 2))
-        assert numbers(delivered(spool)) == [1]
-    finally:
-        os.seteuid(0)
-    assert numbers(delivered(Spool(tmp_path))) == [0]
+    # not below pytest's own directories, which are for one user alone
+    with tempfile.TemporaryDirectory() as made:
+        directory = Path(made)
+        theirs = Spool(directory)
+        theirs.append(messages(0, 1))
+        theirs.close()
+        directory.chmod(0o777)
+        os.seteuid(NOBODY)
+        try:
+            spool = Spool(directory)
+            spool.append(messages(1, 2))
+            assert numbers(delivered(spool)) == [1]
+        finally:
+            os.seteuid(0)
+        assert numbers(delivered(Spool(directory))) == [0]
 
 
 def test_a_segment_deleted_by_others_is_no_trouble(tmp_path: Path) -> None:
