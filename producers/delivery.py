@@ -200,8 +200,7 @@ class Delivery:
         if self._spool is None or name in FOR_GOOD:
             self._lose(event.tally, name, event.settled)
             return
-        if not self._away:
-            self._away, self._look_again = True, self._clock() + _AGAIN_S
+        self._went_away()
         self._intake.behind += 1
         self._keep(event)
 
@@ -257,8 +256,7 @@ class Delivery:
         """A row came back: it waits for the spool, if another time may help."""
         if name in FOR_GOOD:
             return False
-        if not self._away:
-            self._away, self._look_again = True, self._clock() + _AGAIN_S
+        self._went_away()
         self._keep_row(rows, place)
         return True
 
@@ -351,7 +349,7 @@ class Delivery:
                 self._look_again = 0.0
                 self._count_replayed(replay)
             else:
-                self._away, self._look_again = True, self._clock() + _AGAIN_S
+                self._went_away()
 
     def _begun(self) -> SegmentSending | None:
         assert self._spool is not None
@@ -365,6 +363,10 @@ class Delivery:
         return (
             None if segment is None else SegmentSending(segment, self._spool, self._sink, heard=self._heard)
         )
+
+    def _went_away(self) -> None:
+        """Kafka did not take a message: it is asked again after a moment, and what comes meanwhile is laid."""
+        self._away, self._look_again = True, self._clock() + _AGAIN_S
 
     def _heard(self) -> None:
         self._away = False

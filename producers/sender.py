@@ -161,7 +161,13 @@ class Sender:
 
     def _turn(self) -> None:
         """Hand on a few events, then let librdkafka report and other threads run."""
-        items = self._intake.take(LONG_TURN if self._intake.queued() > MANY else TURN)
+        taken = self._take(LONG_TURN if self._intake.queued() > MANY else TURN)
+        moved = self._delivery.move()
+        self._sink.poll(0 if taken or moved else IDLE_S)
+
+    def _take(self, count: int) -> bool:
+        """Take up to ``count`` items from the intake, each to where it goes; whether there were any."""
+        items = self._intake.take(count)
         for item, tally in items:
             if isinstance(item, Said):
                 assert tally is not None
@@ -170,8 +176,7 @@ class Sender:
                 self._delivery.offer_table(item)
             else:
                 self._markers.append(item)
-        moved = self._delivery.move()
-        self._sink.poll(0 if items or moved else IDLE_S)
+        return bool(items)
 
     def _hand_on(self, said: Said, tally: Tally) -> None:
         """Encode an event for the delivery, or count why there is none; waits for a schema registry that is away."""
@@ -280,16 +285,6 @@ class Sender:
 
     def _hand_on_rest(self) -> None:
         """Encode what is still queued, for the spool; without one, or time, it is given up."""
-        while self._delivery.has_spool and time.monotonic() < self._deadline:
-            items = self._intake.take(LONG_TURN)
-            if not items:
-                break
-            for item, tally in items:
-                if isinstance(item, Said):
-                    assert tally is not None
-                    self._hand_on(item, tally)
-                elif isinstance(item, Encoded):
-                    self._delivery.offer_table(item)
-                else:
-                    self._markers.append(item)
+        while self._delivery.has_spool and time.monotonic() < self._deadline and self._take(LONG_TURN):
+            pass
         self._intake.give_up_rest()

@@ -1,45 +1,27 @@
-"""Topics on the real Kafka, and a way to read all that stands in them."""
+"""Topics on the real Kafka; a log in memory and a logger that writes to it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 
 import pytest
+from kafka_topics import read_all, settings
 
-from producers.settings import KafkaSettings
-from producers.topics import topics
-from stream_processors.kafka import Message, TopicPartition, create_topics, end_offsets, reader
+from producers import PredictionLogger
+from producers.testing import MemorySink
 
-ReadAll = Callable[[str], list[Message]]
-
-
-@pytest.fixture
-def settings(kafka: str, topic_prefix: str) -> KafkaSettings:
-    """Kafka with all of our topics under a prefix of this test."""
-    found = KafkaSettings(kafka, topic_prefix)
-    create_topics(found, topics().values())
-    return found
+__all__ = ["read_all", "settings"]
 
 
 @pytest.fixture
-def read_all(settings: KafkaSettings) -> ReadAll:
-    """All messages of a topic (without prefix), partition by partition, up to the ends of this moment."""
+def sink() -> MemorySink:
+    """A log in memory."""
+    return MemorySink()
 
-    def read(name: str) -> list[Message]:
-        client = reader(settings)
-        topic = settings.topic(name)
-        try:
-            left = {p: end for p, end in end_offsets(client, topic, range(4)).items() if end > 0}
-            client.assign([TopicPartition(topic, partition, 0) for partition in left])
-            found: list[Message] = []
-            while left:
-                for message in client.consume(1000, timeout=0.2):
-                    if message.error() is None:
-                        found.append(message)
-                        if message.offset() + 1 >= left[message.partition()]:
-                            del left[message.partition()]
-            return found
-        finally:
-            client.close()
 
-    return read
+@pytest.fixture
+def log(sink: MemorySink) -> Iterator[PredictionLogger]:
+    """A logger that writes to it."""
+    made = PredictionLogger(model="m", model_version="1", sink=sink)
+    yield made
+    made.close(1)

@@ -6,7 +6,6 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -19,20 +18,6 @@ from producers.testing import MemorySink
 
 NOON = datetime(2024, 9, 9, 12, 30, tzinfo=UTC)
 NAIVE = datetime(2024, 9, 9)  # noqa: DTZ001 - a datetime without zone is the subject
-
-
-@pytest.fixture
-def sink() -> MemorySink:
-    """A log in memory."""
-    return MemorySink()
-
-
-@pytest.fixture
-def log(sink: MemorySink) -> Iterator[PredictionLogger]:
-    """A logger that writes to it."""
-    made = PredictionLogger(model="m", model_version="1", sink=sink)
-    yield made
-    made.close(1)
 
 
 def test_the_example_of_the_module_works(sink: MemorySink) -> None:

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,20 +22,6 @@ from producers.sender import TURN, Sender
 from producers.testing import MemorySink
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def sink() -> MemorySink:
-    """A log in memory."""
-    return MemorySink()
-
-
-@pytest.fixture
-def log(sink: MemorySink) -> Iterator[PredictionLogger]:
-    """A logger that writes to it."""
-    made = PredictionLogger(model="m", model_version="1", sink=sink)
-    yield made
-    made.close(1)
 
 
 def test_a_full_queue_drops_the_newest_and_counts(sink: MemorySink) -> None:
