@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from producers.channel import Channel
 from producers.complaints import Complaints
 from producers.gateway.answers import Failed, answer, refusal
 from producers.gateway.body import decompressed, encoding_of, form_of
@@ -24,7 +25,7 @@ from producers.gateway.items import STREAMS, Stream
 from producers.gateway.keys import KeyRing
 from producers.gateway.metrics import CONTENT_TYPE, Metrics
 from producers.gateway.openapi import document
-from producers.gateway.outlet import Outlet, Way
+from producers.gateway.outlet import Outlet
 from producers.gateway.page import page
 from producers.gateway.reading import Held, read_body
 from producers.gateway.refusals import Refused, later
@@ -41,7 +42,7 @@ class Gateway:
 
     Args:
         settings: its limits.
-        way: the channel of this process.
+        channel: of this process.
         clock: nanoseconds since 1970.
         connections: how many are open.
 
@@ -55,15 +56,15 @@ class Gateway:
     def __init__(
         self,
         settings: GatewaySettings,
-        way: Way,
+        channel: Channel,
         *,
         clock: Callable[[], int] = time.time_ns,
         connections: Callable[[], int] = lambda: 0,
     ) -> None:
         self._settings = settings
-        self._way = way
+        self._channel = channel
         self._clock = clock
-        self._outlet = Outlet(way)
+        self._outlet = Outlet(channel)
         self._held = Held(settings.held_bytes)
         self._deadlines = Deadlines()
         self._complaints = Complaints(_log)
@@ -72,7 +73,7 @@ class Gateway:
             if settings.keys
             else None
         )
-        self._metrics = Metrics(way.stats, lambda: self._held.bytes, connections)
+        self._metrics = Metrics(channel.stats, lambda: self._held.bytes, connections)
         self.app = Starlette(
             routes=[
                 *(
@@ -97,7 +98,7 @@ class Gateway:
     @asynccontextmanager
     async def _life(self, _app: Starlette) -> AsyncIterator[None]:
         yield
-        waiting = await asyncio.to_thread(self._way.close, self._settings.drain_s / 2)
+        waiting = await asyncio.to_thread(self._channel.close, self._settings.drain_s / 2)
         if waiting:
             _log.warning(
                 "%d events were sent and not acknowledged: nobody knows whether they arrived", waiting

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Protocol
 
 from producers.channel import Channel
 from producers.delivery import DELIVERED, SPOOLED
@@ -16,41 +15,13 @@ from producers.intake import Stats
 from producers.kafka_sink import KafkaSink
 from producers.limits import Limits
 from producers.registry import SchemaRegistry
-from producers.said import Handed, Settled
+from producers.said import Settled
 from producers.settings import KafkaSettings
 from producers.spool import Spool, SpoolSettings
 
 PENDING = "pending"
 # an event in one of these is safe
 KEPT = frozenset({DELIVERED, SPOOLED})
-
-
-class Way(Protocol):
-    """What the gateway needs of a `producers.channel.Channel`."""
-
-    def open(self) -> None:
-        """Start; raises `ConfigError` for settings that no retry will mend."""
-
-    def room(self) -> int:
-        """How many events would still be queued now."""
-
-    def say_handed(
-        self,
-        stream: str,
-        handed: Handed,
-        *,
-        model: str,
-        environment: str,
-        time: int,
-        settled: Settled | None = None,
-    ) -> str | None:
-        """Queue an event; None, or the reason why it is dropped. ``settled`` is called once, with what became of it."""
-
-    def stats(self) -> Stats:
-        """The counts of this process."""
-
-    def close(self, timeout: float | None) -> int:
-        """Send what waits, for at most so many seconds, and end."""
 
 
 class Receipt:
@@ -85,17 +56,17 @@ class Outlet:
     """The way out, used by the event loop only.
 
     Args:
-        way: the channel of this process.
+        channel: of this process.
     """
 
-    def __init__(self, way: Way) -> None:
-        self._way = way
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
         self._kept = 0
 
     @contextmanager
     def keep(self, count: int) -> Iterator[bool]:
         """Keep places in the queue for a request's events while it is examined; false where there are not so many."""
-        if self._way.room() - self._kept < count:
+        if self._channel.room() - self._kept < count:
             yield False
             return
         self._kept += count
@@ -106,7 +77,7 @@ class Outlet:
 
     def say(self, stream: str, event: Event, settled: Settled | None) -> str | None:
         """Queue an event; None, or the reason why it is dropped, after which ``settled`` is not called."""
-        return self._way.say_handed(
+        return self._channel.say_handed(
             stream,
             event.handed,
             model=event.model,
@@ -117,13 +88,13 @@ class Outlet:
 
     def trouble(self) -> str:
         """Why nothing can be taken now, in words; empty when all is well."""
-        if self._way.room() - self._kept < 1:
+        if self._channel.room() - self._kept < 1:
             return "no room for another event: Kafka takes them more slowly than they come"
-        return self._way.stats().fault
+        return self._channel.stats().fault
 
     def stats(self) -> Stats:
         """The counts of this process."""
-        return self._way.stats()
+        return self._channel.stats()
 
 
 def kafka_channel(kafka: KafkaSettings, limits: Limits, spool: SpoolSettings) -> Channel:

@@ -12,10 +12,10 @@ from types import FrameType
 
 import uvicorn
 
+from producers.channel import Channel
 from producers.errors import ConfigError
 from producers.gateway.app import Gateway
 from producers.gateway.connections import LimitedConnection, limited
-from producers.gateway.outlet import Way
 from producers.gateway.settings import KEEP_ALIVE_S, GatewaySettings
 
 _SWEEP_S = 1.0
@@ -98,7 +98,7 @@ def listen(host: str, port: int) -> socket.socket:
     return found
 
 
-def server_of(settings: GatewaySettings, way: Way, tls: Tls | None = None) -> GatewayServer:
+def server_of(settings: GatewaySettings, channel: Channel, tls: Tls | None = None) -> GatewayServer:
     """A server that is ready to run.
 
     Raises:
@@ -109,7 +109,7 @@ def server_of(settings: GatewaySettings, way: Way, tls: Tls | None = None) -> Ga
     def connections() -> int:
         return len(server.server_state.connections)
 
-    gateway = Gateway(settings, way, connections=connections)
+    gateway = Gateway(settings, channel, connections=connections)
     config = uvicorn.Config(
         gateway.app,
         http=limited(settings),
