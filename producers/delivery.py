@@ -46,10 +46,10 @@ class Outgoing(NamedTuple):
 
 @dataclass(eq=False)
 class Ledgered:
-    """A ledger that was sent: its record, its message once encoded, and whether Kafka acknowledged it."""
+    """A ledger: its record, its message, and whether Kafka acknowledged it."""
 
     record: Mapping[str, object]
-    value: bytes = b""
+    value: bytes
     delivered: bool = False
 
 

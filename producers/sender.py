@@ -6,6 +6,7 @@ import logging
 import math
 import threading
 import time
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -208,7 +209,7 @@ class Sender:
             idle, late = self._delivery.waiting() == 0, now >= marker.deadline
             if (idle or late) and not marker.ledger_sent:
                 marker.ledger_sent = True
-                self._send_ledger(everything=False)
+                self._send_ledger()
             elif idle or late:
                 self._markers.remove(marker)
                 marker.reached.set()
@@ -216,7 +217,7 @@ class Sender:
             self._next_ledger = now + LEDGER_S
             if now >= self._next_sign:
                 self._intake.touch()
-            if self._send_ledger(everything=False):
+            if self._send_ledger():
                 self._next_sign = now + SIGN_OF_LIFE_S
         if now >= self._next_look:
             self._next_look = now + LOOK_AT_LOSSES_S
@@ -232,30 +233,40 @@ class Sender:
                 self._complaints.say(f"lost {reason}", f"events lost so far, {reason}: {count}{hint}")
         self._losses = losses
 
-    def _send_ledger(self, *, everything: bool, closing: bool = False) -> list[Ledgered]:
-        """Send what the ledger has to say; returns its messages."""
-        sent = []
-        for record in self._intake.ledger_records(
+    def _send_ledger(self) -> bool:
+        """Send what changed since it was last said; whether there was anything."""
+        ledgers = self._ledgers(everything=False)
+        self._send_all(ledgers)
+        return bool(ledgers)
+
+    def _ledgers(self, *, everything: bool, closing: bool = False) -> list[Ledgered]:
+        """What the ledger has to say, as messages."""
+        records = self._intake.ledger_records(
             time.time_ns() // 1000,
             queue_limit=self._intake.limits.events + self._sink.capacity,
             everything=everything,
             closing=closing,
-        ):
-            ledgered = Ledgered(record)
-            sent.append(ledgered)
+        )
+        ledgers = []
+        for record in records:
             try:
-                ledgered.value = encode("ledger", record, self._registry)
-                self._sink.send(
-                    "ledger",
-                    self._intake.producer_id.encode(),
-                    ledgered.value,
-                    partial(self._ledger_report, ledgered),
-                )
-            except (ContractError, TransientError, ConfigError, SinkFull, SinkRefused) as error:
-                # a later ledger carries the same counts, so one that finds no room is not worth waiting for
-                self._intake.tell_again(record)
-                self._complaints.say("ledger", f"a ledger was not sent: {type(error).__name__}")
-        return sent
+                ledgers.append(Ledgered(record, encode("ledger", record, self._registry)))
+            except (ContractError, TransientError, ConfigError) as error:
+                self._unsent(record, error)
+        return ledgers
+
+    def _send_all(self, ledgers: list[Ledgered]) -> None:
+        key = self._intake.producer_id.encode()
+        for one in ledgers:
+            try:
+                self._sink.send("ledger", key, one.value, partial(self._ledger_report, one))
+            except (SinkFull, SinkRefused) as error:
+                self._unsent(one.record, error)
+
+    def _unsent(self, record: Mapping[str, object], error: Exception) -> None:
+        # a later ledger carries the same counts, so one that finds no room is not worth waiting for
+        self._intake.tell_again(record)
+        self._complaints.say("ledger", f"a ledger was not sent: {type(error).__name__}")
 
     def _ledger_report(self, ledgered: Ledgered, refusal: Refusal | None, _message: Sent) -> None:
         ledgered.delivered = refusal is None
@@ -269,15 +280,15 @@ class Sender:
             self._delivery.hold()
         self._hand_on_rest()
         self._delivery.end(opened=opened)
+        last = self._ledgers(everything=True, closing=True)
         if opened:
-            last = self._send_ledger(everything=True, closing=True)
+            self._send_all(last)
             end = max(self._deadline, time.monotonic() + LAST_WORDS_S / 2)
             while self._sink.waiting() and time.monotonic() < end:
                 self._sink.poll(IDLE_S)
-            self._delivery.lay_ledgers(
-                self._intake.producer_id, [one for one in last if one.value and not one.delivered]
-            )
-            self._say_losses()
+        self._delivery.lay_ledgers(self._intake.producer_id, [one for one in last if not one.delivered])
+        self._say_losses()
+        if opened:
             self._sink.close()
         self._delivery.close()
         for marker in self._markers:

@@ -96,6 +96,22 @@ def test_the_end_of_a_process_is_laid_on_disk_with_its_account(make: Make, tmp_p
     assert spooled(tmp_path) == []
 
 
+def test_a_log_that_never_opens_leaves_events_and_account_on_disk(make: Make, tmp_path: Path) -> None:
+    """Settings that Kafka's client refuses lose nothing either: the next process with better ones sends both."""
+
+    class Refused(MemorySink):
+        def open(self) -> None:
+            raise ConfigError("refused settings")
+
+    log = make(Refused())
+    said = [log.prediction(score=0.5) for _ in range(10)]
+    log.close(1)
+    found = spooled(tmp_path)
+    assert sorted(ids([record for stream, record in found if stream == "predictions"])) == sorted(said)
+    (ledger,) = [record for stream, record in found if stream == "ledger"]
+    assert (ledger["accepted"], ledger["spooled"], ledger["closing"]) == (10, 10, True)
+
+
 def test_a_log_that_is_slow_fills_the_disk_before_it_loses(make: Make) -> None:
     """What comes faster than the log takes it is laid on disk instead of dropped, and arrives when there is room."""
     sink = MemorySink(capacity=5)
