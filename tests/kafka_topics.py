@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -21,25 +22,25 @@ def settings(kafka: str, topic_prefix: str) -> KafkaSettings:
     return found
 
 
+def read_topic(settings: KafkaSettings, name: str) -> list[Message]:
+    """All messages of a topic (without prefix), partition by partition, up to the ends of this moment."""
+    client, topic = reader(settings), settings.topic(name)
+    try:
+        left = {p: end for p, end in end_offsets(client, topic, range(4)).items() if end > 0}
+        client.assign([TopicPartition(topic, partition, 0) for partition in left])
+        found: list[Message] = []
+        while left:
+            for message in client.consume(1000, timeout=0.2):
+                if message.error() is None:
+                    found.append(message)
+                    if message.offset() + 1 >= left[message.partition()]:
+                        del left[message.partition()]
+        return found
+    finally:
+        client.close()
+
+
 @pytest.fixture
 def read_all(settings: KafkaSettings) -> ReadAll:
-    """All messages of a topic (without prefix), partition by partition, up to the ends of this moment."""
-
-    def read(name: str) -> list[Message]:
-        client = reader(settings)
-        topic = settings.topic(name)
-        try:
-            left = {p: end for p, end in end_offsets(client, topic, range(4)).items() if end > 0}
-            client.assign([TopicPartition(topic, partition, 0) for partition in left])
-            found: list[Message] = []
-            while left:
-                for message in client.consume(1000, timeout=0.2):
-                    if message.error() is None:
-                        found.append(message)
-                        if message.offset() + 1 >= left[message.partition()]:
-                            del left[message.partition()]
-            return found
-        finally:
-            client.close()
-
-    return read
+    """`read_topic` of this test's topics."""
+    return partial(read_topic, settings)

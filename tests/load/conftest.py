@@ -1,4 +1,4 @@
-"""A file of history."""
+"""A file of history, and topics on the real Kafka."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pyarrow.parquet
 import pytest
+from kafka_topics import settings
 from loaded_history import history
+
+__all__ = ["settings"]
 
 
 @pytest.fixture

@@ -13,16 +13,16 @@ from typing import Any
 
 import pyarrow.parquet
 import pytest
+from kafka_topics import read_topic
 from loaded_history import history
 from waiting import eventually
 
 from hindcast.__main__ import run
 from producers.codec import decode
 from producers.settings import KafkaSettings
-from producers.topics import topics
 from stream_processors.contracts.model import Contract
 from stream_processors.contracts.publish import publish
-from stream_processors.kafka import TopicPartition, create_topics, end_offsets, reader
+from stream_processors.kafka import end_offsets, reader
 
 ROOT = Path(__file__).parents[2]
 OPTIONS = [
@@ -30,14 +30,6 @@ OPTIONS = [
     *("--features", "tenure,plan,zip", "--categorical", "zip"),
 ]
 LABELS = ["--model", "churn", "--labels", "--map", "truth=churned", "--map", "reported_at=scored_at"]
-
-
-@pytest.fixture
-def settings(kafka: str, topic_prefix: str) -> KafkaSettings:
-    """Topics of this test."""
-    found = KafkaSettings(kafka, topic_prefix)
-    create_topics(found, topics().values())
-    return found
 
 
 @pytest.fixture
@@ -59,20 +51,7 @@ def ended(environment: dict[str, str], *arguments: object) -> subprocess.Complet
 
 def records(settings: KafkaSettings, stream: str) -> list[dict[str, Any]]:
     """All events of a topic."""
-    client, topic = reader(settings), settings.topic(stream)
-    try:
-        left = {p: end for p, end in end_offsets(client, topic, range(4)).items() if end > 0}
-        client.assign([TopicPartition(topic, partition, 0) for partition in left])
-        found = []
-        while left:
-            for message in client.consume(1000, timeout=0.2):
-                if message.error() is None:
-                    found.append(decode(message.value())[1])
-                    if message.offset() + 1 >= left[message.partition()]:
-                        del left[message.partition()]
-        return found
-    finally:
-        client.close()
+    return [decode(message.value())[1] for message in read_topic(settings, stream)]
 
 
 def test_a_dry_run_shows_the_first_event(history_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
