@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import sys
 import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+# before ours: a sender that is to pause may have to load the client first, which must not be locked by then
+import producers.kafka_client  # noqa: F401
 from producers import forks
 from producers.codec import Registry
 from producers.events import Record
@@ -15,6 +18,7 @@ from producers.ids import new_id
 from producers.intake import Intake, Stats
 from producers.limits import Limits
 from producers.patience import Patience
+from producers.pause import Pause
 from producers.said import Handed, HandedKind, RecordKind, Said, Settled
 from producers.sender import Sender
 from producers.sink import Sink
@@ -29,9 +33,14 @@ EXIT_S = 5.0
 # what a close whose patience is spent has for the last ledger
 LAST_S = 1.0
 START_S = 10.0
+# how long a fork waits for what is under way
+FORK_S = 2.0
 
 _starting = threading.Lock()
 _started: list[Channel] = []
+# one fork at a time, and who pauses for it
+_forking = threading.Lock()
+_paused: list[Channel] = []
 
 
 class Channel:
@@ -63,6 +72,8 @@ class Channel:
         self._sender: Sender | None = None
         self._inherited: list[object] = []
         self._closed = False
+        self._pause: Pause | None = None
+        self._paused_in_vain: int | None = None
 
     def intake(self) -> Intake:
         """This process's queue; its thread runs from the first call on."""
@@ -137,9 +148,13 @@ class Channel:
 
     def _end(self, timeout: float) -> None:
         self._closed = True
-        sender, self._sender = self._sender, None
-        if sender is not None:
-            sender.close(timeout)
+        sender = self._sender
+        if sender is None:
+            return
+        sender.close(timeout)
+        # not before: whoever else closes meanwhile, such as at a signal, must not end the process sooner
+        self._sender = None
+        with contextlib.suppress(ValueError):
             _started.remove(self)
 
     def delivered(self) -> int:
@@ -152,6 +167,24 @@ class Channel:
             return Stats("", 0, 0, 0, {}, 0, "", failures={})
         return self._intake.stats(self._sender.fault if self._sender is not None else "")
 
+    def pause(self) -> None:
+        """Before a fork: ask the sender to let go of its connection, unless it could not the last time and nothing was delivered since."""
+        sender = self._sender
+        if sender is not None and self._paused_in_vain != self.delivered():
+            self._pause = Pause(FORK_S)
+            sender.pause(self._pause)
+
+    def paused(self) -> None:
+        """Wait until it did."""
+        if self._pause is not None:
+            self._paused_in_vain = None if self._pause.wait() else self.delivered()
+
+    def go_on(self) -> None:
+        """After the fork, in the parent."""
+        pause, self._pause = self._pause, None
+        if pause is not None:
+            pause.end()
+
     def begin_anew(self) -> None:
         """Forget the parent's queue, thread and connection, which do not work in a forked child; the parent sends them."""
         # what a destructor would wait for is not here: the inherited objects live as long as the process
@@ -159,7 +192,7 @@ class Channel:
         self._sink = self._sink.for_child()
         if self._spool is not None:
             self._spool = self._spool.for_child()
-        self._intake = self._sender = None
+        self._intake = self._sender = self._pause = self._paused_in_vain = None
 
     def _start(self) -> Intake:
         with _starting:
@@ -200,12 +233,31 @@ def close_all() -> None:
         channel.close_after(patience)
 
 
+def _before_fork() -> None:
+    _forking.acquire()
+    _paused[:] = _started
+    for channel in _paused:
+        channel.pause()
+    for channel in _paused:
+        channel.paused()
+    forks.wait_for_lookups()
+
+
+def _in_parent() -> None:
+    for channel in _paused:
+        channel.go_on()
+    _paused.clear()
+    _forking.release()
+
+
 def _in_child() -> None:
-    global _starting
-    _starting = threading.Lock()
+    global _starting, _forking
+    _starting, _forking = threading.Lock(), threading.Lock()
+    _paused.clear()
     channels, _started[:] = list(_started), []
     for channel in channels:
         channel.begin_anew()
 
 
+forks.around(_before_fork, _in_parent)
 forks.in_child(_in_child)

@@ -1,7 +1,10 @@
-"""What a forked child does first, also in uWSGI, whose forks run Python's hooks only if it is told to."""
+"""What happens around a fork: before it, after it in the parent, and first of all in a child, also in uWSGI, whose forks run
+Python's hooks only if it is told to.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -19,6 +22,25 @@ def in_child(hook: Callable[[], object]) -> None:
     os.register_at_fork(after_in_child=hook)
     if "uwsgi" in sys.modules:
         _after_forks_of_uwsgi(hook)
+
+
+def around(before: Callable[[], object], after: Callable[[], object]) -> None:
+    """Call ``before`` ahead of every fork of this process, on its thread, and ``after`` in the parent once it forked.
+
+    What was registered last comes first before a fork, and last after it.
+    """
+    os.register_at_fork(before=before, after_in_parent=after)
+
+
+def wait_for_lookups() -> None:
+    """Wait until no other thread holds the C library's lock on looking up names, which a child would inherit held (see `pause`).
+
+    The next one may take it at once: where clients run that are not ours, or not to be stopped, this makes the harm rare and no more.
+    """
+    import socket  # who does not fork loads none
+
+    with contextlib.suppress(OSError):
+        socket.getaddrinfo("127.0.0.1", None, flags=socket.AI_ADDRCONFIG)
 
 
 def complaints() -> list[str]:

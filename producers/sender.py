@@ -19,7 +19,8 @@ from producers.encoder import Encoder
 from producers.errors import ConfigError, ContractError, TransientError
 from producers.intake import Intake
 from producers.ledger import Tally
-from producers.patience import Patience
+from producers.patience import LOOK_S, Patience
+from producers.pause import Pause
 from producers.said import Marker, Said
 from producers.sink import Refusal, Sent, Sink, SinkFull, SinkRefused
 
@@ -83,6 +84,7 @@ class Sender:
         self._stopping = threading.Event()
         self._ended = threading.Event()
         self._deadline = 0.0
+        self._pause: Pause | None = None
         self._thread = threading.Thread(target=self._run, name="hindcast-sender", daemon=True)
         self._thread.start()
 
@@ -104,7 +106,11 @@ class Sender:
         """Wait while there is patience until what was queued so far is settled, and the ledger sent; whether it was."""
         marker = Marker(math.inf, ledger_sent=not ledger)
         self._intake.mark(marker)
-        return patience.outlasts(marker.reached)
+        return self._ended.is_set() or patience.outlasts(marker.reached)
+
+    def pause(self, pause: Pause) -> None:
+        """Settle what is under way, let go of the connection and stay so until the pause is over."""
+        self._pause = pause
 
     def close(self, timeout: float) -> None:
         """Flush, lay in the spool or give up what still waits, send the last ledger and end the thread.
@@ -125,7 +131,10 @@ class Sender:
 
     def _wait_for(self, marker: Marker, timeout: float) -> None:
         self._intake.mark(marker)
-        marker.reached.wait(timeout + RETRY_S)
+        end = time.monotonic() + timeout + RETRY_S
+        while not self._ended.is_set() and (left := end - time.monotonic()) > 0:
+            if marker.reached.wait(min(left, LOOK_S)):
+                return
 
     def _run(self) -> None:
         try:
@@ -136,6 +145,9 @@ class Sender:
     def _work(self) -> None:
         opened = self._open()
         while opened and not self._stopping.is_set():
+            if self._pause is not None:
+                opened = self._paused(self._pause)
+                continue
             try:
                 self._turn()
                 self._look_around()
@@ -159,6 +171,17 @@ class Sender:
                 self._tried.set()
             self._stopping.wait(REOPEN_S)
         return False
+
+    def _paused(self, pause: Pause) -> bool:
+        """Pause as asked; whether the sink is open afterwards, which it is unless the logger was closed meanwhile."""
+        self._pause = None
+        while self._sink.waiting() and time.monotonic() < pause.until:
+            self._sink.poll(IDLE_S)
+        quiet = self._sink.waiting() == 0
+        if quiet:
+            self._sink.close()
+        pause.keep(quiet=quiet)
+        return self._open() if quiet else True
 
     def _turn(self) -> None:
         """Hand on a few events, then let librdkafka report and other threads run."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
 import threading
@@ -10,7 +11,7 @@ from producers.channel import close_all
 
 
 def close_on_sigterm() -> None:
-    """Close all loggers of this process at SIGTERM, and end by it as before.
+    """Close all loggers of this process at SIGTERM, and end by it as before; the service goes on until then.
 
     Nothing is changed where a handler is set, by Python or anybody (a server's own leads to its exit, which closes loggers),
     or where this is not the main thread, which alone may set one. A handler that the service sets later counts.
@@ -23,5 +24,12 @@ def close_on_sigterm() -> None:
 
 def _close_and_end(number: int, _frame: object) -> None:
     signal.signal(number, signal.SIG_DFL)  # a second one ends at once
-    close_all()
-    os.kill(os.getpid(), number)
+    # not here: what this thread was doing may hold a lock that the sender needs, or be starting a thread under threading's own
+    _thread.start_new_thread(_closed_and_ended, (number,))
+
+
+def _closed_and_ended(number: int) -> None:
+    try:
+        close_all()
+    finally:
+        os.kill(os.getpid(), number)

@@ -223,7 +223,7 @@ def test_an_event_loop_is_not_held_up_by_the_end() -> None:
 
 
 SERVICE = """
-import sys, time
+import sys, threading, time
 from producers import PredictionLogger
 from producers.testing import MemorySink
 
@@ -233,15 +233,16 @@ log = PredictionLogger(model="m", sink=sink)
 log.prediction()
 send = sink.close
 sink.close = lambda: print(len(sink.records("predictions")), [row["closing"] for row in sink.records("ledger")], flush=True) or send()
-print("ready", flush=True)
+threading.Timer(0.2, print, ("ready",), {{"flush": True}}).start()
+{after}
 time.sleep(600)
 """
 
 
-def _terminated(before: str = "") -> tuple[int, str]:
+def _terminated(before: str = "", after: str = "") -> tuple[int, str]:
     """Exit code and output of a service that gets SIGTERM after its first prediction."""
     service = subprocess.Popen(
-        [sys.executable, "-c", SERVICE.format(before=before)],
+        [sys.executable, "-c", SERVICE.format(before=before, after=after)],
         stdout=subprocess.PIPE,
         text=True,
         cwd=ROOT,
@@ -257,6 +258,14 @@ def _terminated(before: str = "") -> tuple[int, str]:
 def test_sigterm_flushes_and_ends_the_process_as_before() -> None:
     """A plain service that gets SIGTERM sends what waits and its last ledger, and dies of the signal."""
     assert _terminated() == (-signal.SIGTERM, "1 [True]\n")
+
+
+def test_sigterm_flushes_whatever_it_interrupts() -> None:
+    """The signal comes while the main thread holds the lock of the counts, or closes the logger itself: all is sent all the same."""
+    assert _terminated(after="while True: log.stats") == (-signal.SIGTERM, "1 [True]\n")
+    slow = "poll = sink.poll; sink.away = True; sink.poll = lambda s: (setattr(sink, 'away', time.monotonic() < late), poll(s))"
+    closing = f"late = time.monotonic() + 2; {slow}; log.prediction(); log.close()"
+    assert _terminated(after=closing) == (-signal.SIGTERM, "2 [True]\n")
 
 
 def test_a_services_own_handler_is_left_alone() -> None:
