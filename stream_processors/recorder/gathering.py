@@ -24,8 +24,8 @@ class Limits:
         linger: seconds that the first message may wait for others.
     """
 
-    messages: int = 100_000
-    bytes: int = 32_000_000
+    messages: int = 120_000
+    bytes: int = 48_000_000
     linger: float = 0.5
 
 

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
+from functools import partial
 from time import monotonic, time_ns
 
 import numpy as np
@@ -18,13 +19,13 @@ from stream_processors.contracts.follower import ContractFollower
 from stream_processors.kafka import Message
 from stream_processors.recorder.assignment import Assignment, names
 from stream_processors.recorder.brake import LIMIT, WINDOW
+from stream_processors.recorder.daemon_thread import DaemonThread
 from stream_processors.recorder.dead_letter_sender import DeadLetterSender
 from stream_processors.recorder.gathering import Limits, gather
 from stream_processors.recorder.messages import Messages, by_topic
 from stream_processors.recorder.pauses import FullPartition
 from stream_processors.recorder.sorting import SortedMessages, sort_messages
 from stream_processors.recorder.writer import INSERT_S, Batch, Writer, Written
-from stream_processors.recorder.writer_thread import WriterThread
 from stream_processors.settings import ProcessorSettings
 from stream_processors.status import StatusFile
 
@@ -67,10 +68,8 @@ class Recorder:
             letting_go=lambda: self._drain(_LETTING_GO_S),
             failed=status.failed,
         )
-        self._thread = WriterThread(self._writer)
-
-    def _writer(self) -> Writer:
-        return Writer(
+        self._thread = DaemonThread("writer")
+        self._writer = Writer(
             lambda: Store(self._settings.clickhouse, timeout=INSERT_S + 15),
             DeadLetterSender(self._settings.kafka),
             current_epoch=lambda: self._ours.epoch,
@@ -116,6 +115,7 @@ class Recorder:
         self._beat(force=True)
         # what the writer still has is given up
         self._ours.epoch += 1
+        self._thread.submit(self._writer.close)
         self._thread.close(within=0.1)
         self._ours.close()
         self._contracts.close()
@@ -181,7 +181,7 @@ class Recorder:
         batch = Batch(tuple(parts), positions, self._ours.epoch)
         for key, offset in positions.items():
             self._ours.holdings[key].submitted = offset
-        self._in_flight.append((batch, self._thread.submit(batch)))
+        self._in_flight.append((batch, self._thread.submit(partial(self._writer.write, batch))))
 
     def _finish_written(self, *, wait: float = 0.0) -> None:
         """Commit, in order, the batches that are written; waits for each up to ``wait`` seconds."""

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import wait
 from dataclasses import dataclass, field
+from functools import partial
 from time import monotonic
 from uuid import uuid4
 
@@ -19,6 +21,7 @@ from tenacity.stop import stop_when_event_set
 
 from producers.errors import HindcastError
 from stream_processors.clickhouse import QueryRefused, Store
+from stream_processors.recorder.daemon_thread import DaemonThread
 from stream_processors.recorder.dead_letter_sender import DeadLetterSender
 from stream_processors.recorder.dead_letters import REFUSED, DeadLetter, Facts
 from stream_processors.recorder.insert_form import in_few_bytes
@@ -101,6 +104,7 @@ class Writer:
         self._epoch = self._given_up = -1
         # per (topic id, partition) the offset before which rows may already be there
         self._uncertain_until: dict[tuple[str, int], int] = {}
+        self._beside = DaemonThread("insert")
 
     def write(self, batch: Batch) -> Written:
         """Write a batch; retries until it is done, given up, or ``stop`` is set.
@@ -125,6 +129,10 @@ class Writer:
         except (_NotOursAnyMore, HindcastError):
             self._given_up = batch.epoch
             return Written(abandoned=True)
+
+    def close(self) -> None:
+        """Let go of the thread beside the caller's."""
+        self._beside.close(within=0)
 
     def _say(self, state: RetryCallState) -> None:
         assert state.outcome is not None
@@ -153,12 +161,24 @@ class Writer:
 
     def _write_part(self, store: Store, part: SortedMessages, written: Written) -> None:
         self._read_back(store, part)
-        for rows in part.tables:
-            refused: dict[Place, int] = {}
-            for piece in pieces(self._missing(store, part, rows)):
-                refused |= self._insert(store, part.messages.topic_id, piece)
-            if refused:
-                self._refuse(store, part, refused, written)
+        wanted = [self._missing(store, part, rows) for rows in part.tables]
+        # the topic's table and intake beside each other; all are waited for, whatever becomes of one: what is unknown is settled
+        # before the next attempt
+        beside = [self._beside.submit(partial(self._insert_pieces, store, part, rows)) for rows in wanted[1:]]
+        try:
+            refused = self._insert_pieces(store, part, wanted[0]) if wanted else {}
+        finally:
+            wait(beside)
+        for done in beside:
+            refused |= done.result()
+        if refused:
+            self._refuse(store, part, refused, written)
+
+    def _insert_pieces(self, store: Store, part: SortedMessages, rows: TableRows) -> dict[Place, int]:
+        refused: dict[Place, int] = {}
+        for piece in pieces(rows):
+            refused |= self._insert(store, part.messages.topic_id, piece)
+        return refused
 
     def _read_back(self, store: Store, part: SortedMessages) -> None:
         """Find out how far each partition may be recorded already, if that is not known."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from time import time_ns
 from typing import Any
 
 from recording_road import Road, example
@@ -100,3 +101,40 @@ def test_after_a_batch_that_was_given_up_none_is_written(road: Road) -> None:
     assert writer.write(Batch((), _positions(10), epoch=1)).abandoned
     away.append(False)
     assert writer.write(Batch((), _positions(20), epoch=1)).abandoned
+
+
+class LosesPredictions:
+    """A store that fails the first insert into predictions at once, while the one into intake takes its time; it notes what is asked."""
+
+    def __init__(self, store: Store) -> None:
+        self._store, self.noted = store, list[str]()
+
+    def __getattr__(self, name: str) -> Any:
+        self.noted.append(name)
+        return getattr(self._store, name)
+
+    def insert(self, table: str, *given: Any, **named: Any) -> None:
+        """As the store's."""
+        failing = "fails" not in self.noted
+        if table == "predictions" and failing:
+            self.noted.append("fails")
+            raise StoreUnavailable("the connection is gone")
+        if table == "intake" and not self.noted.count("intake"):
+            threading.Event().wait(0.5)
+        self._store.insert(table, *given, **named)
+        self.noted.append(table)
+
+
+def test_an_insert_that_fails_waits_for_the_one_beside_it(road: Road) -> None:
+    """Both tables of a topic are written at once; one fails, and nothing is asked or tried again before the other ended: each row is there once."""
+    store = LosesPredictions(road.store)
+    with stepping(road) as (recorder, until):
+        recorder._writer._connect = lambda: store  # type: ignore[assignment, return-value]  # a store as far as a writer asks
+        record = example("prediction", event_time=time_ns() // 1000)
+        road.send_records("predictions", "prediction", [record], partition=1)
+        until(lambda: road.committed("predictions")[1] == 1)
+    failed = store.noted.index("fails")
+    assert store.noted[failed + 1] == "intake"
+    assert store.noted.count("predictions") == 1
+    counts = [road.store.rows(f"SELECT count() AS n FROM {table}") for table in ("predictions", "intake")]
+    assert counts == [[{"n": 1}], [{"n": 1}]]

@@ -81,7 +81,7 @@ def serve(options: argparse.Namespace) -> None:
         host=LOOPBACK,
         port=port,
         # not whatever is installed: what it answers to odd requests was tried with these
-        http="h11",
+        http="httptools",
         loop="asyncio",
         log_level="warning",
         timeout_keep_alive=75,
