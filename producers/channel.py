@@ -171,8 +171,9 @@ class Channel:
         """Before a fork: ask the sender to let go of its connection, unless it could not the last time and nothing was delivered since."""
         sender = self._sender
         if sender is not None and self._paused_in_vain != self.delivered():
-            self._pause = Pause(FORK_S)
-            sender.pause(self._pause)
+            pause = Pause(FORK_S)
+            if sender.pause(pause):
+                self._pause = pause
 
     def paused(self) -> None:
         """Wait until it did."""

@@ -108,9 +108,12 @@ class Sender:
         self._intake.mark(marker)
         return self._ended.is_set() or patience.outlasts(marker.reached)
 
-    def pause(self, pause: Pause) -> None:
-        """Settle what is under way, let go of the connection and stay so until the pause is over."""
+    def pause(self, pause: Pause) -> bool:
+        """Settle what is under way, let go of the connection and stay so until the pause is over; false where there is none."""
+        if self.fault or self._ended.is_set():
+            return False
         self._pause = pause
+        return True
 
     def close(self, timeout: float) -> None:
         """Flush, lay in the spool or give up what still waits, send the last ledger and end the thread.

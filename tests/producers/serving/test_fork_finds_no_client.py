@@ -45,9 +45,11 @@ os._exit(0)
 needs_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are counted in /proc")
 
 
-def forks(kafka: str, prefix: str, *, flush: float, under_way: float) -> tuple[list[int], list[float], int]:
+def forks(
+    kafka: str, prefix: str, *, flush: float, under_way: float, **more: str
+) -> tuple[list[int], list[float], int]:
     """Of four forks: the client's threads at each, the seconds each took, and how many of four events arrived."""
-    environment = os.environ | {"HINDCAST_KAFKA": kafka, "HINDCAST_TOPIC_PREFIX": prefix}
+    environment = os.environ | {"HINDCAST_KAFKA": kafka, "HINDCAST_TOPIC_PREFIX": prefix} | more
     command = [sys.executable, "-c", PROGRAM.format(flush=flush, under_way=under_way)]
     done = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=100, check=True
@@ -69,3 +71,15 @@ def test_forks_do_not_wait_for_a_kafka_that_is_away() -> None:
     running, took, delivered = forks("127.0.0.1:1", "t", flush=0.1, under_way=0.5)
     assert [seconds > 1 for seconds in took] == [True, False, False, False]
     assert (all(running), delivered) == (True, 0)
+
+
+@needs_proc
+def test_forks_do_not_wait_for_a_client_that_never_was(tmp_path: Path) -> None:
+    """Settings that Kafka's client refuses: there is nothing to let go of, and no fork waits."""
+    refused = tmp_path / "refused.properties"
+    refused.write_text("no.such.setting=1\n")
+    running, took, delivered = forks(
+        "127.0.0.1:1", "t", flush=0.1, under_way=0.5, HINDCAST_KAFKA_PROPERTIES=str(refused)
+    )
+    assert not any(seconds > 1 for seconds in took)
+    assert (running, delivered) == ([0, 0, 0, 0], 0)
