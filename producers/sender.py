@@ -109,7 +109,7 @@ class Sender:
         return self._ended.is_set() or patience.outlasts(marker.reached)
 
     def pause(self, pause: Pause) -> bool:
-        """Settle what is under way, let go of the connection and stay so until the pause is over; false where there is none."""
+        """Send and settle what was said, let go of the connection and stay so until the pause is over; false where there is none."""
         if self.fault or self._ended.is_set():
             return False
         self._pause = pause
@@ -178,6 +178,9 @@ class Sender:
     def _paused(self, pause: Pause) -> bool:
         """Pause as asked; whether the sink is open afterwards, which it is unless the logger was closed meanwhile."""
         self._pause = None
+        # also what was said and not yet taken: a master that says something and forks may never come to send it
+        self._take(MANY)
+        self._delivery.move()
         while self._sink.waiting() and time.monotonic() < pause.until:
             self._sink.poll(IDLE_S)
         quiet = self._sink.waiting() == 0

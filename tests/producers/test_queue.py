@@ -261,11 +261,13 @@ def test_sigterm_flushes_and_ends_the_process_as_before() -> None:
 
 
 def test_sigterm_flushes_whatever_it_interrupts() -> None:
-    """The signal comes while the main thread holds the lock of the counts, or closes the logger itself: all is sent all the same."""
+    """The signal comes while the main thread holds the lock of the counts, closes the logger itself, or comes to its end because of it: all is sent all the same."""
     assert _terminated(after="while True: log.stats") == (-signal.SIGTERM, "1 [True]\n")
     slow = "poll = sink.poll; sink.away = True; sink.poll = lambda s: (setattr(sink, 'away', time.monotonic() < late), poll(s))"
     closing = f"late = time.monotonic() + 2; {slow}; log.prediction(); log.close()"
     assert _terminated(after=closing) == (-signal.SIGTERM, "2 [True]\n")
+    ends = "import signal; signal.pause(); sys.exit(0)"
+    assert _terminated(after=ends) == (-signal.SIGTERM, "1 [True]\n")
 
 
 def test_a_services_own_handler_is_left_alone() -> None:
