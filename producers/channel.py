@@ -38,8 +38,8 @@ FORK_S = 2.0
 
 _starting = threading.Lock()
 _started: list[Channel] = []
-# one fork at a time, and who pauses for it
-_forking = threading.Lock()
+# one fork at a time, also where a signal's handler forks in the middle of another, and who pauses for it
+_forking = threading.RLock()
 _paused: list[Channel] = []
 
 
@@ -253,7 +253,7 @@ def _in_parent() -> None:
 
 def _in_child() -> None:
     global _starting, _forking
-    _starting, _forking = threading.Lock(), threading.Lock()
+    _starting, _forking = threading.Lock(), threading.RLock()
     _paused.clear()
     channels, _started[:] = list(_started), []
     for channel in channels:

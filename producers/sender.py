@@ -148,10 +148,10 @@ class Sender:
     def _work(self) -> None:
         opened = self._open()
         while opened and not self._stopping.is_set():
-            if self._pause is not None:
-                opened = self._paused(self._pause)
-                continue
             try:
+                if self._pause is not None:
+                    opened = self._paused(self._pause)
+                    continue
                 self._turn()
                 self._look_around()
             except Exception as error:  # noqa: BLE001 - a logger whose thread died would lose everything unsaid

@@ -276,3 +276,27 @@ def test_a_services_own_handler_is_left_alone() -> None:
     assert _terminated(handler) == (7, "1 [True]\n")
     ignored = "import signal, threading, os; signal.signal(signal.SIGTERM, signal.SIG_IGN); threading.Timer(1, lambda: os._exit(3)).start()"
     assert _terminated(ignored) == (3, "")
+
+
+def test_a_fork_that_meets_a_broken_sink_leaves_the_sender_alive() -> None:
+    """The sink fails while a fork waits for it: the fork goes on, and so does the thread that sends what comes next."""
+    sink = MemorySink()
+    log = PredictionLogger(model="m", sink=sink)
+    log.prediction()
+    assert log.flush(10) == 0
+    close, failures = sink.close, [OSError("broken")]
+
+    def broken() -> None:
+        if failures:
+            raise failures.pop()
+        close()
+
+    sink.close = broken  # type: ignore[method-assign]  # what a destructor of a client might do
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert not failures
+    log.prediction()
+    assert log.close(10) == 0
+    assert len(sink.records("predictions")) == 2
