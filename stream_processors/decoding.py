@@ -1,8 +1,9 @@
 """Message values to Arrow, by the batch; a bad message is set apart and the rest goes on.
 
 Shared by the profiler and the recorder, so that both take the same messages for undecodable. Decoding is pyruhvro's (Rust); it reads hostile
-lengths, counts and branches safely, but lets two things pass that are closed here: bytes left over after the record (each body gets a
-sentinel that must come out as the record's last field), and text that is not UTF-8 (Arrow's own validation).
+lengths, counts and branches safely, but lets two things pass that are closed here: text that is not UTF-8 (Arrow's own validation), and bytes
+left over after the record. There are none where a record needs all of its message's bytes, which is nearly always so and cheap to compute; else
+each body gets a sentinel, which must come out as the record's last field.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import pyruhvro
 from producers.codec import CONFLUENT, CONFLUENT_HEADER, SINGLE_OBJECT_HEADER, Registry, read_frame
 from producers.errors import Undecodable, UnknownSchema
 from producers.schema_files import Schema, newest
+from stream_processors.avro_size import least_sizes
 from stream_processors.map_columns import repeated_key_rows
 
 Positions = npt.NDArray[np.int64]
@@ -229,18 +231,42 @@ def _bisect(
 def _try(framed: _Framed, bodies: Sequence[bytes]) -> tuple[pa.RecordBatch | None, str]:
     """The bodies' batch, or None and what is wrong with at least one of them."""
     label = framed.schema.label
-    text = _text_with_frame(label, framed.schema.text, framed.frame)
     try:
-        batch = pyruhvro.deserialize_array([body + _SENTINEL for body in bodies], text)
+        batch = _read(framed, bodies)
+        if not _is_all(framed, batch, bodies):
+            batch = _read_to_the_end(framed, bodies)
     except ValueError:
         return None, f"the body does not fit {label}"
-    last = batch.column(batch.num_columns - 1)
-    if not (last.to_numpy().view(np.int64) == _SENTINEL_BITS).all():
+    if batch is None:
         return None, f"bytes are left over after {label}"
-    batch = batch.select(list(range(len(_FRAME_FIELDS[framed.frame]), batch.num_columns - 1)))
     if not _is_utf8(batch):
         return None, f"text in {label} is not UTF-8"
     return batch, ""
+
+
+def _read(framed: _Framed, bodies: Sequence[bytes], *, sentinel: bool = False) -> pa.RecordBatch:
+    """The bodies' batch; what stands after each record is not looked at."""
+    text = _text_with_frame(framed.schema.text, framed.frame, sentinel=sentinel)
+    batch = pyruhvro.deserialize_array(bodies, text)
+    return batch.select(range(len(_FRAME_FIELDS[framed.frame]), batch.num_columns))
+
+
+def _is_all(framed: _Framed, batch: pa.RecordBatch, bodies: Sequence[bytes]) -> bool:
+    """Whether the records surely take all bytes there are: no record takes fewer than it needs at least."""
+    sizes = least_sizes(framed.schema.text, batch)
+    if sizes is None:
+        return False
+    there = np.fromiter(map(len, bodies), np.int64, len(bodies)) - framed.frame
+    return bool((sizes == there).all())
+
+
+def _read_to_the_end(framed: _Framed, bodies: Sequence[bytes]) -> pa.RecordBatch | None:
+    """The bodies' batch, however they were encoded; None where bytes are left over."""
+    batch = _read(framed, [body + _SENTINEL for body in bodies], sentinel=True)
+    last = batch.column(batch.num_columns - 1)
+    if not (last.to_numpy().view(np.int64) == _SENTINEL_BITS).all():
+        return None
+    return batch.select(range(batch.num_columns - 1))
 
 
 def _is_utf8(batch: pa.RecordBatch) -> bool:
@@ -271,9 +297,10 @@ def _text_buffers(column: pa.Array) -> list[pa.Buffer]:
 
 
 @cache
-def _text_with_frame(label: str, text: str, frame: int) -> str:
+def _text_with_frame(text: str, frame: int, *, sentinel: bool) -> str:
     raw = json.loads(text)
-    return json.dumps({**raw, "fields": [*_FRAME_FIELDS[frame], *raw["fields"], _SENTINEL_FIELD]})
+    after = [_SENTINEL_FIELD] if sentinel else []
+    return json.dumps({**raw, "fields": [*_FRAME_FIELDS[frame], *raw["fields"], *after]})
 
 
 def _joined(parts: list[tuple[Positions, pa.RecordBatch]]) -> tuple[Positions, pa.RecordBatch]:

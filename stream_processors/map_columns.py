@@ -111,6 +111,18 @@ class MapColumns:
         return bool(self._entries.items.null_count)
 
 
+def coded_keys(maps: pa.MapArray) -> pa.MapArray:
+    """The same maps with keys as a dictionary: they have few names."""
+    entries = _Entries(maps)
+    width = entries.row_width
+    if width:
+        codes = np.tile(np.arange(width, dtype=np.int16), len(maps))
+        keys = pa.DictionaryArray.from_arrays(pa.array(codes), entries.keys[:width])
+    else:
+        keys = entries.keys.dictionary_encode()
+    return pa.MapArray.from_arrays(pa.array(entries.offsets.astype(np.int32)), keys, entries.items)
+
+
 def widths(maps: pa.MapArray) -> Ints:
     """Number of entries of each row's map."""
     return np.asarray(np.diff(maps.offsets.to_numpy()), dtype=np.int64)

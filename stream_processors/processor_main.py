@@ -23,6 +23,12 @@ _QUIET = ("aiokafka", "urllib3", "clickhouse_connect")
 _GC_THRESHOLDS = (200_000, 20, 20)
 
 
+def spare_cycles() -> None:
+    """Seldom search for cycles, and never among what is there now."""
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
+
+
 def processor_main(role: str, run: Callable[[ProcessorSettings, threading.Event], None]) -> int:
     """Run until SIGTERM or SIGINT; returns 0, 2 where the settings are at fault, 1 where only a new process helps."""
     stop = threading.Event()
@@ -32,8 +38,7 @@ def processor_main(role: str, run: Callable[[ProcessorSettings, threading.Event]
     logging.basicConfig(level=logging.WARNING, format=_FORMAT)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    gc.freeze()
-    gc.set_threshold(*_GC_THRESHOLDS)
+    spare_cycles()
     try:
         run(ProcessorSettings.from_environment(os.environ), stop)
     except ConfigError as fault:

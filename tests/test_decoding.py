@@ -14,7 +14,7 @@ import pytest
 from producers.codec import SINGLE_OBJECT, SINGLE_OBJECT_HEADER, encode, frame
 from producers.schema_files import Schema, newest, schema_directory, shipped
 from stream_processors.decoding import UNDECODABLE, UNKNOWN_SCHEMA, _decode, decode_batch
-from stream_processors.map_columns import MapColumns
+from stream_processors.map_columns import MapColumns, coded_keys
 
 AT = datetime(2026, 1, 1, 12, 30, tzinfo=UTC)
 
@@ -255,3 +255,28 @@ def test_keyed_columns_of_a_slice() -> None:
         "a": {0: 2.0, 1: 3.0},
         "b": {0: None, 1: None},
     }
+
+
+def test_records_with_idle_bytes() -> None:
+    """A length written with a byte too many is Avro all the same; so it is read, and what is left over behind it is still seen."""
+    good = prediction(3)
+    idle = good.replace(b"\x04p3", b"\x84\x00p3", 1)
+    assert idle != good
+    decoded = decode_batch([prediction(1), idle, prediction(2)])
+    assert ids(decoded) == ["p1", "p3", "p2"]
+    decoded = decode_batch([prediction(1), idle + b"x", prediction(2)])
+    assert [(one.position, one.reason) for one in decoded.undecoded] == [(1, UNDECODABLE)]
+    assert ids(decoded) == ["p1", "p2"]
+
+
+@pytest.mark.parametrize(
+    "maps", [[{"a": 1.0, "b": None}] * 3, [{"a": 1.0}, {}, {"b": None, "a": 2.0}], [{}] * 3]
+)
+def test_coded_keys(maps: list[dict[str, float | None]]) -> None:
+    """Keys as a dictionary say what the keys said, of a slice too."""
+    decoded = decode_batch([prediction(i, numeric_features=one) for i, one in enumerate(maps)])
+    group = decoded.of("prediction")
+    assert group is not None
+    column = group.batch.column("numeric_features")
+    assert coded_keys(column).to_pylist() == column.to_pylist() == [list(one.items()) for one in maps]
+    assert coded_keys(column.slice(1)).to_pylist() == column.slice(1).to_pylist()

@@ -18,6 +18,7 @@ from stream_processors.admission import admit
 from stream_processors.contracts.follower import ContractFollower
 from stream_processors.decoding import decode_batch
 from stream_processors.kafka import admin, latest_offsets, partition_counts, topic_ids
+from stream_processors.partitions import distinct
 from stream_processors.profiler.counting import Counting
 from stream_processors.profiler.messages import message_key
 from stream_processors.profiler.progress import Progress
@@ -127,7 +128,7 @@ class Session:
             self._counting.count(group.batch, read.partitions[places], admission)
             counted[places], backfilled[places] = admission.admitted, admission.backfilled
             event_time[places] = group.batch.column("event_time").view(pa.int64()).to_numpy()
-        for partition in np.unique(read.partitions).tolist():
+        for partition in distinct(read.partitions):
             own = read.partitions == partition
             progress, kept = self._progress[partition], own & counted
             progress.read(read.offsets[own], read.appended_at[own])

@@ -22,6 +22,7 @@ from stream_processors.kafka import (
     committed_offsets,
     consumer,
 )
+from stream_processors.partitions import distinct
 
 Ints = npt.NDArray[np.int64]
 
@@ -160,7 +161,7 @@ class Source:
             places = np.flatnonzero(own)
             values = [values[place] for place in places.tolist()]
             partitions, offsets, times = partitions[own], offsets[own], times[own]
-        for partition in np.unique(partitions).tolist():
+        for partition in distinct(partitions):
             self._next[partition] = int(offsets[partitions == partition].max()) + 1
         self._adapt(values)
         return Read(values, partitions, offsets, times * 1000)

@@ -50,13 +50,14 @@ def gather(
         if left <= 0 or len(found) >= limits.messages or size >= limits.bytes:
             break
         chunk = client.consume(min(_CHUNK, limits.messages - len(found)), left)
-        good = [message for message in chunk if message.error() is None]
-        if len(good) < len(chunk):
+        good = chunk
+        if any(map(Message.error, chunk)):
+            good = [message for message in chunk if message.error() is None]
             _judge(chunk, failed)
         if good and not found:
             until = clock() + limits.linger
         found += good
-        size += sum(len(message) for message in good)
+        size += sum(map(len, good))
     return found
 
 

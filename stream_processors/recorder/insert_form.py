@@ -9,6 +9,9 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.types as pat
 
+from stream_processors.map_columns import is_constant
+from stream_processors.recorder.provenance import one_text
+
 # so many rows are looked at before a column's texts are taken to repeat, and so many different ones an int8 tells apart
 _LOOKED_AT = 256
 _FEW = 32
@@ -43,7 +46,11 @@ def _says_nothing(column: pa.ChunkedArray) -> bool:
 def _packed(values: pa.Array) -> pa.Array:
     if pat.is_string(values.type):
         few = values.slice(0, _LOOKED_AT).dictionary_encode()
-        return _narrow(values.dictionary_encode()) if len(few.dictionary) <= _FEW else values
+        if len(few.dictionary) > _FEW:
+            return values
+        if not values.null_count and is_constant(values):
+            return one_text(values[0].as_py(), len(values))
+        return _narrow(values.dictionary_encode())
     if pat.is_dictionary(values.type):
         return _narrow(values)
     if pat.is_map(values.type) and pat.is_dictionary(values.type.key_type):

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from stream_processors.admission import Admission
+from stream_processors.map_columns import coded_keys
 from stream_processors.recorder.provenance import Provenance, constant, times
 
 Ints = npt.NDArray[np.int64]
@@ -22,6 +23,7 @@ def prediction_rows(batch: pa.RecordBatch, admission: Admission, provenance: Pro
     """Rows of table ``predictions``: the admitted rows of the batch, in its order."""
     columns = dict(zip(batch.schema.names, batch.columns, strict=True))
     for name in ("numeric_features", "categorical_features"):
+        # ClickHouse keeps them as a dictionary
         columns[name] = coded_keys(columns[name])
     digests = [*(one.digest for one in admission.contracts), ""]
     columns |= {
@@ -37,11 +39,6 @@ def prediction_rows(batch: pa.RecordBatch, admission: Admission, provenance: Pro
     }
     rows = pa.table({**columns, **provenance.columns()})
     return rows if admission.admitted.all() else rows.filter(pa.array(admission.admitted))
-
-
-def coded_keys(maps: pa.MapArray) -> pa.MapArray:
-    """The same maps with keys as a dictionary: features have few names, and ClickHouse keeps them so."""
-    return pa.MapArray.from_arrays(maps.offsets, maps.keys.dictionary_encode(), maps.items)
 
 
 def intake_rows(batch: pa.RecordBatch, admission: Admission, provenance: Provenance) -> pa.Table:

@@ -17,6 +17,7 @@ from producers.errors import TransientError
 from stream_processors.clickhouse import Store
 from stream_processors.contracts.follower import ContractFollower
 from stream_processors.kafka import Message
+from stream_processors.partitions import distinct
 from stream_processors.recorder.assignment import Assignment, names
 from stream_processors.recorder.brake import LIMIT, WINDOW
 from stream_processors.recorder.daemon_thread import DaemonThread
@@ -164,7 +165,7 @@ class Recorder:
         """The part up to where its dead letters pass the limit; a partition that passed it waits there."""
         dead, messages = part.dead_places(), part.messages
         wanted = np.ones(len(messages), dtype=np.bool_)
-        for partition in np.unique(messages.partitions).tolist():
+        for partition in distinct(messages.partitions):
             own = np.flatnonzero(messages.partitions == partition)
             pressed = self._ours.holdings[topic, partition].brake.pressed_at(dead[own])
             if pressed is not None:

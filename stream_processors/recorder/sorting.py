@@ -90,11 +90,11 @@ class SortedMessages:
 
     def dead_places(self) -> Mask:
         """Which of the messages became dead letters."""
+        if not self.dead:
+            return np.zeros(len(self.messages), dtype=np.bool_)
         dead = {(letter.facts.partition, letter.facts.offset) for letter in self.dead}
         places = zip(self.messages.partitions.tolist(), self.messages.offsets.tolist(), strict=True)
-        return np.array(
-            [place in dead for place in places] if dead else [False] * len(self.messages), dtype=np.bool_
-        )
+        return np.array([place in dead for place in places], dtype=np.bool_)
 
 
 def in_places(rows: TableRows, messages: Messages) -> Mask:

@@ -40,7 +40,11 @@ def pieces(rows: TableRows) -> Iterator[TableRows]:
     if key is None or not rows.rows.num_rows:
         yield rows
         return
-    partitions, numbers = np.unique(key(rows), return_inverse=True)
+    keys = key(rows)
+    if keys.max() - keys.min() < MOST:
+        yield rows
+        return
+    partitions, numbers = np.unique(keys, return_inverse=True)
     if len(partitions) <= MOST:
         yield rows
         return

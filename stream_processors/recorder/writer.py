@@ -21,6 +21,7 @@ from tenacity.stop import stop_when_event_set
 
 from producers.errors import HindcastError
 from stream_processors.clickhouse import QueryRefused, Store
+from stream_processors.partitions import distinct
 from stream_processors.recorder.daemon_thread import DaemonThread
 from stream_processors.recorder.dead_letter_sender import DeadLetterSender
 from stream_processors.recorder.dead_letters import REFUSED, DeadLetter, Facts
@@ -184,9 +185,7 @@ class Writer:
         """Find out how far each partition may be recorded already, if that is not known."""
         messages = part.messages
         new = [
-            p
-            for p in np.unique(messages.partitions).tolist()
-            if (messages.topic_id, p) not in self._uncertain_until
+            p for p in distinct(messages.partitions) if (messages.topic_id, p) not in self._uncertain_until
         ]
         if not new:
             return
@@ -204,7 +203,7 @@ class Writer:
             return rows
         partitions, offsets = rows.numbers("_partition"), rows.numbers("_offset")
         missing = np.ones(len(offsets), dtype=np.bool_)
-        for partition in np.unique(partitions).tolist():
+        for partition in distinct(partitions):
             own = partitions == partition
             first, last = int(offsets[own].min()), int(offsets[own].max())
             if first < self._uncertain_until[part.messages.topic_id, partition]:
@@ -219,7 +218,7 @@ class Writer:
         while waiting:
             piece = waiting.pop()
             partitions = piece.numbers("_partition")
-            name = query_id(store.database, topic_id, np.unique(partitions).tolist(), uuid4().hex)
+            name = query_id(store.database, topic_id, distinct(partitions), uuid4().hex)
             try:
                 store.insert(piece.table, in_few_bytes(piece.rows), query_id=name, timeout=INSERT_S)
             except QueryRefused as fault:
