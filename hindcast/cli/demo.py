@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
+from hindcast.interruption import Interruption
 from producers.errors import ConfigError
 
 _DIRECTORY = Path(".hindcast/demo")
@@ -69,17 +70,17 @@ def demo(directory: Path, report: Path, until: datetime | None, seed: int, *, ke
     """A year of real flights: predicted at departure, labelled hours to weeks later, judged, reported."""
     refuse_unwritable(report)
     # packages of the demo's extra, which take a second to load
-    from hindcast.cli.local import end_on_signals
     from hindcast.demo import run, story
     from hindcast.demo.report import page, terminal
     from hindcast.local.stack import LocalStack
 
     began = time.monotonic()
     console = Console()
-    end_on_signals()
+    interruption = Interruption()
+    interruption.raise_on_signals()
     LocalStack(directory).clear()
     end = min(until or story.END, story.END)
-    figures = run.run_demo(run.DemoOptions(directory, end, seed, keep), console)
+    figures = run.run_demo(run.DemoOptions(directory, end, seed, keep), console, interruption.check)
     terminal.show(figures, console)
     write_report(report, page.render(figures))
     console.print(

@@ -16,6 +16,7 @@ from hindcast.cli.answers import json_value
 from hindcast.cli.load_options import column_options, mapping_of
 from hindcast.cli.servers import KAFKA, variables
 from hindcast.demo.bars import Bars
+from hindcast.interruption import Interruption
 from hindcast.load.file_rows import FileRows
 from hindcast.load.loader import Load, digest_of
 from hindcast.load.mapping import FileMapping, LoadMapping
@@ -148,9 +149,7 @@ def _keeper(settings: KafkaSettings, asked: LoadMapping) -> Keeper | None:
 
 def _done(what: Load, state: LoadState, settings: KafkaSettings, bars: Bars) -> bool:
     """Check what was not checked, send what was not sent; false where somebody interrupts."""
-    from hindcast.cli.local import end_on_signals  # loads the whole local stack
-
-    end_on_signals()
+    Interruption().raise_on_signals()
     asked = what.events.mapping.asked
     try:
         if not state.progress.checked:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import shlex
-import signal
 import sys
 import time
 from pathlib import Path
-from types import FrameType
 
 import click
 from rich.console import Console
 from rich.live import Live
 
+from hindcast.interruption import Interruption
 from hindcast.local.layout import DEFAULT_DIRECTORY
 from hindcast.local.stack import LocalStack
 from hindcast.local.startup import StackOptions
@@ -54,14 +53,15 @@ def up(
     console = Console()
     stack = LocalStack(directory)
     options = StackOptions(kafka_port, clickhouse_port, topic_prefix, database)
-    end_on_signals()
+    interruption = Interruption()
+    interruption.raise_on_signals()
     try:
         stack.up(options, detach=detach, said=lambda step: console.print(f"[dim]{step} …[/dim]"))
         if detach:
             console.print(render_status(stack.status()), crop=False)
             return
         console.print("everything runs; Ctrl-C stops it")
-        _watch(stack, console)
+        _watch(stack, console, interruption)
     except KeyboardInterrupt:
         # `up` itself has already stopped what it had started.
         click.echo("hindcast: interrupted while starting; nothing is left running", err=True)
@@ -96,27 +96,17 @@ def status(directory: Path, *, as_json: bool, as_env: bool) -> None:
         sys.exit(3)
 
 
-def end_on_signals() -> None:
-    """Let SIGTERM and a closed terminal end a command as Ctrl-C does."""
-
-    def end(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, end)
-
-
-def _watch(stack: LocalStack, console: Console) -> None:
+def _watch(stack: LocalStack, console: Console, interruption: Interruption) -> None:
     """Show the status until a signal comes, then stop everything."""
     try:
         with Live(render_status(stack.status()), console=console, auto_refresh=False) as live:
             while stack.running():
+                interruption.check()
                 live.update(render_status(stack.status()), refresh=console.is_terminal)
                 time.sleep(_REFRESH_S)
     except KeyboardInterrupt:
         # A second Ctrl-C must not leave half of it running.
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
+        interruption.ignore_signals()
         console.print("stopping …")
         stack.down()
         console.print(f"stopped; the data stay in {stack.layout.directory}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -70,7 +70,13 @@ def reference_table(told: story.Story) -> pa.Table:
     return pa.Table.from_pandas(told.training[["departed_at", *flights.FEATURES]], preserve_index=False)
 
 
-def wait_for_answers(stack: LocalStack, told: story.Story, sent: scenes.Sent, bars: Bars) -> None:
+def wait_for_answers(
+    stack: LocalStack,
+    told: story.Story,
+    sent: scenes.Sent,
+    bars: Bars,
+    check: Callable[[], None] = lambda: None,
+) -> None:
     """Return when every event is recorded, joined, measured and judged, and nobody has anything left to do.
 
     Raises:
@@ -83,6 +89,7 @@ def wait_for_answers(stack: LocalStack, told: story.Story, sent: scenes.Sent, ba
         rested = 0
         limit = time.monotonic() + STALLED_S
         while True:
+            check()
             found = [min(reached(store, goal), goal.target) for goal, _ in open_goals]
             for (_, task), done in zip(open_goals, found, strict=True):
                 bars.set(task, done)
@@ -101,8 +108,14 @@ def wait_for_answers(stack: LocalStack, told: story.Story, sent: scenes.Sent, ba
         store.close()
 
 
-def run_demo(options: DemoOptions, console: Console) -> Figures:
-    """The whole demo; stops the stack at the end, also when interrupted, unless it is to be kept."""
+def run_demo(options: DemoOptions, console: Console, check: Callable[[], None] = lambda: None) -> Figures:
+    """The whole demo; stops the stack at the end, also when interrupted, unless it is to be kept.
+
+    Args:
+        options: how.
+        console: for the progress.
+        check: called now and then; raises where somebody has interrupted.
+    """
     stack = LocalStack(options.directory)
     with Bars(console) as bars:
         # outside: what fails to start stops itself, and a stack that somebody else runs here is not ours to stop
@@ -112,11 +125,17 @@ def run_demo(options: DemoOptions, console: Console) -> Figures:
             environment = stack.environment()
             with bars.stage("training the models"):
                 told = story.tell(flights.departures(), options.seed, until=options.until)
+            check()
             with bars.stage("publishing the contract"):
                 publish_contract(environment, told)
             with bars.counted("sending flights and labels", scenes.total(told)) as moved:
-                sent = scenes.send(told, KafkaSettings.from_environment(environment), moved)
-            wait_for_answers(stack, told, sent, bars)
+
+                def sent_rows(count: int) -> None:
+                    check()
+                    moved(count)
+
+                sent = scenes.send(told, KafkaSettings.from_environment(environment), sent_rows)
+            wait_for_answers(stack, told, sent, bars, check)
             with bars.stage("reading the record back"):
                 settings = ClickHouseSettings.from_environment(environment)
                 figures = collect(

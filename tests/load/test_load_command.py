@@ -201,7 +201,7 @@ def test_an_interrupted_load_says_how_to_go_on(
 @pytest.fixture(autouse=True)
 def _signals_stay() -> Iterator[None]:
     """A command run in this process may set handlers; the next test has its own again."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
