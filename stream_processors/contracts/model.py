@@ -15,10 +15,11 @@ from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from producers.at_source.buckets import Bucket, bucket_problem
-from producers.at_source.promises import protection_problem
-from producers.errors import ConfigError
+from stream_processors.contracts.document import Document, Place
+from stream_processors.contracts.problems import mistakes
 
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 _DURATION = re.compile(r"(\d+)\s*(s|min|m|h|d|w)")
@@ -247,8 +248,12 @@ class Contract(_Part):
         return hashlib.sha256(self.canonical().encode()).hexdigest()
 
     def shape(self) -> str:
-        """Digest (16 hex digits) of features' kinds, precisions, lists and protection, slices, base window and score precision."""
-        kept = {
+        """Digest (16 hex digits) of `shape_facts`."""
+        return hashlib.sha256(_canonical(self.shape_facts()).encode()).hexdigest()[:16]
+
+    def shape_facts(self) -> dict[str, Any]:
+        """Features' kinds, precisions, lists and protection, slices, base window and score precision."""
+        return {
             "features": {
                 name: {
                     "kind": f.kind,
@@ -263,46 +268,22 @@ class Contract(_Part):
             "base": self.windows.base,
             "score_precision": self.prediction.score_precision,
         }
-        return hashlib.sha256(_canonical(kept).encode()).hexdigest()[:16]
-
-    def protection_problem(self) -> str | None:
-        """What of the contract cannot be protected as it says, with its place; None where all can.
-
-        Asked of files. What is on the topic is read whatever it says: it was published when nothing acted upon it.
-        """
-        for name, one in self.features.items():
-            problem = protection_problem(one.kind, one.pii, one.bucket, one.values)
-            if problem:
-                return f"features.{name}.pii: {problem}"
-        for place, sliced in enumerate(self.slices):
-            for name in sliced.by:
-                feature = self.features.get(name)
-                if feature is not None and feature.hidden:
-                    return (
-                        f"slices.{place}.by: {name} says `pii: {feature.pii}`, so these values never arrive"
-                    )
-        return None
 
     @classmethod
     def from_yaml(cls, text: str, source: str = "contract") -> Contract:
         """A contract from its YAML.
 
         Raises:
-            ConfigError: not YAML, or not a contract; one line that names the place.
+            ContractFileError: not YAML, or not a contract; a ConfigError of one line that names file, line, field and reason.
         """
+        document = Document(text, source)
         try:
-            found = cls.model_validate(yaml.safe_load(text))
-        except yaml.YAMLError as error:
-            place = getattr(error, "problem_mark", None)
-            where = f" line {place.line + 1}" if place else ""
-            raise ConfigError(f"{source}{where}: not YAML") from None
+            found = cls.model_validate(document.body)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise ConfigError(f"{source}: {where or 'contract'}: {first['msg']}") from None
-        problem = found.protection_problem()
-        if problem:
-            raise ConfigError(f"{source}: {problem}")
+            raise document.refused([_mistake(document, one) for one in error.errors()]) from None
+        wrong = list(mistakes(found))
+        if wrong:
+            raise document.refused(wrong)
         return found
 
     def to_yaml(self) -> str:
@@ -320,3 +301,26 @@ class Contract(_Part):
 
 def _canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+_REASONS = {
+    "extra_forbidden": "no contract has such a field",
+    "missing": "is required",
+    **dict.fromkeys(("model_type", "dict_type", "mapping_type"), "a mapping is wanted"),
+    **dict.fromkeys(("tuple_type", "list_type"), "a list is wanted"),
+    **dict.fromkeys(("string_type",), "a text is wanted: put it in quotation marks"),
+    **dict.fromkeys(("float_type", "float_parsing", "int_type", "int_parsing"), "a number is wanted"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "true or false is wanted"),
+    "int_from_float": "a whole number is wanted",
+}
+
+
+def _mistake(document: Document, error: ErrorDetails) -> tuple[Place, str]:
+    """Place and reason of what pydantic refused; its names for the alternatives of a type are no part of the place."""
+    kind, place = error["type"], error["loc"]
+    if kind == "literal_error":
+        reason = f"{error['ctx']['expected']} is wanted"
+    else:
+        told = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        reason = _REASONS.get(kind, told)
+    return place if kind == "missing" else document.known(place), reason
