@@ -17,6 +17,7 @@ from rich.table import Table
 
 from evaluation.history import History
 from evaluation.recorded_events import Asked, RecordedEvents
+from hindcast.cli.answers import one_line
 from hindcast.cli.ask import settings
 from hindcast.cli.contract_diff import draw
 from hindcast.cli.contract_files import (
@@ -197,7 +198,7 @@ def _draw_problems(tally: Tally) -> None:
     for row in rows:
         counts = [f"{row['events']:,}", _share(row["share"])]
         counts += [f"{row[name.replace(' ', '_')]:,}" for name in compared]
-        table.add_row(escape(row["problem"]), escape(row["feature"] or "-"), *counts)
+        table.add_row(escape(row["problem"]), escape(one_line(row["feature"] or "-")), *counts)
     Console().print(table)
 
 

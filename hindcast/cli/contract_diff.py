@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from hindcast.cli.answers import one_line
 from hindcast.cli.contract_files import json_option, published, read_contract, required_in_effect
 from producers.errors import ConfigError
 from stream_processors.contracts.changes import Change, changes
@@ -86,7 +87,9 @@ def draw(found: Sequence[Change]) -> None:
     table = Table("field", "from", "to", "shape", "rule for events", box=SIMPLE_HEAD)
     for one in found:
         shape = "changes" if one.shape else ""
-        table.add_row(*map(escape, (one.field, _told(one.before), _told(one.after), shape, one.rule or "")))
+        table.add_row(
+            *map(escape, (one_line(one.field), _told(one.before), _told(one.after), shape, one.rule or ""))
+        )
     Console(soft_wrap=False).print(table)
 
 
@@ -94,5 +97,5 @@ def _told(value: Any) -> str:
     """A value in a cell; long lists and features are cut."""
     if value is None:
         return "-"
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = one_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
     return text if len(text) <= 60 else f"{text[:59]}…"

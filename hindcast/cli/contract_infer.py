@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from rich.console import Console
 
 from evaluation.history import History
 from evaluation.recorded_events import Asked, RecordedEvents
+from hindcast.cli.answers import one_line
 from hindcast.cli.ask import settings
 from hindcast.cli.contract_files import (
     FILE,
@@ -154,8 +156,14 @@ def _of_data(data_file: Path, options: dict[str, Any]) -> tuple[Contract, Record
 
 def _of_record(model: str, output: Path, options: dict[str, Any]) -> None:
     """A first contract, or the one in effect with other precisions."""
+    _refuse(options, ("model", "time_column", "score_column", "decision_column"), "is for a file")
     environment = options["environment"]
     current = in_effect(model, environment or "production")
+    if current is not None:
+        _refuse(
+            options, ("exclude", "slice_by"), "is for a first contract, and one is in effect: edit it instead"
+        )
+        environment = environment or current.environment
     data = _recorded(model, environment, options["since"], options["rows"])
     if current is None:
         names = [name for name in data.features if name not in options["exclude"]]
@@ -164,13 +172,20 @@ def _of_record(model: str, output: Path, options: dict[str, Any]) -> None:
         return
     proposals = precision_proposals(current, data)
     for one in proposals:
-        click.echo(f"{one.column}: precision {one.now} -> {one.proposed}")
+        click.echo(f"{one_line(one.column)}: precision {one.now} -> {one.proposed}")
     if not proposals:
         click.echo(f"the precisions of the contract in effect fit the {data.rows:,} predictions looked at")
         return
     write_text(output, with_precisions(current, proposals).to_yaml())
     click.echo(f"{output}: the contract in effect with other precisions, from {data.rows:,} predictions")
     click.echo("its shape is another: hindcast contract baseline, then publish")
+
+
+def _refuse(options: dict[str, Any], names: Sequence[str], why: str) -> None:
+    """Options that would say nothing."""
+    for name in names:
+        if options[name]:
+            raise click.UsageError(f"--{name.replace('_', '-')} {why}")
 
 
 def _recorded(model: str, environment: str | None, since: int, rows: int) -> RecordedData:

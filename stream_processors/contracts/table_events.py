@@ -14,6 +14,8 @@ from stream_processors.contracts.model import Contract, Feature
 from stream_processors.contracts.training_data import Roles, TrainingData
 
 BLOCK_ROWS = 50_000
+# map entries in a block: what bounds memory where there are many features
+_BLOCK_ENTRIES = 2_000_000
 
 
 def table_events(contract: Contract, table: pa.Table) -> Iterator[pa.RecordBatch]:
@@ -27,8 +29,9 @@ def table_events(contract: Contract, table: pa.Table) -> Iterator[pa.RecordBatch
     """
     named = [name for name in table.column_names if name in contract.features]
     kinds = {name: feature.kind for name, feature in contract.features.items()}
-    for start in range(0, max(table.num_rows, 1), BLOCK_ROWS):
-        block = table.slice(start, BLOCK_ROWS)
+    most = max(1, min(BLOCK_ROWS, _BLOCK_ENTRIES // max(1, len(named))))
+    for start in range(0, max(table.num_rows, 1), most):
+        block = table.slice(start, most)
         # a table without any of the features still has rows
         data = TrainingData(block.select(named) if named else block, Roles(), kinds)
         yield _events(contract, data, block.num_rows)

@@ -17,6 +17,7 @@ from recorded_rows import Recorder, migrated_record, prediction
 
 from producers.settings import KafkaSettings
 from producers.topics import topics
+from stream_processors.contracts import table_events
 from stream_processors.kafka import create_topics
 
 HOSTILE = 'it\'s "m"\\ {model:String} %s \n\t; DROP é'
@@ -180,8 +181,12 @@ def test_the_contract_in_effect_is_one_to_compare_with(
     assert facts["events"] == 0
 
 
-def test_a_table_is_held_against_a_contract(tmp_path: Path) -> None:
-    """As its rows would arrive: personal data protected, whole numbers of a category as digits."""
+@pytest.mark.parametrize("entries", [2_000_000, 12, 1])
+def test_a_table_is_held_against_a_contract(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entries: int
+) -> None:
+    """As its rows would arrive: personal data protected, whole numbers of a category as digits; in blocks of any size."""
+    monkeypatch.setattr(table_events, "_BLOCK_ENTRIES", entries)
     table = pa.table(
         {
             "age": [1.0, None, 130.0, 5.0],

@@ -67,6 +67,15 @@ def test_what_is_published(tmp_path: Path, kafka: str, topic_prefix: str) -> Non
     assert run("diff", second, **environment).output.strip() == "no difference"
 
 
+def test_a_name_cannot_steer_a_terminal(tmp_path: Path) -> None:
+    """Control characters in names and values are written out."""
+    a = written(tmp_path, "a.yaml", FIRST)
+    b = written(tmp_path, "b.yaml", FIRST.replace("owner: a", 'owner: "\\e[2J"').replace("age:", '"\\e[1m":'))
+    told = run("diff", a, b).output
+    assert "\\x1b[2J" in told
+    assert "\x1b" not in told
+
+
 @pytest.mark.parametrize("arguments", [("nowhere.yaml",), ("nowhere.yaml", "b.yaml")])
 def test_a_file_that_is_not_there(arguments: tuple[str, ...]) -> None:
     """Is named."""

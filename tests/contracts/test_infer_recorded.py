@@ -112,6 +112,8 @@ def test_better_precisions_for_the_contract_in_effect(tmp_path: Path, environmen
     )
     assert not (tmp_path / "better.baseline.avro").exists()
     assert run("publish", output, **environment).exit_code == 0
+    sliced = inferred(tmp_path / "never.yaml", environment, "--slice-by", "plan")
+    assert (sliced.exit_code, "--slice-by is for a first contract" in sliced.output) == (2, True)
     again = inferred(tmp_path / "never.yaml", environment)
     assert "the precisions of the contract in effect fit the 2,400 predictions looked at" in again.output
     assert not (tmp_path / "never.yaml").exists()
@@ -130,6 +132,8 @@ def test_only_the_newest(tmp_path: Path, environment: dict[str, str]) -> None:
     [
         ((), "either a file or --from-recorded MODEL is wanted"),
         (("x.parquet", "--from-recorded", "m"), "either a file or --from-recorded MODEL is wanted"),
+        (("--from-recorded", "m", "--model", "m"), "--model is for a file"),
+        (("--from-recorded", "m", "--score-column", "s"), "--score-column is for a file"),
         (("--from-recorded", "m", "--rows", "0"), "is not in the range"),
         (("--from-recorded", "m", "--since", "x"), "a duration such as 30s"),
     ],
