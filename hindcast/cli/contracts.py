@@ -86,7 +86,7 @@ def history(model: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([_row(one) for one in found], indent=1))
         return
-    table = Table("model", "environment", "in effect from (UTC)", "digest", "owner")
+    table = Table("model", "environment", "in effect from (UTC)", "digest", "shape", "owner")
     for one in found:
         table.add_row(*(str(value or "") for value in _row(one).values()))
     Console().print(table)
@@ -98,5 +98,6 @@ def _row(one: PublishedContract) -> dict[str, str | None]:
         "environment": one.contract.environment or "all",
         "in_effect_from": at(one.in_effect_from).isoformat(),
         "digest": one.digest,
+        "shape": one.shape,
         "owner": one.contract.owner,
     }

@@ -15,11 +15,10 @@ from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
 
 from producers.at_source.buckets import Bucket, bucket_problem
-from stream_processors.contracts.document import Document, Place
-from stream_processors.contracts.problems import mistakes
+from stream_processors.contracts.document import Document
+from stream_processors.contracts.problems import mistakes, schema_mistakes
 
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 _DURATION = re.compile(r"(\d+)\s*(s|min|m|h|d|w)")
@@ -280,7 +279,7 @@ class Contract(_Part):
         try:
             found = cls.model_validate(document.body)
         except ValidationError as error:
-            raise document.refused([_mistake(document, one) for one in error.errors()]) from None
+            raise document.refused(schema_mistakes(document, error)) from None
         wrong = list(mistakes(found))
         if wrong:
             raise document.refused(wrong)
@@ -301,26 +300,3 @@ class Contract(_Part):
 
 def _canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
-_REASONS = {
-    "extra_forbidden": "no contract has such a field",
-    "missing": "is required",
-    **dict.fromkeys(("model_type", "dict_type", "mapping_type"), "a mapping is wanted"),
-    **dict.fromkeys(("tuple_type", "list_type"), "a list is wanted"),
-    **dict.fromkeys(("string_type",), "a text is wanted: put it in quotation marks"),
-    **dict.fromkeys(("float_type", "float_parsing", "int_type", "int_parsing"), "a number is wanted"),
-    **dict.fromkeys(("bool_type", "bool_parsing"), "true or false is wanted"),
-    "int_from_float": "a whole number is wanted",
-}
-
-
-def _mistake(document: Document, error: ErrorDetails) -> tuple[Place, str]:
-    """Place and reason of what pydantic refused; its names for the alternatives of a type are no part of the place."""
-    kind, place = error["type"], error["loc"]
-    if kind == "literal_error":
-        reason = f"{error['ctx']['expected']} is wanted"
-    else:
-        told = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
-        reason = _REASONS.get(kind, told)
-    return place if kind == "missing" else document.known(place), reason

@@ -1,6 +1,6 @@
-"""What a contract's file may not say although each of its fields, taken alone, is fine. Pure.
+"""What a contract's file may not say: fields that are none, and fields that, each fine alone, do not go together. Pure.
 
-Asked of files. What is on the topic is read whatever it says: contracts are kept for ever, and one that was published before a rule was
+The second is asked of files only. What is on the topic is read whatever it says: contracts are kept for ever, and one that was published before a rule was
 written here still applies to its events.
 """
 
@@ -11,13 +11,44 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
 from producers.at_source.promises import protection_problem
-from stream_processors.contracts.document import Place
+from stream_processors.contracts.document import Document, Place
 
 if TYPE_CHECKING:
     from stream_processors.contracts.model import Contract, Feature, Prediction
 
 Mistakes = Iterator[tuple[Place, str]]
+
+
+_REASONS = {
+    "extra_forbidden": "no contract has such a field",
+    "missing": "is required",
+    **dict.fromkeys(("model_type", "dict_type", "mapping_type"), "a mapping is wanted"),
+    **dict.fromkeys(("tuple_type", "list_type"), "a list is wanted"),
+    **dict.fromkeys(("string_type",), "a text is wanted: put it in quotation marks"),
+    **dict.fromkeys(("float_type", "float_parsing", "int_type", "int_parsing"), "a number is wanted"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "true or false is wanted"),
+    "int_from_float": "a whole number is wanted",
+}
+
+
+def schema_mistakes(document: Document, error: ValidationError) -> list[tuple[Place, str]]:
+    """Places of the document and what pydantic has against what stands there."""
+    return [_schema_mistake(document, one) for one in error.errors()]
+
+
+def _schema_mistake(document: Document, error: ErrorDetails) -> tuple[Place, str]:
+    # pydantic's names for the alternatives of a type are no part of the place
+    kind, place = error["type"], error["loc"]
+    if kind == "literal_error":
+        reason = f"{error['ctx']['expected']} is wanted"
+    else:
+        told = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        reason = _REASONS.get(kind, told)
+    return place if kind == "missing" else document.known(place), reason
 
 
 def mistakes(contract: Contract) -> Mistakes:
