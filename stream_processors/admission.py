@@ -70,6 +70,10 @@ class Admission:
     _broken: tuple[tuple[str, Ints], ...]
     _untimely: tuple[tuple[str, Mask], ...]
 
+    def problems(self) -> list[tuple[str, Ints]]:
+        """Everything that is wrong with any row, and the rows, rising, of warnings and dead letters alike."""
+        return [*self._broken, *((detail, np.flatnonzero(mask)) for detail, mask in self._untimely)]
+
     def warnings(self) -> pa.ListArray:
         """Per row the warnings of an admitted event, such as ``missing:age`` (list of string; empty where all is well)."""
         texts = [text for text, _ in self._broken]

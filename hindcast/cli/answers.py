@@ -110,7 +110,7 @@ def _text(value: Any, *, only_dates: bool) -> str:
         return _number(value)
     simple = json_value(value)
     return (
-        json.dumps(simple, ensure_ascii=False) if isinstance(simple, dict | list) else _one_line(str(simple))
+        json.dumps(simple, ensure_ascii=False) if isinstance(simple, dict | list) else one_line(str(simple))
     )
 
 
@@ -123,7 +123,7 @@ def _number(value: float) -> str:
     return f"{value:.1f}" if 1000 <= abs(value) < 1e15 else f"{value:.4g}"
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """Text that cannot break a table or steer a terminal: control characters are written out."""
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 

@@ -19,7 +19,7 @@ from producers.at_source.columns import bucketed_column
 from producers.codec import decode
 from producers.errors import ConfigError
 from stream_processors.contracts.model import Contract, seconds
-from stream_processors.contracts.training_data import Roles, TableColumns, TrainingData
+from stream_processors.contracts.training_data import FeatureData, Roles, TableColumns, TrainingData
 from stream_processors.profiler.counting import Counting
 from stream_processors.profiler.sketch_batch import Stretch, encoded, sketch_batch
 from stream_processors.sketches import MAX_NAME_LENGTH, MAX_NAMES, MAX_PRECISION, histogram_bins
@@ -66,13 +66,32 @@ def infer(
         ConfigError: a column that is not there or of the wrong type; a base window that does not divide a day.
     """
     data = TrainingData(table, Roles(time_column, score_column, decision_column, exclude))
+    return infer_from(
+        data, table.column_names, model=model, environment=environment, slice_by=slice_by, base=base
+    )
+
+
+def infer_from(
+    data: FeatureData,
+    names: Sequence[str],
+    *,
+    model: str,
+    environment: str | None = None,
+    slice_by: Sequence[Sequence[str]] = (),
+    base: int | str = 60,
+) -> tuple[Contract, Records]:
+    """`infer` from columns that are events already, such as recorded ones; ``names`` are those of features, in order.
+
+    Raises:
+        ConfigError: a slice by what is no categorical column; a base window that does not divide a day.
+    """
     base_seconds = seconds(base)
     contract = _valid(
         {
             "model": model,
             "environment": environment,
             "prediction": _prediction(data),
-            "features": _features(data, table.column_names),
+            "features": _features(data, names),
             "slices": [{"by": list(names), "values": _slice_values(data, names)} for names in slice_by],
             "windows": {"base": base_seconds, "rollups": [r for r in _ROLLUPS if seconds(r) > base_seconds]},
         }
@@ -126,7 +145,7 @@ def _valid(fields: dict[str, Any]) -> Contract:
         raise ConfigError(f"no contract fits: {error}") from None
 
 
-def _baseline(contract: Contract, data: TrainingData) -> Records:
+def _baseline(contract: Contract, data: FeatureData) -> Records:
     n = data.rows
     events = pa.record_batch(
         {
@@ -159,7 +178,7 @@ def _baseline(contract: Contract, data: TrainingData) -> Records:
     return sorted(records, key=lambda one: (one["window_start"], one["slice"], one["part"]))
 
 
-def _features(data: TrainingData, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+def _features(data: FeatureData, names: Sequence[str]) -> dict[str, dict[str, Any]]:
     features: dict[str, dict[str, Any]] = {}
     for name in names:
         if name in data.numeric:
@@ -209,7 +228,7 @@ def _listed(values: pa.Array) -> list[str] | None:
     return sorted(_frequent(values)[:LISTED])
 
 
-def _slice_values(data: TrainingData, names: Sequence[str]) -> list[list[str]]:
+def _slice_values(data: FeatureData, names: Sequence[str]) -> list[list[str]]:
     columns = []
     for name in names:
         if name not in data.categorical:
@@ -221,7 +240,7 @@ def _slice_values(data: TrainingData, names: Sequence[str]) -> list[list[str]]:
     return sorted(values for _, values in rows[:LISTED])
 
 
-def _prediction(data: TrainingData) -> dict[str, Any]:
+def _prediction(data: FeatureData) -> dict[str, Any]:
     scores = data.score.drop_null().to_numpy()
     classes = _frequent(data.decision)
     probability = not scores.size or (scores.min() >= 0 and scores.max() <= 1)

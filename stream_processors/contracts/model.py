@@ -17,8 +17,8 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from producers.at_source.buckets import Bucket, bucket_problem
-from producers.at_source.promises import protection_problem
-from producers.errors import ConfigError
+from stream_processors.contracts.document import Document
+from stream_processors.contracts.problems import mistakes, schema_mistakes
 
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 _DURATION = re.compile(r"(\d+)\s*(s|min|m|h|d|w)")
@@ -247,8 +247,12 @@ class Contract(_Part):
         return hashlib.sha256(self.canonical().encode()).hexdigest()
 
     def shape(self) -> str:
-        """Digest (16 hex digits) of features' kinds, precisions, lists and protection, slices, base window and score precision."""
-        kept = {
+        """Digest (16 hex digits) of `shape_facts`."""
+        return hashlib.sha256(_canonical(self.shape_facts()).encode()).hexdigest()[:16]
+
+    def shape_facts(self) -> dict[str, Any]:
+        """Features' kinds, precisions, lists and protection, slices, base window and score precision."""
+        return {
             "features": {
                 name: {
                     "kind": f.kind,
@@ -263,46 +267,22 @@ class Contract(_Part):
             "base": self.windows.base,
             "score_precision": self.prediction.score_precision,
         }
-        return hashlib.sha256(_canonical(kept).encode()).hexdigest()[:16]
-
-    def protection_problem(self) -> str | None:
-        """What of the contract cannot be protected as it says, with its place; None where all can.
-
-        Asked of files. What is on the topic is read whatever it says: it was published when nothing acted upon it.
-        """
-        for name, one in self.features.items():
-            problem = protection_problem(one.kind, one.pii, one.bucket, one.values)
-            if problem:
-                return f"features.{name}.pii: {problem}"
-        for place, sliced in enumerate(self.slices):
-            for name in sliced.by:
-                feature = self.features.get(name)
-                if feature is not None and feature.hidden:
-                    return (
-                        f"slices.{place}.by: {name} says `pii: {feature.pii}`, so these values never arrive"
-                    )
-        return None
 
     @classmethod
     def from_yaml(cls, text: str, source: str = "contract") -> Contract:
         """A contract from its YAML.
 
         Raises:
-            ConfigError: not YAML, or not a contract; one line that names the place.
+            ContractFileError: not YAML, or not a contract; a ConfigError of one line that names file, line, field and reason.
         """
+        document = Document(text, source)
         try:
-            found = cls.model_validate(yaml.safe_load(text))
-        except yaml.YAMLError as error:
-            place = getattr(error, "problem_mark", None)
-            where = f" line {place.line + 1}" if place else ""
-            raise ConfigError(f"{source}{where}: not YAML") from None
+            found = cls.model_validate(document.body)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise ConfigError(f"{source}: {where or 'contract'}: {first['msg']}") from None
-        problem = found.protection_problem()
-        if problem:
-            raise ConfigError(f"{source}: {problem}")
+            raise document.refused(schema_mistakes(document, error)) from None
+        wrong = list(mistakes(found))
+        if wrong:
+            raise document.refused(wrong)
         return found
 
     def to_yaml(self) -> str:

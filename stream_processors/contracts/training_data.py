@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +36,34 @@ class Roles:
     def taken(self) -> set[str]:
         """All columns that are no features."""
         return {*self.exclude, *(name for name in (self.time, self.score, self.decision) if name)}
+
+
+class FeatureData(Protocol):
+    """What a contract is inferred from: a row per prediction, in columns of equal length."""
+
+    @property
+    def rows(self) -> int:
+        """How many predictions."""
+
+    @property
+    def numeric(self) -> Mapping[str, pa.Array]:
+        """Numbers as doubles."""
+
+    @property
+    def categorical(self) -> Mapping[str, pa.Array]:
+        """Texts."""
+
+    @property
+    def event_time(self) -> Ints:
+        """Microseconds since the epoch."""
+
+    @property
+    def score(self) -> pa.Array:
+        """Doubles."""
+
+    @property
+    def decision(self) -> pa.Array:
+        """Texts."""
 
 
 class TrainingData:

@@ -156,7 +156,7 @@ PROTECTIONS = [
 
 @pytest.mark.parametrize(("words", "mistake"), PROTECTIONS)
 def test_what_cannot_be_protected_cannot_be_published(words: str, mistake: str) -> None:
-    """`hindcast contract validate` and `publish` refuse what a service with the same file would refuse."""
+    """`hindcast contract check` and `publish` refuse what a service with the same file would refuse."""
     with pytest.raises(ConfigError):
         Contract.from_yaml(GOOD.replace(words, mistake))
 

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from click.testing import CliRunner
+from contract_command import run
 
-from hindcast.__main__ import exit_code
-from hindcast.cli.contracts import contract
-from producers.errors import HindcastError
 from producers.settings import KafkaSettings
 from producers.topics import topics
 from stream_processors.contracts.baseline_file import read_baseline
@@ -36,22 +32,6 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data.parquet"
 
 
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended, and what it said."""
-
-    exit_code: int
-    output: str
-
-
-def run(*arguments: object, **environment: str) -> Ended:
-    """Run the command; an error of ours ends it as the front door has it."""
-    done = CliRunner().invoke(contract, [str(one) for one in arguments], env=environment)
-    if isinstance(done.exception, HindcastError):
-        return Ended(exit_code(done.exception), str(done.exception))
-    return Ended(done.exit_code, done.output)
-
-
 def inferred(data: Path) -> Path:
     """A contract file made from the data."""
     output = data.with_name("shop.yaml")
@@ -61,17 +41,17 @@ def inferred(data: Path) -> Path:
     return output
 
 
-def test_infer_edit_baseline_validate(data: Path) -> None:
-    """An edited shape makes the baseline stale, which `validate` says and `baseline` mends."""
+def test_infer_edit_baseline_check(data: Path) -> None:
+    """An edited shape makes the baseline stale, which `check` says and `baseline` mends."""
     output = inferred(data)
     assert len(read_baseline(data.with_name("shop.baseline.avro"))) == 2 * 4
-    assert run("validate", output).exit_code == 0
+    assert run("check", output).exit_code == 0
     output.write_text(output.read_text().replace("base: 1d", "base: 1h"))
-    stale = run("validate", output)
+    stale = run("check", output)
     assert stale.exit_code == 2
     assert "hindcast contract baseline" in stale.output
     assert run("baseline", output, data, "--time-column", "at").exit_code == 0
-    assert run("validate", output).exit_code == 0
+    assert run("check", output).exit_code == 0
 
 
 def test_infer_replaces_nothing_unasked(data: Path) -> None:
@@ -86,7 +66,7 @@ def test_infer_replaces_nothing_unasked(data: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("validate", "nowhere.yaml"), "cannot read nowhere.yaml"),
+        (("check", "nowhere.yaml"), "cannot read nowhere.yaml"),
         (
             ("infer", "nowhere.parquet", "--model", "m", "--output", "/tmp/never.yaml"),
             "cannot read nowhere.parquet: No such file or directory",

@@ -82,7 +82,8 @@ def test_what_cannot_be_is_refused_in_files(text: str, said: str) -> None:
     """One line that names the place."""
     with pytest.raises(ConfigError) as refusal:
         Contract.from_yaml(f"model: m\n{text}", "m.yaml")
-    assert str(refusal.value).startswith("m.yaml: ")
+    line = text.count("\n") + 2
+    assert str(refusal.value).startswith(f"m.yaml line {line}: ")
     assert said in str(refusal.value)
     assert "\n" not in str(refusal.value)
 

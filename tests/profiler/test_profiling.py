@@ -192,3 +192,26 @@ def test_contract_switches_while_events_flow(settings: KafkaSettings, profiled: 
     under = log.whole(shape=contract.shape())
     assert under.events == 150
     assert_numeric(under.numeric("age"), [one["numeric_features"]["age"] for one in after], 9)
+
+
+def test_a_window_is_split_by_shapes_and_by_nothing_else(settings: KafkaSettings, profiled: Profile) -> None:
+    """A contract with other thresholds and owner goes on counting in the same deltas; one of another shape has deltas of its own."""
+    at = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=10)
+    body = {"model": "m", "features": {"age": {"kind": "numeric", "precision": 9}}}
+    first = Contract.model_validate(body)
+    owned = Contract.model_validate(
+        {**body, "owner": "ops", "drift": {"warn": 0.2}, "label": {"horizon": "1d"}}
+    )
+    reshaped = Contract.model_validate({**body, "features": {"age": {"kind": "numeric", "precision": 6}}})
+    for number, contract in enumerate((first, owned, reshaped)):
+        publish(settings, contract, lead=0.3)
+        send(settings, [event(number * 100 + n, event_time=at) for n in range(100)])
+    log = profiled()
+    assert first.shape() == owned.shape() != reshaped.shape()
+    assert {delta["window_start"] for delta in log.deltas} == {at}
+    assert log.whole(shape=first.shape()).events == 200
+    assert log.whole(shape=reshaped.shape()).events == 100
+    flushes = [
+        (d["shape"], d["source_partition"], d["first_offset"], d["slice"], d["part"]) for d in log.deltas
+    ]
+    assert len(set(flushes)) == len(flushes)

@@ -1,0 +1,217 @@
+"""`hindcast contract infer` and `baseline`: a first contract, and its reference sketches, from data or from what was recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+from pydantic import ValidationError
+from rich.console import Console
+
+from evaluation.history import History
+from evaluation.recorded_events import Asked, RecordedEvents
+from hindcast.cli.answers import one_line
+from hindcast.cli.ask import settings
+from hindcast.cli.contract_files import (
+    FILE,
+    contract_argument,
+    data_table,
+    in_effect,
+    length_of_time,
+    read_contract,
+    write_text,
+)
+from hindcast.demo.bars import Bars
+from producers.errors import ConfigError
+from stream_processors.contracts.baseline_file import baseline_path, write_baseline
+from stream_processors.contracts.infer import Records, infer_from
+from stream_processors.contracts.infer import baseline as make_baseline
+from stream_processors.contracts.infer import infer as infer_contract
+from stream_processors.contracts.model import Contract
+from stream_processors.contracts.proposals import precision_proposals, with_precisions
+from stream_processors.contracts.recorded_data import RecordedData, newest
+
+# columns times rows that are gathered at most, whatever --rows says: what bounds memory
+_MOST_CELLS = 40_000_000
+
+
+def _fits(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """The value of an option that a contract has under the option's name, when it can be one."""
+    if value is None and option.name == "model":
+        return None
+    part = {"base": value, "rollups": ()} if option.name == "base_window" else value
+    place = {"base_window": "windows", "from_recorded": "model"}.get(str(option.name), str(option.name))
+    try:
+        Contract.model_validate({"model": "m", place: part})
+    except ValidationError as error:
+        raise click.BadParameter(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+    return value
+
+
+def _role_options(command: Any) -> Any:
+    for option in (
+        click.option("--decision-column", help="What the model decided."),
+        click.option("--score-column", help="The model's number."),
+        click.option("--time-column", help="When each prediction was made; without a zone it is UTC."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.argument("data_file", metavar="[DATA.parquet]", type=FILE, required=False)
+@click.option("--model", callback=_fits, help="Name of the model; required with a file.")
+@click.option(
+    "--from-recorded", metavar="MODEL", help="Use what was recorded of this model instead of a file."
+)
+@click.option(
+    "--since",
+    metavar="DURATION",
+    default="7d",
+    show_default=True,
+    callback=length_of_time,
+    help="With --from-recorded: how far to look back.",
+)
+@click.option(
+    "--rows",
+    type=click.IntRange(1, 10_000_000),
+    default=1_000_000,
+    show_default=True,
+    help="With --from-recorded: the newest predictions at most.",
+)
+@click.option(
+    "--environment", callback=_fits, help="One environment only; without it the contract is for all."
+)
+@_role_options
+@click.option(
+    "--exclude", multiple=True, help="A column that is no feature: a label, an identifier. Repeatable."
+)
+@click.option("--slice-by", multiple=True, help="A categorical column, or a pair as `a,b`. Repeatable.")
+@click.option(
+    "--base-window",
+    default="1min",
+    show_default=True,
+    callback=_fits,
+    help="From 1s to 1d, a divisor of a day.",
+)
+@click.option(
+    "--output", type=FILE, default="contract.yaml", show_default=True, help="Where the contract goes."
+)
+@click.option("--force", is_flag=True, help="Replace files that are there.")
+def infer(
+    data_file: Path | None, from_recorded: str | None, output: Path, force: bool, **options: Any
+) -> None:
+    """Make a first contract from training data, and its baseline of reference sketches; then edit the contract.
+
+    With --from-recorded, a model that has a contract in effect gets that one with the precisions that fit what was recorded.
+    """
+    if (data_file is None) == (from_recorded is None):
+        raise click.UsageError("either a file or --from-recorded MODEL is wanted")
+    if output.exists() and not force:
+        raise ConfigError(f"{output} is there already: --output another, or --force")
+    options["slice_by"] = [names.split(",") for names in options["slice_by"]]
+    if data_file is not None:
+        _write(output, *_of_data(data_file, options))
+    else:
+        assert from_recorded is not None
+        _of_record(from_recorded, output, options)
+
+
+@click.command()
+@contract_argument
+@click.argument("data_file", metavar="DATA.parquet", type=FILE)
+@_role_options
+def baseline(
+    contract_file: Path,
+    data_file: Path,
+    time_column: str | None,
+    score_column: str | None,
+    decision_column: str | None,
+) -> None:
+    """Make the baseline of an edited contract again."""
+    sketches = make_baseline(
+        read_contract(contract_file),
+        data_table(data_file),
+        time_column=time_column,
+        score_column=score_column,
+        decision_column=decision_column,
+    )
+    write_baseline(baseline_path(contract_file), sketches)
+    click.echo(f"{baseline_path(contract_file)}: {len(sketches)} reference sketches")
+
+
+def _of_data(data_file: Path, options: dict[str, Any]) -> tuple[Contract, Records]:
+    if options["model"] is None:
+        raise click.MissingParameter(
+            param_type="option", param_hint="'--model'", ctx=click.get_current_context()
+        )
+    names = ("model", "environment", "time_column", "score_column", "decision_column", "exclude", "slice_by")
+    return infer_contract(
+        data_table(data_file), base=options["base_window"], **{name: options[name] for name in names}
+    )
+
+
+def _of_record(model: str, output: Path, options: dict[str, Any]) -> None:
+    """A first contract, or the one in effect with other precisions."""
+    _refuse(options, ("model", "time_column", "score_column", "decision_column"), "is for a file")
+    environment = options["environment"]
+    current = in_effect(model, environment or "production")
+    if current is not None:
+        _refuse(
+            options, ("exclude", "slice_by"), "is for a first contract, and one is in effect: edit it instead"
+        )
+        environment = environment or current.environment
+    data = _recorded(model, environment, options["since"], options["rows"])
+    if current is None:
+        names = [name for name in data.features if name not in options["exclude"]]
+        more = {"slice_by": options["slice_by"], "base": options["base_window"]}
+        _write(output, *infer_from(data, names, model=model, environment=environment, **more))
+        return
+    proposals = precision_proposals(current, data)
+    for one in proposals:
+        click.echo(f"{one_line(one.column)}: precision {one.now} -> {one.proposed}")
+    if not proposals:
+        click.echo(f"the precisions of the contract in effect fit the {data.rows:,} predictions looked at")
+        return
+    write_text(output, with_precisions(current, proposals).to_yaml())
+    click.echo(f"{output}: the contract in effect with other precisions, from {data.rows:,} predictions")
+    click.echo("its shape is another: hindcast contract baseline, then publish")
+
+
+def _refuse(options: dict[str, Any], names: Sequence[str], why: str) -> None:
+    """Options that would say nothing."""
+    for name in names:
+        if options[name]:
+            raise click.UsageError(f"--{name.replace('_', '-')} {why}")
+
+
+def _recorded(model: str, environment: str | None, since: int, rows: int) -> RecordedData:
+    """The newest predictions that the limits allow."""
+    now = datetime.now(UTC)
+    asked = Asked(model, environment, now - timedelta(seconds=since), now + timedelta(hours=1))
+    data = RecordedData()
+    with History(settings()) as history, Bars(Console(stderr=True)) as bars:
+        recorded = RecordedEvents(history, asked)
+        with bars.counted("read", min(rows, recorded.events)) as moved:
+            for block in recorded.blocks:
+                left = min(rows, _MOST_CELLS // max(1, data.width)) - data.rows
+                if left <= 0:
+                    break
+                data.add(newest(recorded.read(block), left))
+                moved(block.events)
+    if not data.rows:
+        raise ConfigError(
+            f"every recorded prediction of model {model} failed: there is nothing to infer from"
+        )
+    return data
+
+
+def _write(output: Path, found: Contract, sketches: Records) -> None:
+    write_text(output, found.to_yaml())
+    write_baseline(baseline_path(output), sketches)
+    click.echo(f"{output}: {len(found.features)} features, {len(found.slices)} slicings")
+    click.echo(f"{baseline_path(output)}: {len(sketches)} reference sketches")
+    click.echo("after editing precisions, lists, slices or the base window: hindcast contract baseline")

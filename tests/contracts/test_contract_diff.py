@@ -1,0 +1,83 @@
+"""`hindcast contract diff` of files and of what is published."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from contract_command import run
+
+from producers.settings import KafkaSettings
+from producers.topics import topics
+from stream_processors.kafka import create_topics
+
+FIRST = "model: m\nowner: a\nfeatures:\n  age: {kind: numeric, precision: 5}\n"
+HOSTILE = "m [red]'é"
+
+
+def written(directory: Path, name: str, text: str) -> Path:
+    """A file."""
+    (directory / name).write_text(text)
+    return directory / name
+
+
+def test_two_files(tmp_path: Path) -> None:
+    """A change of shape is told from one of an owner, for people and for programs."""
+    a = written(tmp_path, "a.yaml", FIRST)
+    owner = written(tmp_path, "b.yaml", FIRST.replace("owner: a", "owner: '[red]'"))
+    shape = written(tmp_path, "c.yaml", FIRST.replace("precision: 5", "precision: 9, minimum: 1"))
+    told = run("diff", a, owner)
+    assert told.exit_code == 0
+    assert ["owner", "a", "[red]"] in [line.split() for line in told.output.splitlines()]
+    assert "the shape stays: no window is split" in told.output
+    assert "the shape changes" in run("diff", a, shape).output
+    assert "no difference" in run("diff", a, a).output
+    facts = json.loads(run("diff", a, shape, "--json").output)
+    assert facts["shape_changes"]
+    assert facts["changes"] == [
+        {"field": "features.age.precision", "before": 5, "after": 9, "shape": True, "rule": None},
+        {"field": "features.age.minimum", "before": None, "after": 1.0, "shape": False, "rule": "tightened"},
+    ]
+    assert not json.loads(run("diff", a, owner, "--json").output)["shape_changes"]
+
+
+def test_what_is_published(tmp_path: Path, kafka: str, topic_prefix: str) -> None:
+    """A file against what is in effect, and the last two of a model; one that was published again is one."""
+    create_topics(KafkaSettings(kafka, topic_prefix), [topics()["contracts"]])
+    environment = {
+        "HINDCAST_KAFKA": kafka,
+        "HINDCAST_TOPIC_PREFIX": topic_prefix,
+        "HINDCAST_CONTRACT_LEAD": "0.1",
+    }
+    text = FIRST.replace("model: m", f'model: "{HOSTILE}"')
+    first = written(tmp_path, "a.yaml", text)
+    second = written(tmp_path, "b.yaml", text.replace("precision: 5", "precision: 6"))
+    none = run("diff", first, **environment)
+    assert (none.exit_code, "has no contract in effect in production" in none.output) == (2, True)
+    for _ in range(2):
+        assert run("publish", first, **environment).exit_code == 0
+    alone = run("diff", HOSTILE, **environment)
+    assert (alone.exit_code, "has no two contracts in production" in alone.output) == (2, True)
+    (change,) = json.loads(run("diff", second, "--json", **environment).output)["changes"]
+    assert (change["before"], change["after"]) == (5, 6)
+    assert run("publish", second, **environment).exit_code == 0
+    (published,) = json.loads(run("diff", HOSTILE, "--json", **environment).output)["changes"]
+    assert published == change
+    assert run("diff", second, **environment).output.strip() == "no difference"
+
+
+def test_a_name_cannot_steer_a_terminal(tmp_path: Path) -> None:
+    """Control characters in names and values are written out."""
+    a = written(tmp_path, "a.yaml", FIRST)
+    b = written(tmp_path, "b.yaml", FIRST.replace("owner: a", 'owner: "\\e[2J"').replace("age:", '"\\e[1m":'))
+    told = run("diff", a, b).output
+    assert "\\x1b[2J" in told
+    assert "\x1b" not in told
+
+
+@pytest.mark.parametrize("arguments", [("nowhere.yaml",), ("nowhere.yaml", "b.yaml")])
+def test_a_file_that_is_not_there(arguments: tuple[str, ...]) -> None:
+    """Is named."""
+    done = run("diff", *arguments)
+    assert (done.exit_code, done.output) == (2, "cannot read nowhere.yaml: No such file or directory")

@@ -1,0 +1,146 @@
+"""A contract with an error is refused with file, line, field and reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from contract_command import run
+
+from stream_processors.contracts.document import ContractFileError
+from stream_processors.contracts.model import Contract
+
+GOOD = """\
+model: churn
+environment: production
+prediction: {kind: binary, positive_class: leave, classes: [leave, stay], threshold: 0.5}
+features:
+  age:
+    kind: numeric
+    minimum: 0
+    maximum: 120
+  plan: {kind: categorical, values: [basic, plus], only_listed: true, drift: {warn: 0.1, severe: 0.2}}
+  income: {kind: numeric, pii: bucket, bucket: 10}
+slices:
+  - {by: plan, values: [basic, plus]}
+windows: {base: 1h, rollups: [1d]}
+label: {horizon: 60d}
+drift: {warn: 0.1, severe: 0.25}
+retention_days: 365
+"""
+
+MISTAKES = [
+    ("model: churn", "model: [", "line 3: not YAML: expected"),
+    ("model: churn", "model: a: b", "line 1: not YAML: mapping values are not allowed here"),
+    ("retention_days: 365", "retention_days: \x07", "line 16: not YAML: special characters are not allowed"),
+    ("environment: production", "environment: 2024-13-45", "line 2: not YAML: no such date"),
+    ("environment: production", "model: other", "line 2: model: stands twice, first on line 1"),
+    ("  income:", "  plan:", "line 10: features.plan: stands twice, first on line 9"),
+    ("    minimum: 0", "    kind: numeric", "line 7: features.age.kind: stands twice, first on line 6"),
+    (
+        "values: [basic, plus], only",
+        "pii: none, pii: hash, only",
+        "line 9: features.plan.pii: stands twice, first on line 9",
+    ),
+    ("    minimum: 0", "    minimun: 0", "line 7: features.age.minimun: no contract has such a field"),
+    ("windows: {base", "windows: {bass", "line 13: windows.bass: no contract has such a field"),
+    ("    kind: numeric\n", "", "line 5: features.age.kind: is required"),
+    ("model: churn\n", "", "line 1: model: is required"),
+    (
+        "    kind: numeric\n",
+        "    kind: numric\n",
+        "line 6: features.age.kind: 'numeric' or 'categorical' is wanted",
+    ),
+    ("minimum: 0", "minimum: zero", "line 7: features.age.minimum: a number is wanted"),
+    ("minimum: 0", "minimum: .nan", "line 7: features.age.minimum: a finite number is wanted"),
+    ("minimum: 0", "minimum: 121", "line 7: features.age.minimum: is above maximum"),
+    ("minimum: 0", "values: [a]", "line 7: features.age.values: only a categorical feature has a list"),
+    ("minimum: 0", "precision: 21", "line 7: features.age.precision: should be less than or equal to 20"),
+    ("minimum: 0", "required: maybe", "line 7: features.age.required: true or false is wanted"),
+    ("values: [basic, plus], only", "values: [1], only", "line 9: features.plan.values.0: a text is wanted"),
+    (
+        "values: [basic, plus], only",
+        "values: [a, a], only",
+        "line 9: features.plan.values: a value stands twice",
+    ),
+    ("values: [basic, plus], only", "only", "line 9: features.plan: only_listed needs values"),
+    ("only_listed: true", "minimum: 1", "line 9: features.plan.minimum: only a numeric feature has a range"),
+    ("severe: 0.2}", "severe: 0.01}", "line 9: features.plan.drift: severe is below warn"),
+    ("bucket: 10", "bucket: [x]", "line 10: features.income.bucket"),
+    ("bucket: 10", "bucket: 0", "line 10: features.income: a width is a finite number above 0"),
+    ("{kind: numeric, pii: bucket, bucket: 10}", "numeric", "line 10: features.income: a mapping is wanted"),
+    ("by: plan, values: [basic, plus]", "by: age, values: ['1']", "line 12: slices.0.by: age is numeric"),
+    ("values: [basic, plus]}\nw", "values: [a, a]}\nw", "line 12: slices.0.values: a value stands twice"),
+    ("by: plan", "by: [a, b, c]", "line 12: slices.0: a slice is by one name or by a pair"),
+    ("base: 1h", "base: 7min", "line 13: windows: base must divide a day"),
+    ("horizon: 60d", "horizon: soon", "line 14: label.horizon: a duration such as 30s"),
+    ("severe: 0.25}", "severe: 0.05}", "line 15: drift.severe: is below warn"),
+    ("retention_days: 365", "retention_days: 8", "line 1: contract: retention_days must be one of"),
+    ("threshold: 0.5", "threshold: 50", "line 3: prediction.threshold: a probability is from 0 to 1"),
+    ("threshold: 0.5", "threshold: .inf", "line 3: prediction.threshold: a finite number is wanted"),
+    (
+        "positive_class: leave",
+        "positive_class: gone",
+        "line 3: prediction.positive_class: is not among the classes",
+    ),
+    (
+        "kind: binary",
+        "kind: multiclass",
+        "line 3: prediction.positive_class: only a binary prediction has one",
+    ),
+    ("[leave, stay]", "[leave, stay, x]", "line 3: prediction.classes: a binary prediction has two at most"),
+    ("[leave, stay]", "[leave, leave]", "line 3: prediction.classes: a class stands twice"),
+    (
+        "kind: binary, positive_class: leave,",
+        "kind: regression,",
+        "line 3: prediction.classes: a regression has no classes",
+    ),
+    ("environment: production", "environment: ''", "line 2: environment: a name is wanted"),
+    (GOOD, "", "line 1: contract: a mapping is wanted"),
+    (GOOD, "&a [*a]", "line 1: contract: a mapping is wanted"),
+    (GOOD, "[" * 100_000, "line 1: not YAML"),
+]
+
+
+def test_the_good_one_is_good() -> None:
+    """What is broken below is a contract before."""
+    assert Contract.from_yaml(GOOD).model == "churn"
+
+
+@pytest.mark.parametrize(("words", "mistake", "said"), MISTAKES)
+def test_a_mistake_is_one_line(words: str, mistake: str, said: str) -> None:
+    """It names the file, the line, the field and what is wrong."""
+    assert words in GOOD
+    with pytest.raises(ContractFileError) as refusal:
+        Contract.from_yaml(GOOD.replace(words, mistake, 1), "churn.yaml")
+    assert str(refusal.value).startswith(f"churn.yaml {said}")
+    assert "\n" not in str(refusal.value)
+
+
+def test_all_mistakes_are_told(tmp_path: Path) -> None:
+    """By line; whoever publishes hears of the first and of how many there are."""
+    file = tmp_path / "churn.yaml"
+    text = (
+        GOOD.replace("minimum: 0", "minimum: zero").replace("60d", "soon").replace("kind: binary", "kind: b")
+    )
+    file.write_text(text)
+    published = run("publish", file)
+    assert published.exit_code == 2
+    assert published.output.startswith(f"{file} line 3: prediction.kind: ")
+    assert published.output.endswith(" is wanted (and 2 more)")
+    checked = run("check", file)
+    assert checked.exit_code == 2
+    lines = checked.output.splitlines()
+    assert [line.split(": ")[:2] for line in lines] == [
+        [f"{file} line 3", "prediction.kind"],
+        [f"{file} line 7", "features.age.minimum"],
+        [f"{file} line 14", "label.horizon"],
+    ]
+
+
+def test_a_key_that_is_merged_in_may_be_said_again() -> None:
+    """YAML's merge keys are for that; the line is that of the own key."""
+    text = "model: m\nfeatures:\n  a: &a {kind: numeric, minimum: 1}\n  b: {<<: *a, minimum: %s}\n"
+    assert Contract.from_yaml(text % "2").features["b"].minimum == 2
+    with pytest.raises(ContractFileError, match=r"line 4: features\.b\.minimum: a number is wanted"):
+        Contract.from_yaml(text % "x")
