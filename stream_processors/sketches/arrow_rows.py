@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from stream_processors.sketches.categorical import CategoricalSketch
 from stream_processors.sketches.column_rows import CATEGORICAL_ROW, NUMERIC_ROW
@@ -19,6 +18,8 @@ from stream_processors.sketches.columns import (
 from stream_processors.sketches.numeric import NumericSketch
 
 NUMERIC, CATEGORICAL, EVENTS = "numeric", "categorical", "events"
+# ClickHouse gives an Enum8 to Arrow as its number.
+_BY_NUMBER = {1: EVENTS, 2: NUMERIC, 3: CATEGORICAL}
 
 # The fields of both kinds of rows; those of the other kind hold 0, false or an empty list, and min and max null.
 SKETCH_SCHEMA = pa.schema(
@@ -65,8 +66,8 @@ def sketches_of_rows(
         ValueError: a column that the rows' kind needs is missing, or a kind is unknown.
     """
     _need(table, ("column", "column_kind"))
-    kinds = table.column("column_kind").cast(pa.string()).to_pylist()
-    unknown = sorted(set(kinds) - {NUMERIC, CATEGORICAL, EVENTS})
+    kinds = [_BY_NUMBER.get(kind, kind) for kind in table.column("column_kind").to_pylist()]
+    unknown = [kind for kind in kinds if kind not in _BY_NUMBER.values()]
     if unknown:
         raise ValueError(f"column_kind is {NUMERIC}, {CATEGORICAL} or {EVENTS}, not {unknown[0]}")
     for kind, row_type in ((NUMERIC, NUMERIC_ROW), (CATEGORICAL, CATEGORICAL_ROW)):
@@ -84,12 +85,11 @@ def sketches_of_rows(
 def _events(table: pa.Table, kinds: list[str]) -> int | None:
     if "events" not in table.column_names:
         return None
-    stated = table.column("events")
+    stated: list[int] = table.column("events").to_pylist()
     if EVENTS in kinds:
-        own = pc.equal(table.column("column_kind").cast(pa.string()), EVENTS)
-        return int(pc.sum(stated.filter(own)).as_py())
+        return sum(count for kind, count in zip(kinds, stated, strict=True) if kind == EVENTS)
     # ClickHouse's rows of other kinds say 0: nobody states the number then
-    return int(pc.max(stated).as_py() or 0) or None
+    return max(stated, default=0) or None
 
 
 def _need(table: pa.Table, names: Any) -> None:
