@@ -108,10 +108,10 @@ def measure(name: str, make: Callable[[], Peer], values: Floats, ordered: Floats
     say(f"{name}.merge_changes", changes, "ratio", n)
 
 
-def main() -> None:
-    """Every sketch on every shape; 50,000 values each with QUICK, else 500,000."""
+def run(n: int) -> None:
+    """Every sketch on n values of every shape."""
     missing = set()
-    for shape, values in shapes(50_000 if os.environ.get("QUICK") else 500_000).items():
+    for shape, values in shapes(n).items():
         ordered = np.sort(values)
         for name, make in makers(values, shape).items():
             if name in missing:
@@ -128,4 +128,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(50_000 if os.environ.get("QUICK") else 500_000)
