@@ -93,10 +93,10 @@ class TrainingData:
         self.left_out: list[str] = []
         for name in table.column_names:
             if name not in roles.taken():
-                self._take(name, _one_chunk(table.column(name)), (kinds or {}).get(name))
+                self._take(name, one_chunk(table.column(name)), (kinds or {}).get(name))
         self.event_time = _times(table, roles.time)
         self.score = _score(table, roles.score)
-        decision = None if roles.decision is None else as_categories(_one_chunk(table.column(roles.decision)))
+        decision = None if roles.decision is None else as_categories(one_chunk(table.column(roles.decision)))
         self.decision = pa.nulls(self.rows, pa.string()) if decision is None else decision
 
     def _take(self, name: str, column: pa.Array, kind: Kind | None) -> None:
@@ -130,7 +130,8 @@ class TableColumns:
         return self._columns[name]
 
 
-def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
+def one_chunk(column: pa.ChunkedArray) -> pa.Array:
+    """The column in one piece."""
     whole = column.combine_chunks()
     return pa.concat_arrays(whole.chunks) if isinstance(whole, pa.ChunkedArray) else whole
 
@@ -160,7 +161,7 @@ def _times(table: pa.Table, name: str | None) -> Ints:
     """Microseconds since the epoch; 0 throughout without a time column."""
     if name is None:
         return np.zeros(table.num_rows, dtype=np.int64)
-    column = _one_chunk(table.column(name))
+    column = one_chunk(table.column(name))
     if not (pat.is_timestamp(column.type) or pat.is_date(column.type)):
         raise ConfigError(f"column {name} is of type {column.type}: a timestamp is wanted")
     if column.null_count:
@@ -172,7 +173,7 @@ def _times(table: pa.Table, name: str | None) -> Ints:
 def _score(table: pa.Table, name: str | None) -> pa.Array:
     if name is None:
         return pa.nulls(table.num_rows, pa.float64())
-    numbers = as_numbers(_one_chunk(table.column(name)))
+    numbers = as_numbers(one_chunk(table.column(name)))
     if numbers is None:
         raise ConfigError(f"column {name} is of type {table.column(name).type}: a number is wanted")
     return numbers

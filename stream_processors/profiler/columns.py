@@ -10,14 +10,7 @@ import pyarrow as pa
 from stream_processors.contracts.model import Contract
 from stream_processors.map_columns import KeyedColumns
 from stream_processors.sketches import DEFAULT_PRECISION, Batch
-
-SCORE, DECISION, LATENCY = "@score", "@decision", "@latency_ms"
-PROBABILITY = "@probability:"
-
-
-def column_name(feature: str) -> str:
-    """The column of a feature: its name, with a leading ``@`` or ``%`` percent-encoded, so that no feature poses as a pseudo-column."""
-    return f"%{ord(feature[0]):02X}{feature[1:]}" if feature[:1] in ("@", "%") else feature
+from stream_processors.sketches.column_names import DECISION, LATENCY, PROBABILITY, SCORE, column_name
 
 
 def add_columns(

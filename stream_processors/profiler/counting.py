@@ -15,9 +15,10 @@ from stream_processors.admission import Admission
 from stream_processors.contracts.model import Contract, Windows
 from stream_processors.map_columns import KeyedColumns, MapColumns
 from stream_processors.profiler.codes import Codes, codes_of_numbers, codes_of_strings, same
-from stream_processors.profiler.columns import add_columns, column_name
+from stream_processors.profiler.columns import add_columns
 from stream_processors.profiler.slicing import Slicing
 from stream_processors.sketches import WHOLE, Accumulator, ColumnRows, Grouping
+from stream_processors.sketches.column_names import column_name
 from stream_processors.windows import SECOND, Width, window_start
 
 Ints = npt.NDArray[np.int64]

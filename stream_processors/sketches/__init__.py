@@ -1,10 +1,13 @@
 """Sketches: exact, mergeable counts of numeric and categorical columns, per key.
 
-Pure: no broker, no database, no clock. ``Accumulator`` makes them from batches; ``NumericSketch`` and ``CategoricalSketch`` are the values; ``columns``
-reads and writes them as records of ``schemas/sketch.v1.avsc``; ``slices`` names what they count.
+Pure: no broker, no database, no clock. An analyst begins with ``sketch_of`` (one column) and ``sketch_table`` (all of a table), which take pandas,
+polars and Arrow; ``NumericSketch`` and ``CategoricalSketch`` are the values, ``TableSketch`` those of all columns, to and from Arrow and Avro.
+The profiler makes the same by ``Accumulator``, from batches; ``columns`` reads and writes them as records of ``schemas/sketch.v1.avsc``;
+``slices`` names what they count.
 """
 
 from stream_processors.sketches.accumulate import Accumulator, Batch, DrainedRows, KeySketches
+from stream_processors.sketches.arrow_rows import SKETCH_SCHEMA
 from stream_processors.sketches.bins import (
     DEFAULT_PRECISION,
     MAX_PRECISION,
@@ -30,7 +33,9 @@ from stream_processors.sketches.columns import (
 from stream_processors.sketches.grouping import Grouping
 from stream_processors.sketches.hashing import BUCKETS, bucket, hashes
 from stream_processors.sketches.numeric import MAX_BINS, NumericSketch
+from stream_processors.sketches.of_table import sketch_of, sketch_table
 from stream_processors.sketches.slices import OTHER, REST, WHOLE, parse_slice, slice_name
+from stream_processors.sketches.table_sketch import ColumnSketch, TableSketch
 
 __all__ = [
     "BUCKETS",
@@ -43,16 +48,19 @@ __all__ = [
     "NUMERIC_ROW",
     "OTHER",
     "REST",
+    "SKETCH_SCHEMA",
     "WHOLE",
     "Accumulator",
     "AlignedCounts",
     "Batch",
     "CategoricalSketch",
     "ColumnRows",
+    "ColumnSketch",
     "DrainedRows",
     "Grouping",
     "KeySketches",
     "NumericSketch",
+    "TableSketch",
     "align",
     "bin_upper_edge",
     "bucket",
@@ -65,5 +73,7 @@ __all__ = [
     "numeric_record",
     "numeric_sketch",
     "parse_slice",
+    "sketch_of",
+    "sketch_table",
     "slice_name",
 ]

@@ -179,8 +179,12 @@ class NumericSketch:
     def quantile(self, q: float) -> float | None:
         """Value below which a share ``q`` of the finite values lies; None without any.
 
-        The true quantile (the least value whose cumulated share reaches ``q``) lies in the same bin, so the error is at most half a bin:
-        a share of 2^-(precision + 1) of the value.
+        The true quantile is the least value whose cumulated share reaches ``q`` (definition 1 of Hyndman and Fan 1996, numpy's
+        ``inverted_cdf``). It lies in the same bin, because counts are exact, and the answer is the bin's middle. A bin that begins at ``b``
+        has a width of ``2^(floor(log2 |b|) - precision)``, which is at most ``2^-precision`` of any value in it, so ``|answer - true| <=
+        2^-(precision + 1) |true|``, with any data: 1.6 % at 5 bits, 0.4 % at 7, 0.05 % at 10. In ranks: the answer's lies within the bin's
+        share. Exact at the ends: an answer is never beyond ``minimum`` and ``maximum``. Numbers below 2^-1022, the least normal double, are
+        off by at most 2^-(1022 + precision), absolutely.
         """
         if not 0.0 <= q <= 1.0:
             raise ValueError(f"a quantile is between 0 and 1, not {q}")

@@ -8,6 +8,7 @@ import pytest
 from generated_lists import LISTS, with_lists
 from markdown_pages import Page, page, pages
 from page_problems import broken_links, every_command, missing_paths, refused_commands, unknown_targets
+from sketch_picture import PICTURE, picture
 
 CHECKS = [broken_links, missing_paths, unknown_targets, refused_commands]
 
@@ -56,3 +57,12 @@ def test_generated_lists_are_up_to_date() -> None:
     assert [name for name in LISTS if f"<!-- {name} -->" not in written] == []
     assert with_lists(written) == written
     assert with_lists(written.replace("| `drift_v` |", "| `drift` |")) == written
+
+
+def test_the_picture_is_what_the_code_draws() -> None:
+    """docs/pictures/histogram.svg is what the histogram's code makes now, small, and shown; sketch_picture.py writes it."""
+    drawn = picture()
+    assert PICTURE.read_text(encoding="utf-8") == drawn
+    assert len(drawn) < 150_000
+    assert drawn.count("<rect") > 30
+    assert f"pictures/{PICTURE.name}" in page("docs/sketches.md").links

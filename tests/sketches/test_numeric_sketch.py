@@ -75,6 +75,42 @@ def test_a_quantile_is_within_half_a_bin(values: list[float], precision: int, q:
     assert x.min() <= found <= x.max()
 
 
+HOSTILE = {
+    "lognormal": lambda chance: chance.lognormal(3, 1.5, 20_000),
+    "cauchy": lambda chance: chance.standard_cauchy(20_000) ** 3,
+    "mixed sign": lambda chance: chance.normal(0, 1, 20_000),
+    "powers of two, and the doubles just below": lambda chance: np.nextafter(
+        2.0 ** chance.integers(-60, 60, 20_000), chance.choice([-np.inf, np.inf], 20_000)
+    ),
+    "one heavy value among subnormals": lambda chance: np.where(
+        chance.random(20_000) < 0.5, 0.1, chance.integers(1, 2**52, 20_000) * 5e-324
+    ),
+    "far from zero, close together": lambda chance: 1e15 + chance.random(20_000),
+    "all exponents": lambda chance: chance.integers(0, 2**64, 20_000, dtype=np.uint64).view(np.float64),
+}
+
+
+@pytest.mark.parametrize("precision", [0, 5, 7, 10, 20])
+@pytest.mark.parametrize("shape", HOSTILE)
+def test_the_stated_bound_holds_on_hostile_data(shape: str, precision: int) -> None:
+    """At every quantile the answer is off by at most 2^-(p+1) of numpy's, and 2^-(1022+p) where that is below the least normal double."""
+    x = HOSTILE[shape](np.random.default_rng(precision))
+    x = x[np.isfinite(x)]
+    sketch = NumericSketch.of(x, precision)
+    for q in (0.0, 0.001, 0.01, 0.25, 0.5, 0.75, 0.9, 0.99, 0.999, 1.0):
+        true = float(np.quantile(x, q, method="inverted_cdf"))
+        found = sketch.quantile(q)
+        assert found is not None
+        least = np.ldexp(1.0, -1022 - precision) if abs(true) < 2.0**-1022 else 0.0
+        assert abs(found - true) <= max(np.ldexp(abs(true), -precision - 1), least), (q, found, true)
+
+
+def test_the_stated_bound_is_reached() -> None:
+    """A value at the beginning of its octave, whose bin reaches further, is off by just that share: no smaller bound would be true."""
+    sketch = NumericSketch.of(np.array([0.5, 1.0, 1.99]), 5)
+    assert sketch.quantile(0.5) == 1.0 + 2.0**-6
+
+
 def test_the_distribution_function_counts_whole_bins() -> None:
     """At values that begin a bin of their own, the distribution function is exact."""
     sketch = NumericSketch.of(np.array([-2.0, 0.0, 1.0, 1.0, 4.0]), 5)

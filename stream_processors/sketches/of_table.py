@@ -1,0 +1,203 @@
+"""Sketches of data that an analyst has at hand: of one column, or of a whole table under a contract.
+
+Counted by the profiler's own code, so a table and a stream of the same rows have bin for bin the same sketches::
+
+    sketch_of(frame["amount"], precision=7).quantile(0.99)
+    sketch_table(frame, contract, score_column="p")["@score"].mean
+
+pandas says null by NaN, so its NaN is counted as a null here, as it is when the frame is logged (`PredictionLogger.predictions`);
+the NaN of numpy, Arrow and polars is counted as NaN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from producers.at_source.columns import bucketed_column
+from producers.columns import to_arrow
+from producers.errors import ConfigError
+from stream_processors.contracts.training_data import (
+    Roles,
+    TrainingData,
+    as_categories,
+    as_numbers,
+    one_chunk,
+)
+from stream_processors.sketches.accumulate import Accumulator
+from stream_processors.sketches.bins import DEFAULT_PRECISION, Ints, check_precision
+from stream_processors.sketches.categorical import CategoricalSketch
+from stream_processors.sketches.column_names import DECISION, SCORE, column_name
+from stream_processors.sketches.grouping import Grouping
+from stream_processors.sketches.numeric import NumericSketch
+from stream_processors.sketches.slices import WHOLE
+from stream_processors.sketches.table_sketch import ColumnSketch, TableSketch
+
+if TYPE_CHECKING:
+    from stream_processors.contracts.model import Contract, Feature
+
+_COLUMN = "values"
+_NO_ROWS = np.zeros(0, dtype=np.int64)
+
+
+def sketch_of(
+    values: Any, precision: int = DEFAULT_PRECISION, listed: Iterable[str] | None = None
+) -> ColumnSketch:
+    """Sketch one column: numbers by a histogram, text and booleans by their values.
+
+    >>> sketch_of([1.0, 2.0, 2.0, None], precision=7).counts.tolist()
+    [1, 2]
+    >>> sketch_of(["a", "b", "a"]).values
+    ('a', 'b')
+
+    Args:
+        values: an array of Arrow, numpy, pandas or polars, or a list; None is a null.
+        precision: significant bits of a numeric histogram, 0 to 20; see `NumericSketch.quantile` for the error.
+        listed: categories to count by name; None for the 1,000 with the smallest hash. A column of integers that has a list is categorical.
+
+    Raises:
+        ConfigError: values that are neither numbers, text nor booleans.
+        ValueError: a precision that is not 0 to 20.
+    """
+    column = _array(values)
+    names = None if listed is None else tuple(listed)
+    counting = _Counting(len(column))
+    numbers = as_numbers(column) if names is None else None
+    categories = as_categories(column) if numbers is None else None
+    if numbers is not None:
+        counting.numeric(_COLUMN, numbers, precision)
+    elif categories is not None:
+        counting.categorical(_COLUMN, categories, names)
+    else:
+        raise ConfigError(f"a column of numbers, text or booleans is wanted, not of {column.type}")
+    empty = NumericSketch.empty(precision) if numbers is not None else CategoricalSketch.empty(names)
+    return counting.done().columns.get(_COLUMN, empty)
+
+
+def sketch_table(
+    table: Any,
+    contract: Contract | None = None,
+    *,
+    score_column: str | None = None,
+    decision_column: str | None = None,
+    exclude: Collection[str] = (),
+) -> TableSketch:
+    """Sketch every feature column of a table: precisions and lists are the contract's, without one the stream's defaults (5 bits, no list).
+
+    Numbers are numeric, text and booleans categorical; columns of other types are left out, and so are features that the contract drops or
+    hashes. Of a contract's features only the table's are needed: the others are absent from all rows, as they are in a stream that never
+    carries them.
+
+    Args:
+        table: of pandas, polars or Arrow, a row per prediction.
+        contract: says kinds, precisions, lists and buckets.
+        score_column: becomes the column ``@score``; its nulls are absences.
+        decision_column: becomes ``@decision``, likewise.
+        exclude: columns that are no features: labels, identifiers, times.
+
+    Raises:
+        ConfigError: no table, no rows, a column that is not there, or one of another kind than the contract says.
+        InvalidEvent: Arrow cannot take the table.
+    """
+    features = {} if contract is None else contract.features
+    data = TrainingData(
+        _with_nulls_typed(to_arrow(table), features),
+        Roles(None, score_column, decision_column, exclude),
+        kinds={name: feature.kind for name, feature in features.items()},
+    )
+    for name in data.left_out:
+        if name in features:
+            raise ConfigError(f"column {name} is of a type that is no feature's; the contract names it")
+    counting = _Counting(data.rows)
+    for name in [*data.numeric, *data.categorical]:
+        feature = features.get(name)
+        if feature is None or not feature.hidden:
+            counting.feature(name, data, feature)
+    for name, feature in features.items():
+        if not (feature.hidden or name in data.numeric or name in data.categorical):
+            counting.unseen(name, feature)
+    counting.carried(
+        SCORE, data.score, contract.prediction.score_precision if contract else DEFAULT_PRECISION
+    )
+    counting.carried(DECISION, data.decision)
+    return counting.done()
+
+
+class _Counting:
+    """All rows of a table under one key, column by column."""
+
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
+        self._accumulator = Accumulator()
+        self._batch = self._accumulator.begin([Grouping.whole(rows, WHOLE)])
+
+    def numeric(self, column: str, values: pa.Array, precision: int, rows: Ints | None = None) -> None:
+        """Count doubles; ``rows`` as in `Batch.add_numeric`."""
+        valid = values.is_valid().to_numpy(zero_copy_only=False) if values.null_count else None
+        plain = values.to_numpy(zero_copy_only=False)
+        self._batch.add_numeric(column, plain, check_precision(precision), valid, rows)
+
+    def categorical(
+        self, column: str, values: pa.Array, listed: tuple[str, ...] | None, rows: Ints | None = None
+    ) -> None:
+        """Count strings."""
+        self._batch.add_categorical(column, values, listed, rows)
+
+    def feature(self, name: str, data: TrainingData, feature: Feature | None) -> None:
+        """Count a column of the table as the contract says; None where it says nothing."""
+        kind = "numeric" if name in data.numeric else "categorical"
+        if feature is not None and feature.kind != kind:
+            raise ConfigError(f"column {name} is {kind}, the contract says {feature.kind}")
+        if kind == "categorical":
+            self.categorical(column_name(name), data.categorical[name], feature.values if feature else None)
+            return
+        values = data.numeric[name]
+        if feature is not None and feature.bucket is not None:
+            values = bucketed_column(values, feature.bucket)
+        self.numeric(column_name(name), values, feature.precision if feature else DEFAULT_PRECISION)
+
+    def unseen(self, name: str, feature: Feature) -> None:
+        """Count a feature that the table does not have: absent from every row."""
+        if feature.kind == "numeric":
+            self.numeric(column_name(name), pa.array([], pa.float64()), feature.precision, _NO_ROWS)
+        else:
+            self.categorical(column_name(name), pa.array([], pa.string()), feature.values, _NO_ROWS)
+
+    def carried(self, column: str, values: pa.Array, precision: int | None = None) -> None:
+        """Count a pseudo-column, numeric with a precision: a null is an absence, and a column without any value is none."""
+        rows = np.flatnonzero(values.is_valid().to_numpy(zero_copy_only=False))
+        if rows.size and precision is not None:
+            self.numeric(column, values.drop_null(), precision, rows)
+        elif rows.size:
+            self.categorical(column, values.drop_null(), None, rows)
+
+    def done(self) -> TableSketch:
+        """Everything counted."""
+        found = self._accumulator.drain().get(WHOLE)
+        return TableSketch(self._rows, {**found.numeric, **found.categorical} if found else {})
+
+
+def _array(values: Any) -> pa.Array:
+    """The column as one Arrow array; one that is null throughout, or empty, as doubles."""
+    try:
+        # pandas and lists have an index of their own, and Arrow's conversion of them knows their nulls
+        streams = isinstance(values, pa.ChunkedArray) or (
+            hasattr(values, "__arrow_c_stream__") and not hasattr(values, "index")
+        )
+        given = pa.chunked_array(values) if streams else pa.array(values)
+    except (pa.ArrowException, TypeError, ValueError):
+        raise ConfigError(f"Arrow cannot take a column of {type(values).__name__}") from None
+    whole = one_chunk(given) if isinstance(given, pa.ChunkedArray) else given
+    return whole.cast(pa.float64()) if whole.type == pa.null() else whole
+
+
+def _with_nulls_typed(table: pa.Table, features: Mapping[str, Feature]) -> pa.Table:
+    """The table with columns that are null throughout, and so of no type, as the contract's kinds."""
+    for place, (name, column) in enumerate(zip(table.column_names, table.columns, strict=True)):
+        if column.type == pa.null() and name in features:
+            kind = pa.float64() if features[name].kind == "numeric" else pa.string()
+            table = table.set_column(place, name, column.cast(kind))
+    return table

@@ -1,0 +1,278 @@
+"""The sketch of a table is that of the stream, whatever library made the table, and comes back from Arrow and Avro."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sketch_inputs import DOUBLES, PRECISIONS, WORDS, categorical_counts, numeric_counts
+
+from producers.codec import decode, encode
+from producers.errors import ConfigError, Undecodable
+from stream_processors.admission import admit
+from stream_processors.contracts.effect import ContractHistory, PublishedContract
+from stream_processors.contracts.infer import baseline
+from stream_processors.contracts.model import Contract
+from stream_processors.decoding import decode_batch
+from stream_processors.profiler.counting import Counting
+from stream_processors.profiler.sketch_batch import Stretch, encoded, sketch_batch
+from stream_processors.sketches import (
+    SKETCH_SCHEMA,
+    CategoricalSketch,
+    ColumnSketch,
+    NumericSketch,
+    TableSketch,
+    sketch_of,
+    sketch_table,
+)
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+CONTRACT = Contract.model_validate(
+    {
+        "model": "m",
+        "features": {
+            "amount": {"kind": "numeric", "precision": 9},
+            "income": {"kind": "numeric", "precision": 6, "pii": "bucket", "bucket": 10},
+            "never": {"kind": "numeric"},
+            "unheard": {"kind": "categorical", "values": ["x"]},
+            "plan": {"kind": "categorical", "values": ["gold", "tin"]},
+            "@odd": {"kind": "categorical"},
+            "mail": {"kind": "categorical", "pii": "hash"},
+        },
+    }
+)
+ROWS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "amount": st.one_of(st.none(), DOUBLES),
+            "other": st.one_of(st.none(), st.floats(-1e6, 1e6)),
+            "plan": st.one_of(st.none(), st.sampled_from(["gold", "tin", "lead"])),
+            "@odd": st.one_of(st.none(), WORDS),
+            "p": st.one_of(st.none(), st.floats(0, 1)),
+            "said": st.sampled_from([None, "yes", "no"]),
+        }
+    ),
+    min_size=1,
+    max_size=30,
+)
+TYPES = pa.schema(
+    {
+        "amount": pa.float64(),
+        "other": pa.float64(),
+        "plan": pa.string(),
+        "@odd": pa.string(),
+        "p": pa.float64(),
+        "said": pa.string(),
+    }
+)
+ROLES: dict[str, Any] = {"score_column": "p", "decision_column": "said"}
+
+
+def counts(sketch: ColumnSketch) -> tuple[Any, ...]:
+    """Everything of a sketch that must be equal to the bit."""
+    return numeric_counts(sketch) if isinstance(sketch, NumericSketch) else categorical_counts(sketch)
+
+
+def all_counts(sketch: TableSketch) -> dict[str, Any]:
+    """The same of every column."""
+    return {name: counts(sketch[name]) for name in sorted(sketch)}
+
+
+def streamed(rows: list[dict[str, Any]], contract: Contract | None, cuts: list[int]) -> TableSketch:
+    """The profiler's deltas of the rows as events, sent in batches that end at the cuts, merged."""
+    published = (
+        []
+        if contract is None
+        else [
+            PublishedContract.of(contract, effective_from=0, appended_at=0, lead_ms=0, partition=0, offset=0)
+        ]
+    )
+    counting, deltas = Counting(), []
+    edges = [0, *sorted({min(cut, len(rows)) for cut in cuts} - {0, len(rows)}), len(rows)]
+    for start, end in pairwise(edges):
+        values = [encode("prediction", event(number, row)) for number, row in enumerate(rows[start:end])]
+        group = decode_batch(values).of("prediction")
+        assert group is not None
+        appended = np.full(end - start, int(NOW.timestamp() * 1e6))
+        admission = admit(group.batch, appended, ContractHistory(published))
+        counting.count(group.batch, np.zeros(end - start, dtype=np.int64), admission)
+        deltas += encoded(sketch_batch(counting.drain(), "delta", "topic", {0: Stretch(0, 1)}))
+    return TableSketch.merged(TableSketch.from_avro(delta) for delta in deltas)
+
+
+def event(number: int, row: dict[str, Any]) -> dict[str, Any]:
+    """A row as the service says it."""
+    return {
+        "prediction_id": str(number),
+        "model": "m",
+        "model_version": "1",
+        "event_time": NOW,
+        "numeric_features": {name: row[name] for name in ("amount", "other")},
+        "categorical_features": {name: row[name] for name in ("plan", "@odd")},
+        "score": row["p"],
+        "decision": row["said"],
+    }
+
+
+@settings(deadline=None, max_examples=60)
+@given(rows=ROWS, has_contract=st.booleans(), cuts=st.lists(st.integers(0, 30), max_size=3))
+def test_a_table_and_a_stream_of_its_rows_have_the_same_sketch(
+    rows: list[dict[str, Any]], *, has_contract: bool, cuts: list[int]
+) -> None:
+    """Bin for bin and value for value, absences included, with and without a contract, however the stream was cut.
+
+    Not compared is what the contract hides: a stream counts its pseudonyms, a table has none.
+    """
+    contract = CONTRACT if has_contract else None
+    table = sketch_table(pa.Table.from_pylist(rows, schema=TYPES), contract, **ROLES)
+    stream = streamed(rows, contract, cuts)
+    assert table.events == stream.events == len(rows)
+    seen = {name: one for name, one in stream.columns.items() if name != "mail"}
+    assert all_counts(table) == all_counts(TableSketch(stream.events, seen))
+    assert all(one.n == len(rows) for one in table.columns.values())
+
+
+def test_a_table_has_the_sketch_of_its_baseline() -> None:
+    """`sketch_table` and the reference that is published with a contract are the same, buckets of personal data included."""
+    chance = np.random.default_rng(3)
+    data = pa.table(
+        {
+            "amount": chance.lognormal(size=500),
+            "income": chance.normal(1e3, 2e2, 500),
+            "plan": chance.choice(["gold", "tin", "lead"], 500),
+            "mail": [f"{n}@example.org" for n in range(500)],
+            "p": chance.random(500),
+        }
+    )
+    names = {name: one for name, one in CONTRACT.features.items() if name in data.column_names}
+    contract = CONTRACT.model_copy(update={"features": names})
+    (record,) = baseline(contract, data, score_column="p")
+    found = sketch_table(data, contract, score_column="p")
+    assert all_counts(found) == all_counts(TableSketch.from_record(record))
+    assert set(found) == {"amount", "income", "plan", "@score"}
+
+
+def test_every_library_has_the_same_sketch() -> None:
+    """Arrow, pandas and polars give one sketch; NaN is a null only where pandas says null by it."""
+    plain = {"x": [1.5, None, 2.5], "n": [1, 2, 3], "c": ["a", None, "b"], "b": [True, False, True]}
+    arrow = all_counts(sketch_table(pa.table(plain)))
+    assert all_counts(sketch_table(pd.DataFrame(plain))) == arrow
+    assert all_counts(sketch_table(pl.DataFrame(plain))) == arrow
+    for name, values in plain.items():
+        for column in (
+            values,
+            pa.array(values),
+            pa.chunked_array([values]),
+            pd.Series(values),
+            pl.Series(values),
+        ):
+            assert counts(sketch_of(column)) == arrow[name]
+    with_nan = [1.0, float("nan")]
+    assert [
+        (s.nulls, getattr(s, "nans", 0)) for s in map(sketch_of, (pd.Series(with_nan), pl.Series(with_nan)))
+    ] == [
+        (1, 0),
+        (0, 1),
+    ]
+    assert isinstance(sketch_of([1, 2], listed=["1"]), CategoricalSketch)
+    nothing = pd.DataFrame({"amount": [None], "plan": [None]})
+    assert [one.nulls for one in map(sketch_table(nothing, CONTRACT).__getitem__, nothing)] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "values", [[], pa.array([], pa.float64()), np.zeros(0), pa.chunked_array([], pa.float64())]
+)
+def test_a_column_without_rows_has_an_empty_sketch(values: Any) -> None:
+    """No rows are no error for a single column."""
+    assert sketch_of(values).n == 0
+
+
+@pytest.mark.parametrize("values", [object(), [[1]], [1, "a"], 3, pa.array([NOW])])
+def test_what_is_no_column_is_refused(values: Any) -> None:
+    """Scalars, lists of lists, mixed kinds and times are one clear error."""
+    with pytest.raises(ConfigError):
+        sketch_of(values)
+
+
+def test_a_column_of_another_kind_than_promised_is_refused() -> None:
+    """A contract's number that is text in the table, or a time, is named in the error."""
+    with pytest.raises(ConfigError, match="column amount is categorical, the contract says numeric"):
+        sketch_table(pa.table({"amount": ["a"]}), CONTRACT)
+    with pytest.raises(ConfigError, match="column amount is of a type"):
+        sketch_table(pa.table({"amount": [NOW]}), CONTRACT)
+    with pytest.raises(ConfigError, match="no column nosuch"):
+        sketch_table(pa.table({"x": [1.0]}), score_column="nosuch")
+    with pytest.raises(ValueError, match="a precision is 0 to 20"):
+        sketch_of([1.0], precision=21)
+
+
+@settings(deadline=None)
+@given(rows=ROWS, precision=PRECISIONS)
+def test_it_comes_back_from_arrow_and_avro(rows: list[dict[str, Any]], precision: int) -> None:
+    """Neither loses anything, sums included."""
+    sketch = sketch_table(pa.Table.from_pylist(rows, schema=TYPES), CONTRACT, **ROLES).coarsen(precision)
+    through_arrow = TableSketch.from_arrow(sketch.to_arrow())
+    through_avro = TableSketch.from_avro(sketch.to_avro(model="m"))
+    for found in (through_arrow, through_avro):
+        assert found.events == len(rows)
+        assert all_counts(found) == all_counts(sketch)
+        for name in found:
+            one, other = found[name], sketch[name]
+            if isinstance(one, NumericSketch) and isinstance(other, NumericSketch):
+                assert repr((one.sum, one.sum_of_squares)) == repr((other.sum, other.sum_of_squares))
+                assert one.precision <= precision
+    assert sketch.to_arrow().schema == SKETCH_SCHEMA
+
+
+def test_a_message_says_where_it_comes_from() -> None:
+    """The record is one of the schema, and its other fields may be set; what is no sketch is refused."""
+    name, record = decode(sketch_table(pa.table({"x": [1.0]})).to_avro(model="m", slice="a=b"))
+    assert (name, record["kind"], record["model"], record["slice"]) == ("sketch", "reference", "m", "a=b")
+    with pytest.raises(Undecodable):
+        TableSketch.from_avro(b"nothing")
+    label = {
+        "label_id": "1",
+        "prediction_id": "p",
+        "model": "m",
+        "kind": "truth",
+        "reported_at": 0,
+        "truth": "a",
+    }
+    with pytest.raises(ValueError, match="of sketch is wanted, not of label"):
+        TableSketch.from_avro(encode("label", label))
+
+
+def test_rows_of_the_record_add_up() -> None:
+    """Rows of a column are deltas: their counts add, `@events` says how many events there were, and a missing column is named."""
+    one = sketch_table(pa.table({"x": [1.0, 2.0]}))
+    rows = pa.concat_tables([one.to_arrow(), one.to_arrow()])
+    events = pa.array([0, 0])
+    recorded = rows.set_column(SKETCH_SCHEMA.get_field_index("events"), "events", events)
+    own = pa.Table.from_pylist(
+        [{"column": "@events", "column_kind": "events", "events": 5}], schema=SKETCH_SCHEMA
+    )
+    assert TableSketch.from_arrow(recorded).events == 4
+    found = TableSketch.from_arrow(pa.concat_tables([recorded, own]))
+    assert (found.events, found["x"].n, found["x"].absent) == (5, 5, 1)
+    with pytest.raises(ValueError, match="no column bins"):
+        TableSketch.from_arrow(rows.drop_columns(["bins"]))
+    with pytest.raises(ValueError, match="column_kind"):
+        TableSketch.from_arrow(rows.set_column(1, "column_kind", pa.array(["other", "numeric"])))
+
+
+def test_merging_counts_what_one_side_never_saw_as_absent() -> None:
+    """A column of one side only is absent from the other's events; one of two kinds cannot be merged."""
+    merged = sketch_table(pa.table({"x": [1.0, 2.0]})).merge(sketch_table(pa.table({"y": ["a"]})))
+    assert (merged.events, merged["x"].absent, merged["y"].absent) == (3, 1, 2)
+    with pytest.raises(ValueError, match="column x is numeric in one sketch"):
+        merged.merge(sketch_table(pa.table({"x": ["a"]})))
+    with pytest.raises(ValueError, match="no sketch"):
+        TableSketch.merged([])
