@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a file: the checkou
 
 import fastavro
 import psutil
-from profiler import kafka
+from _predictions import kafka
 
 from hindcast.local.ports import free_port
 from producers.schema_files import newest

@@ -25,8 +25,8 @@ import confluent_kafka
 import fastavro
 import numpy as np
 import psutil
+from _predictions import kafka
 from _producer_batch import batch_rows, say
-from profiler import kafka
 
 from producers import PredictionLogger
 from producers.codec import frame

@@ -1,64 +1,35 @@
-"""How many predictions a second the profiler counts, beside how many this machine can merely consume.
+"""How many predictions a second the profiler counts, beside the ceiling of this machine and beside other frameworks that do the same job.
 
-Events have 16 numeric and 4 categorical features. They are on the topic before the measurement starts; the broker shares the machine. Uses
-the Kafka of HINDCAST_KAFKA, else starts one. CPU is that of the profiling process alone, librdkafka's threads included.
+Events have 16 numeric and 4 categorical features. They are on the topic before a measurement starts; the broker shares the machine. Uses the
+Kafka of HINDCAST_KAFKA, else starts one. CPU is that of the profiling process alone, librdkafka's threads included, and memory the most that it
+had at once. ``contract_…``: with a contract that names all features and slices by one with ten values.
+
+The ceilings read the same topic: ``consume_only`` throws messages away, ``consume_and_decode`` throws away Arrow. The peers
+(``benchmarks/peers/``, extra ``bench``) read its first events, each in a process of its own, and count only if they count what the profiler
+counts, bin by bin; ``cpu_ratio.…`` is their CPU per event over the profiler's. Growth is explained in ``benchmarks/_profiler_growth.py``.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import random
-import sys
-import tempfile
-import threading
 import time
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a file: the checkout is not on the path
+from _peers import measured_peers
+from _predictions import PARTITIONS, events, fill, kafka, new_topics
+from _profiler_growth import growth
+from _profiling import profiled
+from _totals import profiler_totals
 
-from hindcast.local.kafka import answers, prepare_kafka
-from hindcast.local.program import Running
-from producers.codec import encode
 from producers.settings import KafkaSettings
-from producers.topics import topics
 from stream_processors.contracts.model import Contract
 from stream_processors.contracts.publish import publish
-from stream_processors.kafka import OFFSET_BEGINNING, TopicPartition, create_topics, producer, reader
+from stream_processors.decoding import decode_batch
+from stream_processors.kafka import OFFSET_BEGINNING, TopicPartition, reader
 from stream_processors.processor_main import spare_cycles
-from stream_processors.profiler.session import Session
-from stream_processors.settings import ProcessorSettings
-from stream_processors.status import StatusFile
 
-PARTITIONS = 4
-DIFFERENT = 20_000
-START_S = 120
-
-
-def events() -> list[bytes]:
-    """Messages of the last minutes, 20,000 different ones."""
-    now = datetime.now(UTC)
-    return [encode("prediction", event(number, now)) for number in range(DIFFERENT)]
-
-
-def event(number: int, now: datetime) -> dict[str, object]:
-    """One prediction."""
-    chance = random.Random(number)
-    return {
-        "prediction_id": f"{number:032x}",
-        "model": "bench",
-        "model_version": "1",
-        "event_time": now - timedelta(seconds=chance.random() * 90),
-        "numeric_features": {f"num_{i}": chance.gauss(i, i + 1) for i in range(16)},
-        "categorical_features": {f"cat_{i}": f"value{chance.randrange(20)}" for i in range(4)},
-        "score": chance.random(),
-        "decision": "yes" if chance.random() < 0.3 else "no",
-        "latency_ms": chance.lognormvariate(1, 1),
-    }
+_BATCH = 20_000
 
 
 def contract() -> Contract:
@@ -71,39 +42,10 @@ def contract() -> Contract:
     )
 
 
-@contextmanager
-def kafka() -> Iterator[str]:
-    """Bootstrap servers of the Kafka that is there, or of one for this run."""
-    given = os.environ.get("HINDCAST_KAFKA")
-    if given:
-        yield given
-        return
-    with tempfile.TemporaryDirectory() as directory:
-        node, program = prepare_kafka(Path(directory), environment=os.environ)
-        running = Running(program)
-        try:
-            running.wait_until(lambda: answers(node.bootstrap), within=START_S)
-            yield node.bootstrap
-        finally:
-            running.stop()
-
-
-def fill(settings: KafkaSettings, count: int) -> None:
-    """Put that many events on the topic."""
-    messages, topic = events(), settings.topic("predictions")
-    client = producer(settings, queue_buffering_max_messages=500_000, batch_size=500_000)
-    for number in range(count):
-        while True:
-            try:
-                client.produce(topic, messages[number % DIFFERENT], str(number).encode())
-                break
-            except BufferError:
-                client.poll(0.1)
-    client.flush(60)
-
-
-def consumed_per_second(settings: KafkaSettings, count: int) -> float:
-    """The ceiling: messages consumed and thrown away."""
+def consumed_per_second(
+    settings: KafkaSettings, count: int, work: Callable[[Sequence[bytes]], object] | None = None
+) -> float:
+    """A ceiling: messages consumed, given to ``work`` by the batch, and thrown away."""
     client = reader(settings, queued_max_messages_kbytes=32_768)
     topic = settings.topic("predictions")
     client.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in range(PARTITIONS)])
@@ -112,24 +54,17 @@ def consumed_per_second(settings: KafkaSettings, count: int) -> float:
         first = len(client.consume(1, 1.0))
     seen, started = 0, time.perf_counter()
     while first + seen < count:
-        seen += sum(message.error() is None for message in client.consume(20_000, 0.1))
+        messages = [one for one in client.consume(_BATCH, 0.1) if one.error() is None]
+        seen += len(messages)
+        if work:
+            work([one.value() for one in messages])
     client.close()
     return seen / (time.perf_counter() - started)
 
 
-def profiled(settings: KafkaSettings, count: int) -> tuple[float, float]:
-    """(events per second, CPU microseconds per event), from the first batch to the last committed flush."""
-    status = StatusFile("profiler", "bench", None)
-    wanted = ProcessorSettings(kafka=settings, slot="bench")
-    with Session(wanted, status, threading.Event()) as session:
-        while not status.heartbeat.events:
-            session.step()
-        first, wall, cpu = status.heartbeat.events, time.perf_counter(), time.process_time()
-        while status.heartbeat.events < count:
-            session.step()
-        session.flush()
-        n = count - first
-        return n / (time.perf_counter() - wall), (time.process_time() - cpu) / n * 1e6
+def quick() -> bool:
+    """Whether a look is enough."""
+    return bool(os.environ.get("QUICK"))
 
 
 def say(measure: str, value: float, unit: str, n: int) -> None:
@@ -140,24 +75,51 @@ def say(measure: str, value: float, unit: str, n: int) -> None:
     )
 
 
+def beside_peers(bootstrap: str, n: int, n_peers: int) -> None:
+    """The profiler, its ceilings and its peers on one topic."""
+    settings, messages = new_topics(bootstrap), events()
+    fill(settings, messages, range(n_peers))
+    profiled(settings, n_peers)
+    peers = dict(measured_peers(settings, n_peers, profiler_totals(settings), variants=not quick()))
+    fill(settings, messages, range(n_peers, n))
+    consume_only = consumed_per_second(settings, n)
+    ceiling = consumed_per_second(settings, n, lambda values: decode_batch(values, expected=("prediction",)))
+    ours = profiled(settings, n - n_peers)
+    say("events_per_s", ours.per_second, "events/s", ours.events)
+    say("cpu_us_per_event", ours.cpu_us, "us", ours.events)
+    say("rss_mb", ours.rss_mb, "MB", ours.events)
+    say("consume_only_per_s", consume_only, "messages/s", n)
+    say("consume_and_decode_per_s", ceiling, "messages/s", n)
+    say("share_of_consume_only", ours.per_second / consume_only, "ratio", n)
+    say("share_of_ceiling", ours.per_second / ceiling, "ratio", n)
+    for name, peer in peers.items():
+        say(f"peer_events_per_s.{name}", peer.events / peer.seconds, "events/s", peer.events)
+        say(f"peer_cpu_us_per_event.{name}", peer.cpu_us, "us", peer.events)
+        say(f"cpu_ratio.{name}", peer.cpu_us / ours.cpu_us, "ratio", peer.events)
+
+
+def under_contract(bootstrap: str, n: int) -> None:
+    """The profiler with every feature promised and slices."""
+    settings = new_topics(bootstrap)
+    publish(settings, contract(), lead=0)
+    fill(settings, events(), range(n))
+    ceiling = consumed_per_second(settings, n)
+    ours = profiled(settings, n)
+    say("contract_events_per_s", ours.per_second, "events/s", ours.events)
+    say("contract_cpu_us_per_event", ours.cpu_us, "us", ours.events)
+    say("contract_share_of_consume_only", ours.per_second / ceiling, "ratio", n)
+
+
 def main() -> None:
-    """Measure without and with a contract (features named, one slicing of ten values)."""
-    n = 400_000 if os.environ.get("QUICK") else 2_000_000
-    spare_cycles()  # as the process does
+    """Measure without and with a contract, beside others, and in growth; QUICK leaves contract and growth out."""
+    n, n_peers = (310_000, 10_000) if quick() else (2_040_000, 40_000)
+    spare_cycles()  # as the profiler does: the ceilings must not be lower for it
     with kafka() as bootstrap:
-        for name, wanted in (("", None), ("contract_", contract())):
-            settings = KafkaSettings(bootstrap, f"bench{uuid.uuid4().hex[:8]}")
-            create_topics(settings, topics().values(), partitions=PARTITIONS)
-            if wanted:
-                publish(settings, wanted, lead=0)
-            fill(settings, n)
-            ceiling = consumed_per_second(settings, n)
-            rate, cpu = profiled(settings, n)
-            say(f"{name}events_per_s", rate, "events/s", n)
-            say(f"{name}cpu_us_per_event", cpu, "us", n)
-            say(f"{name}share_of_consume_only", rate / ceiling, "ratio", n)
-            if not wanted:
-                say("consume_only_per_s", ceiling, "messages/s", n)
+        beside_peers(bootstrap, n, n_peers)
+        if not quick():
+            under_contract(bootstrap, n - n_peers)
+            for line in growth(bootstrap):
+                say(*line)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a file: the checkout is not on the path
 
 import psutil
-from profiler import DIFFERENT, PARTITIONS, START_S, event, kafka
+from _predictions import DIFFERENT, PARTITIONS, START_S, event, kafka
 
 from hindcast.local.clickhouse import pings, prepare_clickhouse
 from hindcast.local.program import Running
