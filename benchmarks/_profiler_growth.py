@@ -38,7 +38,7 @@ FEATURES = tuple(
     for events, n in ((400_000, 1), (400_000, 10), (80_000, 100), (16_000, 1_000))
 )
 MODELS = tuple(Load(events, models=n) for events, n in ((400_000, 1), (400_000, 10), (40_000, 1_000)))
-PROCESSES = tuple(Load(800_000, processes=n) for n in (1, 2))
+PROCESSES = tuple(Load(500_000, processes=n) for n in (1, 2))
 
 
 def measured(bootstrap: str, load: Load) -> Profiled:
