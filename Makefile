@@ -27,7 +27,7 @@ check: $(VENV)/.dev ## Lint, format, types, import rules
 soak: $(VENV)/.dev ## The long kill and soak runs (an hour or more)
 	@$(BIN)/python -m pytest -m soak --timeout 14400 $(ARGS)
 
-bench: $(VENV)/.dev ## Measure: one JSON object a line (BENCH=profiler for one, QUICK=1 for under a minute)
+bench: $(VENV)/.bench ## Measure: one JSON object a line (BENCH=profiler for one, QUICK=1 for under a minute)
 	@$(BIN)/python -m benchmarks $(BENCH)
 
 up: $(VENV)/.demo ## Start the local stack in the foreground
@@ -60,3 +60,7 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@$(BIN)/python -m hindcast.local.jars
 	@touch $@ $(VENV)/.demo
+
+# what benchmarks compare with; they leave out what is not there
+$(VENV)/.bench: $(VENV)/.dev
+	@$(BIN)/python -m pip install --quiet --editable '.[bench-sketches]' && touch $@ || echo "the sketches to compare with are not to be had" >&2

@@ -121,7 +121,8 @@ def run(n: int) -> None:
             except ImportError as error:
                 missing.add(name)
                 print(
-                    f"{name} is left out: no package {error.name} (the extra `bench-sketches` has it)", file=sys.stderr
+                    f"{name} is left out: no package {error.name} (the extra `bench-sketches` has it)",
+                    file=sys.stderr,
                 )
             except Unfit as reason:
                 print(f"{name} is left out of {shape}: {reason}", file=sys.stderr)
