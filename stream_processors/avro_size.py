@@ -38,6 +38,11 @@ def least_sizes(text: str, batch: pa.RecordBatch) -> Ints | None:
     return total
 
 
+def is_sized(text: str) -> bool:
+    """Whether `least_sizes` says anything of records of this schema."""
+    return _kinds(text) is not None
+
+
 @cache
 def _kinds(text: str) -> tuple[str, ...] | None:
     kinds = [_kind(field["type"]) for field in json.loads(text)["fields"]]

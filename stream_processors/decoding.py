@@ -27,7 +27,7 @@ import pyruhvro
 from producers.codec import CONFLUENT, CONFLUENT_HEADER, SINGLE_OBJECT_HEADER, Registry, read_frame
 from producers.errors import Undecodable, UnknownSchema
 from producers.schema_files import Schema, newest
-from stream_processors.avro_size import least_sizes
+from stream_processors.avro_size import is_sized, least_sizes
 from stream_processors.map_columns import repeated_key_rows
 
 Positions = npt.NDArray[np.int64]
@@ -232,8 +232,8 @@ def _try(framed: _Framed, bodies: Sequence[bytes]) -> tuple[pa.RecordBatch | Non
     """The bodies' batch, or None and what is wrong with at least one of them."""
     label = framed.schema.label
     try:
-        batch = _read(framed, bodies)
-        if not _is_all(framed, batch, bodies):
+        batch = _read(framed, bodies) if is_sized(framed.schema.text) else None
+        if batch is None or not _is_all(framed, batch, bodies):
             batch = _read_to_the_end(framed, bodies)
     except ValueError:
         return None, f"the body does not fit {label}"
@@ -254,10 +254,8 @@ def _read(framed: _Framed, bodies: Sequence[bytes], *, sentinel: bool = False) -
 def _is_all(framed: _Framed, batch: pa.RecordBatch, bodies: Sequence[bytes]) -> bool:
     """Whether the records surely take all bytes there are: no record takes fewer than it needs at least."""
     sizes = least_sizes(framed.schema.text, batch)
-    if sizes is None:
-        return False
     there = np.fromiter(map(len, bodies), np.int64, len(bodies)) - framed.frame
-    return bool((sizes == there).all())
+    return bool(np.array_equal(sizes, there)) if sizes is not None else False
 
 
 def _read_to_the_end(framed: _Framed, bodies: Sequence[bytes]) -> pa.RecordBatch | None:

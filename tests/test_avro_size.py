@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from producers.codec import encode
 from producers.schema_files import newest, schema_directory
-from stream_processors.avro_size import least_sizes
+from stream_processors.avro_size import is_sized, least_sizes
 from stream_processors.decoding import decode_batch
 
 MICROS = {"type": "long", "logicalType": "timestamp-micros"}
@@ -94,7 +94,9 @@ def test_only_what_is_known_is_sized() -> None:
     """A schema with an enumeration says nothing: Arrow has it as a text, Avro as a number."""
     text = newest("label").text
     assert "enum" in text
+    assert not is_sized(text)
     assert least_sizes(text, pyruhvro.deserialize_array([], text)) is None
+    assert is_sized(newest("prediction").text)
 
 
 def test_the_example_of_a_prediction_is_sized() -> None:
