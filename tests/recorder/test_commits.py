@@ -110,7 +110,8 @@ class LosesPredictions:
         self._store, self.noted = store, list[str]()
 
     def __getattr__(self, name: str) -> Any:
-        self.noted.append(name)
+        if name != "database":  # known without asking: the insert beside takes its name from it
+            self.noted.append(name)
         return getattr(self._store, name)
 
     def insert(self, table: str, *given: Any, **named: Any) -> None:
