@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from stream_processors.contracts.model import Contract
 from stream_processors.map_columns import KeyedColumns
-from stream_processors.sketches import DEFAULT_PRECISION, Batch
+from stream_processors.sketches import DEFAULT_PRECISION, Batch, NumericColumn
 from stream_processors.sketches.column_names import DECISION, LATENCY, PROBABILITY, SCORE, column_name
+
+Rows = npt.NDArray[np.int64]
+
+_NOBODY: Rows = np.zeros(0, dtype=np.int64)
 
 
 def add_columns(
     counting: Batch, events: pa.RecordBatch, features: Mapping[str, KeyedColumns], contract: Contract | None
 ) -> None:
-    """Count every column of the events, which are all of one model under one contract.
+    """Count every column of the events, which are all under one contract, or all under none.
 
     A pseudo-column that is null (no score, no decision) is absent; a feature's null is counted as a null.
 
@@ -26,56 +31,54 @@ def add_columns(
         features: their maps ``numeric_features``, ``categorical_features`` and ``probabilities`` taken apart.
         contract: says precisions and lists; None for the defaults.
     """
-    numeric, categorical = features["numeric_features"], features["categorical_features"]
-    for name in numeric.names:
-        _add_numeric(
-            counting, column_name(name), numeric.values(name), _precision(contract, name), numeric.rows(name)
-        )
+    by_precision: dict[int, list[NumericColumn]] = {}
+    for column, precision in _numbers(events, features, contract):
+        by_precision.setdefault(precision, []).append(column)
+    for precision, columns in by_precision.items():
+        counting.add_numbers(columns, precision)
+    categorical = features["categorical_features"]
     for name in categorical.names:
         rows = categorical.rows(name)
         counting.add_categorical(
             column_name(name), categorical.values(name), listed_values(contract, name), rows
         )
-    _add_unseen(counting, features, contract)
-    precision = score_precision(contract)
-    _add_field(counting, SCORE, events.column("score"), precision)
-    _add_field(counting, LATENCY, events.column("latency_ms"), DEFAULT_PRECISION)
-    for name in features["probabilities"].names:
-        values, rows = features["probabilities"].values(name), features["probabilities"].rows(name)
-        _add_numeric(counting, PROBABILITY + name, values, precision, rows)
+    for name, feature in contract.features.items() if contract else ():
+        if feature.kind == "categorical" and name not in categorical:
+            counting.add_categorical(column_name(name), pa.array([], pa.string()), feature.values, _NOBODY)
     decisions, rows = _carried(events.column("decision"))
     if len(decisions):
         counting.add_categorical(DECISION, decisions, None, rows)
 
 
-def _add_unseen(counting: Batch, features: Mapping[str, KeyedColumns], contract: Contract | None) -> None:
-    """Features of the contract that no event carried are absent from all of them, and that is a figure too."""
-    none = np.zeros(0, dtype=np.int64)
+def _numbers(
+    events: pa.RecordBatch, features: Mapping[str, KeyedColumns], contract: Contract | None
+) -> Iterator[tuple[NumericColumn, int]]:
+    """Numeric columns, each with its precision.
+
+    Features of the contract that no event carried are among them: they are absent from all, and that is a figure too.
+    """
+    numeric, probabilities = features["numeric_features"], features["probabilities"]
+    for name in numeric.names:
+        column = _numeric(column_name(name), numeric.values(name), numeric.rows(name))
+        yield column, _precision(contract, name)
     for name, feature in contract.features.items() if contract else ():
-        if feature.kind == "numeric" and name not in features["numeric_features"]:
-            counting.add_numeric(column_name(name), np.zeros(0), feature.precision, None, none)
-        if feature.kind == "categorical" and name not in features["categorical_features"]:
-            counting.add_categorical(column_name(name), pa.array([], pa.string()), feature.values, none)
+        if feature.kind == "numeric" and name not in numeric:
+            yield NumericColumn(column_name(name), np.zeros(0), None, _NOBODY), feature.precision
+    precision = score_precision(contract)
+    for pseudo, field, bits in ((SCORE, "score", precision), (LATENCY, "latency_ms", DEFAULT_PRECISION)):
+        values, rows = _carried(events.column(field))
+        if len(values):
+            yield _numeric(pseudo, values, rows), bits
+    for name in probabilities.names:
+        yield _numeric(PROBABILITY + name, probabilities.values(name), probabilities.rows(name)), precision
 
 
-def _add_numeric(
-    counting: Batch,
-    column: str,
-    values: pa.Array,
-    precision: int,
-    rows: np.ndarray[tuple[int], np.dtype[np.int64]] | None,
-) -> None:
+def _numeric(name: str, values: pa.Array, rows: Rows | None) -> NumericColumn:
     valid = values.is_valid().to_numpy(zero_copy_only=False) if values.null_count else None
-    counting.add_numeric(column, values.to_numpy(zero_copy_only=False), precision, valid, rows)
+    return NumericColumn(name, values.to_numpy(zero_copy_only=False), valid, rows)
 
 
-def _add_field(counting: Batch, column: str, field: pa.Array, precision: int) -> None:
-    values, rows = _carried(field)
-    if len(values):
-        _add_numeric(counting, column, values, precision, rows)
-
-
-def _carried(field: pa.Array) -> tuple[pa.Array, np.ndarray[tuple[int], np.dtype[np.int64]] | None]:
+def _carried(field: pa.Array) -> tuple[pa.Array, Rows | None]:
     if not field.null_count:
         return field, None
     rows = np.flatnonzero(field.is_valid().to_numpy(zero_copy_only=False))

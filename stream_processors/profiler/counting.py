@@ -69,8 +69,8 @@ class Counted:
     warnings: Ints
     min_event_time: Ints
     max_event_time: Ints
-    numeric: list[ColumnRows]
-    categorical: list[ColumnRows]
+    numeric: ColumnRows
+    categorical: ColumnRows
 
 
 class Counting:
@@ -88,26 +88,22 @@ class Counting:
 
     @property
     def entries(self) -> int:
-        """Bins and values held: what bounds the memory."""
-        return self._accumulator.entries + self._accumulator.keys
+        """Bins and values, columns and keys held: what bounds the memory."""
+        return self._accumulator.entries + self._accumulator.series + self._accumulator.keys
 
     def count(self, events: pa.RecordBatch, partitions: Ints, admission: Admission) -> None:
         """Count the admitted rows of a decoded batch of predictions; ``partitions`` says where each was read."""
-        models, bound = codes_of_strings(events.column("model"))
-        # -1, no contract, becomes code 0
-        per_contract = len(admission.contracts) + 1
-        kinds = models * per_contract + admission.contract + 1
-        admitted = admission.admitted
-        if bound == 1 and admitted.all() and (kinds == kinds[:1]).all():
+        admitted, contracts = admission.admitted, admission.contract
+        if admitted.all() and (contracts == contracts[:1]).all():
             self._count_rows(events, partitions, admission, None)
             return
-        for kind in np.unique(kinds[admitted]).tolist():
-            self._count_rows(events, partitions, admission, np.flatnonzero(admitted & (kinds == kind)))
+        for place in np.unique(contracts[admitted]).tolist():
+            self._count_rows(events, partitions, admission, np.flatnonzero(admitted & (contracts == place)))
 
     def _count_rows(
         self, events: pa.RecordBatch, partitions: Ints, admission: Admission, rows: Ints | None
     ) -> None:
-        """Count rows of one model under one contract (None: all rows of the batch)."""
+        """Count rows under one contract, or under none (``rows`` None: all rows of the batch)."""
         warned, contracts = admission.warned, admission.contract
         if rows is not None:
             events, partitions = events.take(pa.array(rows)), partitions[rows]
@@ -128,7 +124,7 @@ class Counting:
         contract: Contract | None,
         shape: str,
     ) -> None:
-        """Count events of one model, all admitted under one contract of this shape.
+        """Count events that were all admitted under one contract of this shape, or of models without any.
 
         Args:
             events: columns of prediction.v1 that are not maps.
@@ -148,7 +144,8 @@ class Counting:
             places = slicing.of_rows(maps["categorical_features"], maps["segments"], events.num_rows)
             sliced = rows_of.groups.joined(places, len(slicing.names))
             groupings.append(rows_of.grouping(sliced, [slicing.names[i] for i in places[sliced.first_rows]]))
-        counting = self._accumulator.begin([grouping for grouping, _ in groupings])
+        # models without a contract have columns of their own
+        counting = self._accumulator.begin([grouping for grouping, _ in groupings], sparse=contract is None)
         add_columns(counting, events, maps, contract)
         for grouping, groups in groupings:
             self._add_facts(grouping, groups, rows_of, warned)
@@ -188,8 +185,8 @@ class Counting:
             facts[:, 1],
             facts[:, 2],
             facts[:, 3],
-            [promised.settled("numeric", one) for one in drained.numeric],
-            [promised.settled("categorical", one) for one in drained.categorical],
+            promised.settled("numeric", drained.numeric),
+            promised.settled("categorical", drained.categorical),
         )
 
 
@@ -212,12 +209,14 @@ class _Promises:
         events carried: so what it holds does not depend on what else came in the same batch. Merging deltas, ``absent`` of a column is
         the events of all of them less what is counted, because a delta that never saw a column has no row for it.
         """
-        named = np.array([*((kind, rows.column) in columns for columns in self._columns), False])
-        return rows.kept((rows.carried > 0) | named[self._shapes[rows.keys]])
+        named = np.zeros((len(self._columns) + 1, len(rows.names)), dtype=np.bool_)
+        for shape, columns in enumerate(self._columns):
+            named[shape] = [(kind, name) in columns for name in rows.names]
+        return rows.kept((rows.carried > 0) | named[self._shapes[rows.keys], rows.columns])
 
 
 class _Rows:
-    """The rows of one model under one contract, told apart by everything that a key holds but the slice."""
+    """The rows under one contract or none, told apart by everything that a key holds but the slice."""
 
     def __init__(self, events: pa.RecordBatch, partitions: Ints, base_seconds: int, shape: str) -> None:
         self._events, self._partitions, self._shape = events, partitions, shape
@@ -230,6 +229,7 @@ class _Rows:
         self._rates = events.column("sampling_rate").to_numpy()
         groups = same(events.num_rows)
         for codes, bound in (
+            codes_of_strings(events.column("model")),
             codes_of_strings(events.column("model_version")),
             codes_of_strings(events.column("environment")),
             codes_of_numbers(self._served),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -15,7 +15,7 @@ import pyruhvro
 from producers.codec import Registry, frame
 from producers.schema_files import newest
 from stream_processors.profiler.counting import Counted
-from stream_processors.sketches import CATEGORICAL_ROW, NUMERIC_ROW, ColumnRows
+from stream_processors.sketches import ColumnRows
 
 Ints = npt.NDArray[np.int64]
 
@@ -65,8 +65,8 @@ def sketch_batch(
         "warnings": np.where(first, counted.warnings[key_of], 0),
         "min_event_time": _times(counted.min_event_time[key_of], ~first),
         "max_event_time": _times(counted.max_event_time[key_of], ~first),
-        "numeric": _column_lists(counted.numeric, message_of_numeric, n, NUMERIC_ROW),
-        "categorical": _column_lists(counted.categorical, message_of_categorical, n, CATEGORICAL_ROW),
+        "numeric": _column_lists(counted.numeric, message_of_numeric, n),
+        "categorical": _column_lists(counted.categorical, message_of_categorical, n),
     }
     schema = _schema()
     no_offsets = pa.MapArray.from_arrays([0] * (n + 1), pa.array([], pa.string()), pa.array([], pa.int64()))
@@ -106,7 +106,7 @@ def _split(counted: Counted) -> tuple[Ints, Ints, Ints, Ints, Ints]:
 
     Columns of a key go into parts in order, a new part whenever the next column might not fit.
     """
-    numeric, categorical = _end_to_end(counted.numeric), _end_to_end(counted.categorical)
+    numeric, categorical = counted.numeric, counted.categorical
     rows_key = np.concatenate([numeric.keys, categorical.keys])
     sizes = np.concatenate([numeric.sizes, categorical.sizes])
     n_keys = len(counted.keys)
@@ -115,7 +115,10 @@ def _split(counted: Counted) -> tuple[Ints, Ints, Ints, Ints, Ints]:
     part = np.zeros(rows_key.size, dtype=np.int64)
     room = MAX_PART_BYTES - _LARGEST_COLUMN
     if (per_key > room).any():
-        order = np.argsort(rows_key, kind="stable")
+        # by key, the numeric columns first, each kind by name
+        order = np.lexsort(
+            (np.concatenate([numeric.columns, len(numeric.names) + categorical.columns]), rows_key)
+        )
         before = np.cumsum(sizes[order]) - sizes[order]
         starts = np.cumsum(per_key) - per_key
         # a part begins in each stretch of `room` bytes and ends at most one column beyond it
@@ -129,23 +132,8 @@ def _split(counted: Counted) -> tuple[Ints, Ints, Ints, Ints, Ints]:
     return message[: numeric.keys.size], message[numeric.keys.size :], key_of, part_of, parts[key_of]
 
 
-@dataclass(frozen=True, slots=True)
-class _Lines:
-    keys: Ints
-    sizes: Ints
-
-
-def _end_to_end(columns: Sequence[ColumnRows]) -> _Lines:
-    nothing = np.zeros(0, dtype=np.int64)
-    return _Lines(
-        np.concatenate([nothing, *(one.keys for one in columns)]),
-        np.concatenate([nothing, *(one.sizes for one in columns)]),
-    )
-
-
-def _column_lists(columns: Sequence[ColumnRows], message: Ints, n: int, kind: pa.StructType) -> pa.ListArray:
+def _column_lists(columns: ColumnRows, message: Ints, n: int) -> pa.ListArray:
     """Per message the list of its columns, in the order of their names."""
-    rows = pa.concat_arrays([one.rows for one in columns]) if columns else pa.array([], kind)
-    ordered = rows.take(pa.array(np.argsort(message, kind="stable")))
+    ordered = columns.rows.take(pa.array(np.lexsort((columns.columns, message))))
     ends = np.concatenate(([0], np.cumsum(np.bincount(message, minlength=n))))
     return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), ordered)

@@ -30,6 +30,7 @@ from stream_processors.sketches.columns import (
     numeric_record,
     numeric_sketch,
 )
+from stream_processors.sketches.encoding import NumericColumn
 from stream_processors.sketches.grouping import Grouping
 from stream_processors.sketches.hashing import BUCKETS, bucket, hashes
 from stream_processors.sketches.numeric import MAX_BINS, NumericSketch
@@ -59,6 +60,7 @@ __all__ = [
     "DrainedRows",
     "Grouping",
     "KeySketches",
+    "NumericColumn",
     "NumericSketch",
     "TableSketch",
     "align",

@@ -45,22 +45,24 @@ class CategoricalTotals:
         self._nulls = np.zeros(0, dtype=np.int64)
         self._added = np.zeros(0, dtype=np.bool_)
 
-    def add(self, column: EncodedStrings, grouping: Grouping, key_ids: Ints) -> None:
-        """Add a batch under one grouping; ``key_ids`` are the numbers of the grouping's keys."""
+    def add(self, column: EncodedStrings, grouping: Grouping, key_ids: Ints, *, sparse: bool) -> None:
+        """Add a batch under one grouping.
+
+        ``key_ids`` are the numbers of the grouping's keys; ``sparse``: those of whose rows none carried the column get no sketch of it.
+        """
         if grouping.present.size == 0:
             return
         self._grow(int(key_ids.max()) + 1)
-        groups, codes, counts = grouping.table(column.codes, column.n_codes)
+        groups, codes, counts = grouping.table(column.codes, column.n_codes, column.rows)
         keys, n_values = key_ids[groups], len(column.values)
         nulls = codes == n_values
         self._nulls[keys[nulls]] += counts[nulls]
-        named = codes < n_values
-        keys, codes, counts = keys[named], codes[named], counts[named]
+        self._added[keys if sparse else key_ids[grouping.present]] = True
+        keys, codes, counts = keys[~nulls], codes[~nulls], counts[~nulls]
         self.entries.append(keys, self._items(column.values, keys, codes), counts)
         if self.listed is None and self.entries.size > self._prune_above:
             self._pruned()
             self._prune_above = 2 * self.entries.size + _PRUNE_FROM
-        self._added[key_ids[grouping.present]] = True
 
     def _items(self, values: list[str], keys: Ints, codes: Ints) -> Ints:
         """Item of each (key, code): the value's number where it may stand by name, its bucket else."""
@@ -165,7 +167,8 @@ class CategoricalTotals:
         # a length, a count of at most 2^34 and the text per value; a count per bucket; the name and a few numbers
         text = np.diff(_text_ends(values)[np.concatenate(([0], np.cumsum(sizes)))]).astype(np.int64)
         bytes_each = 100 + len(column.encode()) + 7 * sizes + text + 5 * np.diff(buckets.offsets.to_numpy())
-        return ColumnRows(column, added, carried, struct(CATEGORICAL_ROW, chosen), bytes_each)
+        only = np.zeros(added.size, dtype=np.int64)
+        return ColumnRows([column], only, added, carried, struct(CATEGORICAL_ROW, chosen), bytes_each)
 
     def _named_rows(
         self, position: Ints, items: Ints, counts: Ints, rows: int

@@ -1,4 +1,4 @@
-"""Sketches of one column under many keys as Arrow rows: what `Accumulator.drain_rows` gives where there are too many for one object each.
+"""Sketches of columns under many keys as Arrow rows: what `Accumulator.drain_rows` gives where there are too many for one object each.
 
 A row is a ``NumericColumn`` or ``CategoricalColumn`` of ``schemas/sketch.v1.avsc``, the same that ``columns`` writes of a single sketch.
 """
@@ -49,17 +49,19 @@ CATEGORICAL_ROW = pa.struct(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ColumnRows:
-    """One column under the keys that had rows when it was added.
+    """Sketches of columns, one row per column and key.
 
     Attributes:
-        column: its name.
-        keys: number of each row's key, rising.
+        names: of the columns, each once.
+        columns: position in ``names`` of each row's column.
+        keys: number of each row's key.
         carried: events of the key that carried the column: all but the absent.
-        rows: one sketch per key, of type `NUMERIC_ROW` or `CATEGORICAL_ROW`.
+        rows: the sketches, of type `NUMERIC_ROW` or `CATEGORICAL_ROW`.
         sizes: at most how many bytes each takes in Avro.
     """
 
-    column: str
+    names: Sequence[str]
+    columns: Ints
     keys: Ints
     carried: Ints
     rows: pa.StructArray
@@ -70,7 +72,27 @@ class ColumnRows:
         if rows.all():
             return self
         chosen = self.rows.filter(pa.array(rows))
-        return ColumnRows(self.column, self.keys[rows], self.carried[rows], chosen, self.sizes[rows])
+        return ColumnRows(
+            self.names, self.columns[rows], self.keys[rows], self.carried[rows], chosen, self.sizes[rows]
+        )
+
+
+def together(parts: Sequence[ColumnRows], kind: pa.StructType) -> ColumnRows:
+    """All rows, in no order; ``names`` rise, so that rows ordered by ``columns`` are ordered by name."""
+    names = sorted({name for part in parts for name in part.names})
+    number = {name: place for place, name in enumerate(names)}
+    nothing = np.zeros(0, dtype=np.int64)
+    columns = [
+        np.array([number[name] for name in part.names], dtype=np.int64)[part.columns] for part in parts
+    ]
+    return ColumnRows(
+        names,
+        np.concatenate([nothing, *columns]),
+        np.concatenate([nothing, *(part.keys for part in parts)]),
+        np.concatenate([nothing, *(part.carried for part in parts)]),
+        pa.concat_arrays([part.rows for part in parts]) if parts else pa.array([], kind),
+        np.concatenate([nothing, *(part.sizes for part in parts)]),
+    )
 
 
 def lists(sizes: Ints, values: pa.Array) -> pa.ListArray:

@@ -1,7 +1,8 @@
-"""One column of a batch as small integers, so that counting under any number of groupings is one ``bincount`` each."""
+"""Columns of a batch as small integers, so that counting under any number of groupings is one ``bincount`` each."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,109 +11,262 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stream_processors.sketches.bins import Floats, Ints, bin_numbers
+from stream_processors.sketches.grouping import Cells, Grouping
 
-# A table of possible bins is faster than hashing up to about one slot per row (measured at 20,000 rows; crossing at 30,000 slots).
+# A table of possible bins is faster than hashing up to about one slot per value (measured at 20,000 values; crossing at 30,000 slots).
 _FREE_TABLE_SLOTS = 8_192
 
 Rows = npt.NDArray[np.integer]
 Mask = npt.NDArray[np.bool_]
 
 # What a row can hold beside a bin, in the order of their codes behind the bins.
-NULL, NAN, PLUS_INF, MINUS_INF, ABSENT = range(5)
-SPECIALS = 5
+NULL, NAN, PLUS_INF, MINUS_INF = range(4)
+SPECIALS = 4
+
+# Where a bin number stands in one integer with the number of its column.
+_HALF = 32
+_BIN_SHIFT = 1 << 31
+# beyond every bin number
+_FAR = 1 << 40
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NumericColumn:
+    """A numeric column of a batch.
+
+    Attributes:
+        name: of the column.
+        values: a double per row, or per row of ``rows``.
+        valid: False where the value is null; None where none is.
+        rows: the rows that carry the column, each once, rising; None where all do.
+    """
+
+    name: str
+    values: Floats
+    valid: Mask | None = None
+    rows: Rows | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EncodedNumbers:
-    """A numeric column of a batch, one entry per row.
+    """Numeric columns of a batch, end to end: many small columns cost as much as one large.
 
-    ``codes`` (int64) below ``bins.size`` are positions in ``bins``, which holds bin numbers (int64, see ``bin_numbers``); above them the specials in their order. ``values`` are the numbers with 0 for
-    all that is not finite; ``lows`` and ``highs`` the same with +inf and -inf there, so that sums, least and greatest ignore it.
+    A code below ``n_bins`` is a bin of a column, which ``code_columns`` and ``code_items`` (bin numbers, see ``bin_numbers``) name; those above
+    are the specials of each column in their order, named likewise.
+
+    Attributes:
+        lengths: values of each column.
+        rows: the row of each value; None where every column has all rows, in order.
+        codes: int64 per value.
+        n_bins: number of codes that are bins.
+        code_columns: per code the position of its column.
+        code_items: per code its bin number or special.
+        values: the numbers, with 0 for all that is not finite.
+        lows: the same with +inf there, so that the least ignores it.
+        highs: the same with -inf there.
     """
 
-    bins: Ints
+    lengths: Ints
+    rows: Rows | None
     codes: Ints
+    n_bins: int
+    code_columns: Ints
+    code_items: Ints
     values: Floats
     lows: Floats
     highs: Floats
 
-    @property
-    def n_codes(self) -> int:
-        """Number of codes, specials included."""
-        return self.bins.size + SPECIALS
+    def cells(self, grouping: Grouping) -> Cells:
+        """Where the values fall."""
+        return grouping.cells(self.lengths, self.rows)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EncodedStrings:
-    """A categorical column of a batch: ``codes`` (int64 per row) below ``len(values)`` are positions in ``values``, then null, then absent."""
+    """A categorical column of a batch: ``codes`` (int64 per row, or per row of ``rows``) below ``len(values)`` are positions in ``values``, then null."""
 
     values: list[str]
     codes: Ints
+    rows: Rows | None
 
     @property
     def n_codes(self) -> int:
-        """Number of codes, null and absent included."""
-        return len(self.values) + 2
+        """Number of codes, null included."""
+        return len(self.values) + 1
 
 
-def encode_numbers(
-    values: Floats, precision: int, valid: Mask | None, rows: Rows | None, n_rows: int
-) -> EncodedNumbers:
-    """Encode the column. ``valid`` is False where the value is null; ``rows`` says which rows carry the column (None: all, in order)."""
-    values = np.ascontiguousarray(values, dtype=np.float64)
+def encode_numbers(columns: Sequence[NumericColumn], precision: int, n_rows: int) -> EncodedNumbers:
+    """Encode columns of a batch of ``n_rows`` rows, at least one, at one precision."""
+    values = _end_to_end([one.values for one in columns])
+    lengths = np.array([one.values.size for one in columns], dtype=np.int64)
     finite = np.isfinite(values)
+    valid = _validity(columns, lengths)
     if valid is not None:
         finite &= valid
-    if rows is None and finite.all():
-        bins, codes = _encode_finite(values, precision)
-        return EncodedNumbers(bins, codes, values, values, values)
-    bins, finite_codes = _encode_finite(values[finite], precision)
-    codes = np.full(values.size, bins.size + NULL, dtype=np.int64)
-    codes[np.isnan(values)] = bins.size + NAN
-    codes[values == np.inf] = bins.size + PLUS_INF
-    codes[values == -np.inf] = bins.size + MINUS_INF
-    if valid is not None:
-        codes[~valid] = bins.size + NULL
-    codes[finite] = finite_codes
-    if rows is not None:
-        values, finite, codes = _spread(values, finite, codes, rows, n_rows, absent=bins.size + ABSENT)
+    if finite.all():
+        n_bins, code_columns, code_items, codes = _encode_finite(values, lengths, precision)
+        lows = highs = values
+    else:
+        kept = np.diff(np.concatenate(([0], np.cumsum(finite)))[np.concatenate(([0], np.cumsum(lengths)))])
+        n_bins, code_columns, code_items, finite_codes = _encode_finite(values[finite], kept, precision)
+        special = _specials(values, valid)
+        column_of = np.repeat(np.arange(lengths.size), lengths)
+        codes = n_bins + column_of * SPECIALS + special
+        codes[finite] = finite_codes
+        lows, highs = np.where(finite, values, np.inf), np.where(finite, values, -np.inf)
+        values = np.where(finite, values, 0.0)
+    all_columns = np.arange(lengths.size)
     return EncodedNumbers(
-        bins,
+        lengths,
+        _rows(columns, n_rows),
         codes,
-        np.where(finite, values, 0.0),
-        np.where(finite, values, np.inf),
-        np.where(finite, values, -np.inf),
+        n_bins,
+        np.concatenate([code_columns, np.repeat(all_columns, SPECIALS)]),
+        np.concatenate([code_items, np.tile(np.arange(SPECIALS), lengths.size)]),
+        values,
+        lows,
+        highs,
     )
 
 
-def _spread(
-    values: Floats, finite: Mask, codes: Ints, rows: Rows, n_rows: int, *, absent: int
-) -> tuple[Floats, Mask, Ints]:
-    """Put the entries at their rows of the batch; the other rows are absent."""
-    all_values, all_finite = np.zeros(n_rows), np.zeros(n_rows, dtype=np.bool_)
-    all_codes = np.full(n_rows, absent, dtype=np.int64)
-    all_values[rows], all_finite[rows], all_codes[rows] = values, finite, codes
-    return all_values, all_finite, all_codes
+def _end_to_end(arrays: Sequence[Floats]) -> Floats:
+    if len(arrays) == 1:
+        return np.ascontiguousarray(arrays[0], dtype=np.float64)
+    return np.concatenate(arrays, dtype=np.float64)
 
 
-def _encode_finite(values: Floats, precision: int) -> tuple[Ints, Ints]:
-    """Numbers of the bins that occur, each once, and each value's position among them."""
+def _validity(columns: Sequence[NumericColumn], lengths: Ints) -> Mask | None:
+    if all(one.valid is None for one in columns):
+        return None
+    return np.concatenate(
+        [
+            np.ones(length, dtype=np.bool_) if one.valid is None else one.valid
+            for one, length in zip(columns, lengths.tolist(), strict=True)
+        ]
+    )
+
+
+def _rows(columns: Sequence[NumericColumn], n_rows: int) -> Rows | None:
+    if all(one.rows is None for one in columns):
+        return None
+    return np.concatenate([np.arange(n_rows) if one.rows is None else one.rows for one in columns])
+
+
+def _specials(values: Floats, valid: Mask | None) -> Ints:
+    """Which special each value is; anything where it is finite."""
+    special = np.full(values.size, NULL, dtype=np.int64)
+    special[np.isnan(values)] = NAN
+    special[values == np.inf] = PLUS_INF
+    special[values == -np.inf] = MINUS_INF
+    if valid is not None:
+        special[~valid] = NULL
+    return special
+
+
+def _encode_finite(values: Floats, lengths: Ints, precision: int) -> tuple[int, Ints, Ints, Ints]:
+    """How many bins occur; the column and number of each, once; and each value's position among them."""
     numbers = bin_numbers(values, precision)
     if numbers.size == 0:
-        return numbers, numbers
-    lowest = int(numbers.min())
-    slots = int(numbers.max()) - lowest + 1
-    if slots > values.size + _FREE_TABLE_SLOTS:
-        encoded = pa.array(numbers).dictionary_encode()
-        return encoded.dictionary.to_numpy(), encoded.indices.to_numpy().astype(np.int64)
-    place = numbers - lowest
-    found = np.flatnonzero(np.bincount(place, minlength=slots))
-    positions = np.empty(slots, dtype=np.int64)
+        return 0, numbers, numbers, numbers
+    held = np.flatnonzero(lengths)
+    table = _Slots.of(numbers, lengths[held])
+    if table.total > values.size + _FREE_TABLE_SLOTS:
+        table = _Slots.folded(numbers, lengths[held])
+    if table.total > values.size + _FREE_TABLE_SLOTS:
+        return _hashed(numbers, lengths)
+    found = np.flatnonzero(np.bincount(table.places, minlength=table.total))
+    positions = np.empty(table.total, dtype=np.int64)
     positions[found] = np.arange(found.size)
-    return found + lowest, positions.take(place)
+    which, items = table.numbers(found)
+    return found.size, held[which], items, positions.take(table.places)
 
 
-def encode_strings(strings: pa.Array, rows: Rows | None, n_rows: int) -> EncodedStrings:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Slots:
+    """A table of all bins that columns may have, column after column: in each the bins below zero, that of zero and those above.
+
+    Attributes:
+        places: slot of each value.
+        total: number of slots.
+        starts: first slot of each column.
+        below: least bin number of each column.
+        n_below: how many slots are below that of zero; in a table that is not folded as many as to the least bin.
+        above: number of the bin after that of zero.
+    """
+
+    places: Ints
+    total: int
+    starts: Ints
+    below: Ints
+    n_below: Ints
+    above: Ints
+
+    @classmethod
+    def of(cls, numbers: Ints, lengths: Ints) -> _Slots:
+        """With all bins from the least to the greatest."""
+        lowest, highest = _least(numbers, lengths), -_least(-numbers, lengths)
+        slots = highest - lowest + 1
+        starts = np.cumsum(slots) - slots
+        places = numbers - _each(lowest - starts, lengths)
+        return cls(places, int(slots.sum()), starts, lowest, -lowest, np.ones_like(lowest))
+
+    @classmethod
+    def folded(cls, numbers: Ints, lengths: Ints) -> _Slots:
+        """Without those nearer to zero than any value: of numbers of both signs, nearly all."""
+        positive, negative = numbers > 0, numbers < 0
+        below, above = (
+            _least(np.where(negative, numbers, 0), lengths),
+            _least(np.where(positive, numbers, _FAR), lengths),
+        )
+        nearest, farthest = (
+            -_least(np.where(negative, -numbers, _FAR), lengths),
+            -_least(np.where(positive, -numbers, 0), lengths),
+        )
+        n_below = np.where(below < 0, nearest - below + 1, 0)
+        slots = n_below + 1 + np.maximum(farthest - above + 1, 0)
+        starts = np.cumsum(slots) - slots
+        zero = starts + n_below
+        places = numbers + np.where(
+            positive,
+            _each(zero + 1 - above, lengths),
+            np.where(negative, _each(starts - below, lengths), _each(zero, lengths)),
+        )
+        return cls(places, int(slots.sum()), starts, below, n_below, above)
+
+    def numbers(self, slots: Ints) -> tuple[Ints, Ints]:
+        """Column and bin number of each slot; slots rise."""
+        which = np.searchsorted(self.starts, slots, side="right") - 1
+        from_start = slots - self.starts[which]
+        from_zero = from_start - self.n_below[which]
+        return which, np.where(
+            from_zero > 0,
+            from_zero - 1 + self.above[which],
+            np.where(from_zero < 0, from_start + self.below[which], 0),
+        )
+
+
+def _least(numbers: Ints, lengths: Ints) -> Ints:
+    """Of each column."""
+    return np.minimum.reduceat(numbers, np.cumsum(lengths) - lengths)
+
+
+def _each(of_columns: Ints, lengths: Ints) -> Ints:
+    """One number per column as one per value."""
+    return of_columns if of_columns.size == 1 else np.repeat(of_columns, lengths)
+
+
+def _hashed(numbers: Ints, lengths: Ints) -> tuple[int, Ints, Ints, Ints]:
+    joint = numbers + _BIN_SHIFT
+    if lengths.size > 1:
+        joint += np.repeat(np.arange(lengths.size) << _HALF, lengths)
+    encoded = pa.array(joint).dictionary_encode()
+    found: Ints = encoded.dictionary.to_numpy()
+    columns = found >> _HALF
+    items = found - (columns << _HALF) - _BIN_SHIFT
+    return found.size, columns, items, encoded.indices.to_numpy().astype(np.int64)
+
+
+def encode_strings(strings: pa.Array, rows: Rows | None) -> EncodedStrings:
     """Encode an Arrow string or dictionary array, nulls included; ``rows`` says which rows carry the column (None: all, in order)."""
     if isinstance(strings, pa.ChunkedArray):
         strings = strings.combine_chunks()
@@ -121,8 +275,4 @@ def encode_strings(strings: pa.Array, rows: Rows | None, n_rows: int) -> Encoded
     indices = encoded.indices
     if indices.null_count:
         indices = pc.fill_null(indices, pa.scalar(len(values), type=indices.type))
-    codes = indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    if rows is not None:
-        carried, codes = codes, np.full(n_rows, len(values) + 1, dtype=np.int64)
-        codes[rows] = carried
-    return EncodedStrings(values, codes)
+    return EncodedStrings(values, indices.to_numpy(zero_copy_only=False).astype(np.int64), rows)

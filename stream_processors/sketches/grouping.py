@@ -3,15 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from stream_processors.sketches.bins import Floats, Ints
 
-# More cells than this many per row, and a sparse count beats a dense table.
-_DENSE_CELLS_PER_ROW = 4
+# More cells than this many per code, and a sparse count beats a dense table.
+_DENSE_CELLS_PER_CODE = 4
 _DENSE_CELLS = 65_536
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cells:
+    """The pairs of a column and a group that hold values; ``columns`` and ``groups`` are positions, an entry per pair.
+
+    A column's values, gathered, lie pair by pair; ``starts`` says where each begins.
+    """
+
+    columns: Ints
+    groups: Ints
+    order: npt.NDArray[np.intp] | None
+    starts: npt.NDArray[np.intp]
+
+    def gather(self, values: Floats) -> Floats:
+        """Bring one number per value into the order of the pairs, values of no group left out."""
+        return values if self.order is None else values.take(self.order)
+
+    def reduce(self, ufunc: np.ufunc, gathered: Floats) -> Floats:
+        """Reduce gathered numbers within each pair: one per pair."""
+        if gathered.size == 0:
+            return np.empty(0)
+        result: Floats = ufunc.reduceat(gathered, self.starts)
+        return result
 
 
 class Grouping:
@@ -43,26 +68,47 @@ class Grouping:
         """Put all rows under one key."""
         return cls(np.zeros(rows, dtype=np.int64), (key,))
 
-    def gather(self, column: Floats) -> Floats:
-        """Bring a column (one value per row) into the order in which each group is one stretch, rows of no group left out."""
+    def cells(self, lengths: Ints, rows: npt.NDArray[np.integer] | None) -> Cells:
+        """Where columns' values fall that lie end to end.
+
+        Args:
+            lengths: values of each column.
+            rows: the row of each value; None where every column has all rows, in order.
+        """
+        columns = np.arange(lengths.size)
         if self._is_whole:
-            return column
+            held = np.flatnonzero(lengths)
+            starts = (np.cumsum(lengths) - lengths)[held]
+            return Cells(held, np.full(held.size, self.present[0]), None, starts)
+        if rows is None:
+            order, starts = self._row_order(), self._starts
+            if lengths.size > 1:
+                order = (columns[:, np.newaxis] * self.rows + order).ravel()
+                starts = (columns[:, np.newaxis] * self._in_groups + starts).ravel()
+            return Cells(
+                np.repeat(columns, self.present.size), np.tile(self.present, lengths.size), order, starts
+            )
+        groups = self._codes[rows]
+        cell = np.repeat(columns * len(self.keys), lengths) + groups
+        inside = np.flatnonzero(groups < len(self.keys))
+        order = inside[_order(cell[inside], lengths.size * len(self.keys))]
+        ordered = cell[order]
+        starts = np.flatnonzero(np.concatenate(([ordered.size > 0], ordered[1:] != ordered[:-1])))
+        found = ordered[starts]
+        return Cells(found // len(self.keys), found % len(self.keys), order, starts)
+
+    def _row_order(self) -> npt.NDArray[np.intp]:
+        """The rows in the order in which each group is one stretch, rows of no group left out."""
         if self._order is None:
-            small = self._codes.astype(np.int16) if len(self.keys) < np.iinfo(np.int16).max else self._codes
-            # numpy sorts 16-bit integers by radix, several times faster than wider ones.
-            self._order = np.argsort(small, kind="stable")[: self._in_groups]
-        return column.take(self._order)
+            self._order = _order(self._codes, len(self.keys) + 1)[: self._in_groups]
+        return self._order
 
-    def reduce(self, ufunc: np.ufunc, gathered: Floats) -> Floats:
-        """Reduce a gathered column within each group of ``present``, which all have rows: one value per present group."""
-        if gathered.size == 0:
-            return np.empty(0)
-        result: Floats = ufunc.reduceat(gathered, self._starts)
-        return result
+    def table(
+        self, codes: Ints, n_codes: int, rows: npt.NDArray[np.integer] | None = None
+    ) -> tuple[npt.NDArray[np.intp], Ints, Ints]:
+        """Count the codes (int64, below ``n_codes``) in each group.
 
-    def table(self, codes: Ints, n_codes: int) -> tuple[npt.NDArray[np.intp], Ints, Ints]:
-        """Count the codes (int64 per row, below ``n_codes``) in each group.
-
+        ``rows`` is the row of each code; None where they are of all rows in order, once or several times over.
         Returns three arrays of one length, one entry per pair that occurs: position of the key, code, count.
         """
         if self._is_whole:
@@ -70,8 +116,9 @@ class Grouping:
             found = np.flatnonzero(counts)
             return np.full(found.size, self.present[0]), found, counts[found]
         cells = (len(self.keys) + 1) * n_codes
-        joint = self._codes * n_codes + codes
-        if cells <= _DENSE_CELLS_PER_ROW * self.rows + _DENSE_CELLS:
+        groups = np.tile(self._codes, codes.size // self.rows) if rows is None else self._codes[rows]
+        joint = groups * n_codes + codes
+        if cells <= _DENSE_CELLS_PER_CODE * codes.size + _DENSE_CELLS:
             counts = np.bincount(joint, minlength=cells)
             found = np.flatnonzero(counts[: len(self.keys) * n_codes])
             return found // n_codes, found % n_codes, counts[found]
@@ -79,3 +126,9 @@ class Grouping:
         inside = found < len(self.keys) * n_codes
         found, sparse = found[inside], sparse[inside]
         return found // n_codes, found % n_codes, sparse.astype(np.int64)
+
+
+def _order(codes: Ints, bound: int) -> npt.NDArray[np.intp]:
+    # numpy sorts 16-bit integers by radix, several times faster than wider ones
+    small = bound < np.iinfo(np.int16).max
+    return np.argsort(codes.astype(np.int16) if small else codes, kind="stable" if small else None)

@@ -1,8 +1,9 @@
-"""Running sketches of one numeric column for many keys at once."""
+"""Running sketches of numeric columns at one precision, for many keys at once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,6 @@ import pyarrow as pa
 from stream_processors.sketches.bins import Floats, Ints, numbered_bins
 from stream_processors.sketches.column_rows import NUMERIC_ROW, ColumnRows, lists, optional, struct
 from stream_processors.sketches.encoding import (
-    ABSENT,
     MINUS_INF,
     NAN,
     NULL,
@@ -20,127 +20,167 @@ from stream_processors.sketches.encoding import (
     EncodedNumbers,
 )
 from stream_processors.sketches.entries import Entries, grown, stretches
-from stream_processors.sketches.grouping import Grouping
+from stream_processors.sketches.grouping import Cells, Grouping
 from stream_processors.sketches.numeric import MAX_BINS, NumericSketch
+from stream_processors.sketches.series import Series
 
 Ints32 = npt.NDArray[np.int32]
 
 
 class NumericTotals:
-    """Adds up one numeric column at one precision; keys are small integers given by the accumulator."""
+    """Adds up numeric columns at one precision; keys are small integers given by the accumulator.
+
+    What is held grows with the pairs of a column and a key that were counted, not with columns times keys.
+    """
 
     def __init__(self, precision: int) -> None:
         self.precision = precision
-        self.entries = Entries()
+        self._columns: dict[str, int] = {}
+        self._series = Series()
+        self._entries = Entries()
         self._specials = np.zeros((0, SPECIALS), dtype=np.int64)
-        self._added = np.zeros(0, dtype=np.bool_)
         self._sums = np.zeros((0, 2))
         self._lows = np.zeros(0)
         self._highs = np.zeros(0)
 
-    def add(self, column: EncodedNumbers, grouping: Grouping, key_ids: Ints) -> None:
-        """Add a batch under one grouping; ``key_ids`` are the numbers of the grouping's keys."""
+    @property
+    def entries(self) -> int:
+        """Bins held, of all series."""
+        return self._entries.size
+
+    @property
+    def series(self) -> int:
+        """Pairs of a column and a key."""
+        return self._series.size
+
+    def add(
+        self,
+        names: Sequence[str],
+        columns: EncodedNumbers,
+        grouping: Grouping,
+        key_ids: Ints,
+        *,
+        sparse: bool,
+    ) -> None:
+        """Add columns of a batch under one grouping.
+
+        Args:
+            names: of the columns.
+            columns: what they hold.
+            grouping: of the batch's rows.
+            key_ids: the numbers of its keys.
+            sparse: keys of whose rows none carried a column get no sketch of it.
+        """
         if grouping.present.size == 0:
             return
-        self._grow(int(key_ids.max()) + 1)
-        groups, codes, counts = grouping.table(column.codes, column.n_codes)
-        n_bins = column.bins.size
-        special = codes >= n_bins
+        numbers = np.array([self._columns.setdefault(name, len(self._columns)) for name in names])
+        cells = columns.cells(grouping)
+        series = self._numbers(numbers[cells.columns], key_ids[cells.groups])
+        if not sparse and cells.columns.size < len(names) * grouping.present.size:
+            self._numbers(
+                np.repeat(numbers, grouping.present.size), np.tile(key_ids[grouping.present], len(names))
+            )
+        place = np.empty((len(names), len(grouping.keys)), dtype=np.int64)
+        place[cells.columns, cells.groups] = series
+        groups, codes, counts = grouping.table(columns.codes, columns.code_items.size, columns.rows)
+        found, items = place[columns.code_columns[codes], groups], columns.code_items[codes]
+        special = codes >= columns.n_bins
         if special.any():
-            self._specials[key_ids[groups[special]], codes[special] - n_bins] += counts[special]
-            groups, codes, counts = groups[~special], codes[~special], counts[~special]
-        self.entries.append(key_ids[groups], column.bins[codes], counts)
-        self._add_moments(column, grouping, key_ids[grouping.present])
+            self._specials[found[special], items[special]] += counts[special]
+            found, items, counts = found[~special], items[~special], counts[~special]
+        self._entries.append(found, items, counts)
+        self._add_moments(columns, cells, series)
 
-    def _add_moments(self, column: EncodedNumbers, grouping: Grouping, present: Ints) -> None:
-        values = grouping.gather(column.values)
-        same = column.lows is column.values
-        lows = values if same else grouping.gather(column.lows)
-        highs = values if same else grouping.gather(column.highs)
+    def _numbers(self, columns: Ints, keys: Ints) -> Ints:
+        numbers = self._series.numbers(columns, keys)
+        size = self._series.size
+        self._specials = grown(self._specials, size, 0)
+        self._sums = grown(self._sums, size, 0.0)
+        self._lows = grown(self._lows, size, np.inf)
+        self._highs = grown(self._highs, size, -np.inf)
+        return numbers
+
+    def _add_moments(self, columns: EncodedNumbers, cells: Cells, series: Ints) -> None:
+        values = cells.gather(columns.values)
+        same = columns.lows is columns.values
+        lows = values if same else cells.gather(columns.lows)
+        highs = values if same else cells.gather(columns.highs)
         with np.errstate(over="ignore", invalid="ignore"):
-            self._sums[present, 0] += grouping.reduce(np.add, values)
-            self._sums[present, 1] += grouping.reduce(np.add, values * values)
-        self._lows[present] = np.minimum(self._lows[present], grouping.reduce(np.minimum, lows))
-        self._highs[present] = np.maximum(self._highs[present], grouping.reduce(np.maximum, highs))
-        self._added[present] = True
+            self._sums[series, 0] += cells.reduce(np.add, values)
+            self._sums[series, 1] += cells.reduce(np.add, values * values)
+        self._lows[series] = np.minimum(self._lows[series], cells.reduce(np.minimum, lows))
+        self._highs[series] = np.maximum(self._highs[series], cells.reduce(np.maximum, highs))
 
-    def _grow(self, keys: int) -> None:
-        if self._added.size >= keys:
-            return
-        self._specials = grown(self._specials, keys, 0)
-        self._added = grown(self._added, keys, 0)
-        self._sums = grown(self._sums, keys, 0.0)
-        self._lows = grown(self._lows, keys, np.inf)
-        self._highs = grown(self._highs, keys, -np.inf)
-
-    def _settle_absent(self, events: Ints, keys: Ints, counts: Ints) -> Ints:
-        """Set each added key's absent events, and return the numbers of the added keys."""
-        with_bins, starts, _ = stretches(keys)
-        finite = np.zeros(self._added.size, dtype=np.int64)
-        if counts.size:
-            finite[with_bins] = np.add.reduceat(counts, starts)
-        self._specials[:, ABSENT] = 0
-        carried = finite + self._specials.sum(axis=1)
-        added = np.flatnonzero(self._added)
-        self._specials[added, ABSENT] = events[added] - carried[added]
-        return added
-
-    def sketches(self, events: Ints) -> Iterator[tuple[int, NumericSketch]]:
-        """Yield (key number, sketch) for every key that had rows in a batch to which this column was added.
+    def sketches(self, events: Ints) -> Iterator[tuple[str, int, NumericSketch]]:
+        """Yield (column, key number, sketch) for every column of every key.
 
         ``events`` are the events of each key; those that did not carry the column are absent.
         """
-        keys, numbers, counts = self.entries.summed()
+        series, numbers, counts = self._entries.summed()
         bins = numbered_bins(numbers, self.precision)
-        added = self._settle_absent(events, keys, counts)
-        place = _places(keys)
-        for key in added.tolist():
-            start, end = place.get(key, (0, 0))
-            yield key, self._sketch(key, bins[start:end], counts[start:end])
+        columns, keys = self._series.all()
+        carried = self._carried(series, counts)
+        place, names = _places(series), list(self._columns)
+        for one, (column, key) in enumerate(zip(columns.tolist(), keys.tolist(), strict=True)):
+            start, end = place.get(one, (0, 0))
+            sketch = self._sketch(one, bins[start:end], counts[start:end])
+            yield names[column], key, replace(sketch, absent=int(events[key] - carried[one]))
 
-    def rows(self, column: str, events: Ints) -> ColumnRows:
+    def _carried(self, series: Ints, counts: Ints) -> Ints:
+        """Events that carried the column, of every series."""
+        held: Ints = self._specials[: self._series.size].sum(axis=1)
+        with_bins, starts, _ = stretches(series)
+        if counts.size:
+            held[with_bins] += np.add.reduceat(counts, starts)
+        return held
+
+    def rows(self, events: Ints) -> ColumnRows:
         """The same sketches as Arrow rows."""
-        keys, numbers, counts = self.entries.summed()
+        series, numbers, counts = self._entries.summed()
         bins = numbered_bins(numbers, self.precision)
-        added = self._settle_absent(events, keys, counts)
-        sizes = np.bincount(keys, minlength=self._added.size).astype(np.int64)
-        precisions = np.full(self._added.size, self.precision, dtype=np.int32)
+        columns, keys = self._series.all()
+        carried = self._carried(series, counts)
+        n = keys.size
+        sizes = np.bincount(series, minlength=n).astype(np.int64)
+        precisions = np.full(n, self.precision, dtype=np.int32)
         crowded = np.flatnonzero(sizes > MAX_BINS)
         if crowded.size:
-            bins, counts = self._coarsened(keys, bins, counts, crowded, sizes, precisions)
-        there, specials = sizes[added] > 0, self._specials[added]
+            bins, counts = self._coarsened(series, bins, counts, crowded, sizes, precisions)
+        there, specials = sizes > 0, self._specials[:n]
+        names = list(self._columns)
+        name_bytes = np.array([len(name.encode()) for name in names], dtype=np.int64)
         chosen = [
-            pa.repeat(column, added.size),
-            pa.array(precisions[added]),
-            lists(sizes[added], pa.array(bins)),
-            lists(sizes[added], pa.array(counts)),
-            *(pa.array(specials[:, which]) for which in (NULL, NAN, PLUS_INF, MINUS_INF, ABSENT)),
-            *(pa.array(self._sums[added, moment]) for moment in (0, 1)),
-            optional(self._lows[added], there),
-            optional(self._highs[added], there),
-            pa.array(precisions[added] < self.precision),
+            pa.array(names, pa.string()).take(pa.array(columns)),
+            pa.array(precisions),
+            lists(sizes, pa.array(bins)),
+            lists(sizes, pa.array(counts)),
+            *(pa.array(specials[:, which]) for which in (NULL, NAN, PLUS_INF, MINUS_INF)),
+            pa.array(events[keys] - carried),
+            *(pa.array(self._sums[:n, moment]) for moment in (0, 1)),
+            optional(self._lows[:n], there),
+            optional(self._highs[:n], there),
+            pa.array(precisions < self.precision),
         ]
         # a double, and a count of at most 2^34, per bin; the rest is the name and a dozen numbers
-        bytes_each = 200 + len(column.encode()) + 13 * sizes[added]
-        carried = events[added] - specials[:, ABSENT]
-        return ColumnRows(column, added, carried, struct(NUMERIC_ROW, chosen), bytes_each)
+        bytes_each = 200 + name_bytes[columns] + 13 * sizes
+        return ColumnRows(names, columns, keys, carried, struct(NUMERIC_ROW, chosen), bytes_each)
 
     def _coarsened(
-        self, keys: Ints, bins: Floats, counts: Ints, crowded: Ints, sizes: Ints, precisions: Ints32
+        self, series: Ints, bins: Floats, counts: Ints, crowded: Ints, sizes: Ints, precisions: Ints32
     ) -> tuple[Floats, Ints]:
-        """Bins and counts with those of crowded keys coarsened by the safety valve; their sizes and precisions are set."""
-        place = _places(keys)
+        """Bins and counts with those of crowded series coarsened by the safety valve; their sizes and precisions are set."""
+        place = _places(series)
         kept, done = [], 0
-        for key in crowded.tolist():
-            start, end = place[key]
-            fitted = self._sketch(key, bins[start:end], counts[start:end])
+        for one in crowded.tolist():
+            start, end = place[one]
+            fitted = self._sketch(one, bins[start:end], counts[start:end])
             kept += [(bins[done:start], counts[done:start]), (fitted.bins, fitted.counts)]
-            sizes[key], precisions[key], done = fitted.bins.size, fitted.precision, end
+            sizes[one], precisions[one], done = fitted.bins.size, fitted.precision, end
         kept.append((bins[done:], counts[done:]))
         return np.concatenate([b for b, _ in kept]), np.concatenate([c for _, c in kept])
 
-    def _sketch(self, key: int, bins: Floats, counts: Ints) -> NumericSketch:
-        specials = self._specials[key].tolist()
+    def _sketch(self, series: int, bins: Floats, counts: Ints) -> NumericSketch:
+        specials = self._specials[series].tolist()
         return NumericSketch(
             precision=self.precision,
             bins=bins,
@@ -149,14 +189,15 @@ class NumericTotals:
             nans=specials[NAN],
             plus_inf=specials[PLUS_INF],
             minus_inf=specials[MINUS_INF],
-            absent=specials[ABSENT],
-            sum=float(self._sums[key, 0]),
-            sum_of_squares=float(self._sums[key, 1]),
-            minimum=float(self._lows[key]) if bins.size else None,
-            maximum=float(self._highs[key]) if bins.size else None,
+            sum=float(self._sums[series, 0]),
+            sum_of_squares=float(self._sums[series, 1]),
+            minimum=float(self._lows[series]) if bins.size else None,
+            maximum=float(self._highs[series]) if bins.size else None,
         ).fitted()
 
 
-def _places(keys: Ints) -> dict[int, tuple[int, int]]:
-    """Where the stretch of each key starts and ends."""
-    return {key: (start, end) for key, start, end in zip(*(s.tolist() for s in stretches(keys)), strict=True)}
+def _places(series: Ints) -> dict[int, tuple[int, int]]:
+    """Where the stretch of each starts and ends."""
+    return {
+        one: (start, end) for one, start, end in zip(*(s.tolist() for s in stretches(series)), strict=True)
+    }

@@ -41,7 +41,7 @@ WORDS = st.one_of(st.none(), st.sampled_from(["x", "y", "z"]), st.text(max_size=
 EVENTS = st.lists(
     st.fixed_dictionaries(
         {
-            "model": st.sampled_from(["with", "without"]),
+            "model": st.sampled_from(["with", "without", "another"]),
             "model_version": st.sampled_from(["1", "2"]),
             "event_time": st.integers(0, 900).map(lambda s: NOW - timedelta(seconds=s)),
             "numeric_features": st.dictionaries(st.sampled_from(["a", "b", "word"]), NUMBERS, max_size=3),

@@ -40,13 +40,18 @@ def as_rows(accumulator: Accumulator) -> dict[Any, Any]:
         key: {} for key, events in zip(drained.keys, drained.events.tolist(), strict=True) if events
     }
     for kind, columns in (("n", drained.numeric), ("c", drained.categorical)):
-        for column in columns:
-            column.rows.validate(full=True)
-            for number, record, carried in zip(
-                column.keys.tolist(), column.rows.to_pylist(), column.carried.tolist(), strict=True
-            ):
-                assert carried + record["absent"] == drained.events[number]
-                found[drained.keys[number]][kind, column.column] = record
+        columns.rows.validate(full=True)
+        assert list(columns.names) == sorted(set(columns.names))
+        for number, place, record, carried in zip(
+            columns.keys.tolist(),
+            columns.columns.tolist(),
+            columns.rows.to_pylist(),
+            columns.carried.tolist(),
+            strict=True,
+        ):
+            assert carried + record["absent"] == drained.events[number]
+            assert columns.names[place] == record["column"]
+            found[drained.keys[number]][kind, record["column"]] = record
     return found
 
 
@@ -126,8 +131,7 @@ def test_sizes_are_never_too_small() -> None:
     drained = accumulator.drain_rows()
     fields = {field["name"]: field["type"] for field in newest("sketch").parsed["fields"]}
     for name, columns in (("numeric", drained.numeric), ("categorical", drained.categorical)):
-        for column in columns:
-            for record, stated in zip(column.rows.to_pylist(), column.sizes.tolist(), strict=True):
-                body = io.BytesIO()
-                fastavro.schemaless_writer(body, fastavro.parse_schema(fields[name]["items"]), record)
-                assert body.tell() <= stated <= 3 * body.tell() + 400
+        for record, stated in zip(columns.rows.to_pylist(), columns.sizes.tolist(), strict=True):
+            body = io.BytesIO()
+            fastavro.schemaless_writer(body, fastavro.parse_schema(fields[name]["items"]), record)
+            assert body.tell() <= stated <= 3 * body.tell() + 400
