@@ -83,6 +83,9 @@ class ProcessorSettings:
     Attributes:
         slot: which instance of its role this is; stable over restarts.
         status_dir: where the heartbeat file goes; None: nowhere.
+        metrics: ``host:port`` where Prometheus finds the metrics; empty: nowhere.
+        batch_messages: how many messages the profiler works on at once, at most.
+        batch_bytes: about how many bytes of them.
         flush_interval: seconds between the profiler's flushes, and the grid of the joiner's looks at its input.
         quality_interval: seconds between the joiner's revisions.
         contract_lead: seconds from a contract's append time to its effect, for contracts published here.
@@ -93,6 +96,9 @@ class ProcessorSettings:
     clickhouse: ClickHouseSettings = field(default_factory=ClickHouseSettings)
     slot: str = "0"
     status_dir: Path | None = None
+    metrics: str = ""
+    batch_messages: int = 20_000
+    batch_bytes: int = 16_000_000
     flush_interval: float = 5.0
     quality_interval: float = 10.0
     contract_lead: float = 60.0
@@ -112,6 +118,9 @@ class ProcessorSettings:
             clickhouse=ClickHouseSettings.from_environment(environment),
             slot=slot,
             status_dir=Path(status) if status else None,
+            metrics=_address(environment, "HINDCAST_METRICS"),
+            batch_messages=int(number(environment, "HINDCAST_BATCH_MESSAGES", cls.batch_messages, least=100)),
+            batch_bytes=int(number(environment, "HINDCAST_BATCH_BYTES", cls.batch_bytes, least=100_000)),
             flush_interval=number(environment, "HINDCAST_FLUSH_INTERVAL", cls.flush_interval, least=0.05),
             quality_interval=number(
                 environment, "HINDCAST_QUALITY_INTERVAL", cls.quality_interval, least=0.1
@@ -119,3 +128,11 @@ class ProcessorSettings:
             contract_lead=number(environment, "HINDCAST_CONTRACT_LEAD", cls.contract_lead),
             allowed_lateness=number(environment, "HINDCAST_ALLOWED_LATENESS", cls.allowed_lateness),
         )
+
+
+def _address(environment: Mapping[str, str], name: str) -> str:
+    text = environment.get(name, "").strip()
+    host, _, port = text.rpartition(":")
+    if text and not (host and port.isascii() and port.isdecimal() and 0 < int(port) < 65_536):
+        raise ConfigError(f"{name} is {text[:60]!r}: host:port is wanted, such as 127.0.0.1:9464")
+    return text

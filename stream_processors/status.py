@@ -6,8 +6,8 @@ import errno
 import json
 import logging
 import os
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +27,10 @@ class Heartbeat:
         role: profiler, recorder, joiner or monitor.
         slot: which instance of the role.
         events: messages worked on since the start.
+        batches: how many batches they came in.
+        dead_letters: those of them that were not counted.
+        held: what is counted and not flushed: bins, values, columns and keys.
+        stage_seconds: time spent, by stage.
         events_per_s: over the last few seconds.
         last_error: one line without payload; empty when all is well.
         positions: ``topic-partition`` → next offset to be read.
@@ -41,6 +45,10 @@ class Heartbeat:
     started_at: str = ""
     at: str = ""
     events: int = 0
+    batches: int = 0
+    dead_letters: int = 0
+    held: int = 0
+    stage_seconds: dict[str, float] = field(default_factory=dict)
     events_per_s: float = 0.0
     last_error: str = ""
     last_error_at: str = ""
@@ -75,8 +83,20 @@ class StatusFile:
         self._last_events = 0
 
     def worked(self, events: int) -> None:
-        """Count messages worked on."""
+        """Count a batch of messages worked on."""
         self.heartbeat.events += events
+        self.heartbeat.batches += 1
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Count the time of a stage, however it ends."""
+        begun = self._clock()
+        try:
+            yield
+        finally:
+            spent = self.heartbeat.stage_seconds
+            # another dict, not another key: whoever reads it at this moment goes through the old one
+            self.heartbeat.stage_seconds = {**spent, stage: spent.get(stage, 0.0) + self._clock() - begun}
 
     def failed(self, error: BaseException | str) -> None:
         """Remember the last error, its first line; it is logged too, each kind once a minute."""

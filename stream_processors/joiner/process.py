@@ -19,6 +19,7 @@ from stream_processors.joiner.membership import Membership
 from stream_processors.joiner.publishing import Publisher
 from stream_processors.joiner.quality.measuring import Measuring
 from stream_processors.kafka import KafkaException
+from stream_processors.metrics import reporting
 from stream_processors.processor_main import processor_main
 from stream_processors.settings import ProcessorSettings
 from stream_processors.status import StatusFile
@@ -41,7 +42,7 @@ def run(settings: ProcessorSettings, stop: threading.Event) -> None:
     Raises:
         ConfigError: wrong credentials, a slot that is in use, or topics that do not fit together.
     """
-    status = StatusFile("joiner", settings.slot, settings.status_dir)
+    status = reporting("joiner", settings)
     status.beat(force=True)
     await_topics(settings.kafka, _TOPICS, stop, status)
     lapses = Lapses()

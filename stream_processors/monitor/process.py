@@ -6,10 +6,10 @@ import asyncio
 import threading
 
 from stream_processors.await_servers import await_topics, refuse_wrong_credentials
+from stream_processors.metrics import reporting
 from stream_processors.monitor.worker import Worker
 from stream_processors.processor_main import processor_main
 from stream_processors.settings import ProcessorSettings
-from stream_processors.status import StatusFile
 
 _TOPICS = ("predictions", "sketches", "contracts", "drift", "alerts")
 
@@ -21,7 +21,7 @@ def run(settings: ProcessorSettings, stop: threading.Event) -> None:
         ConfigError: a server refuses the credentials, or a property that Faust cannot use.
         TransientError: Faust has crashed or ceased; a new process goes on.
     """
-    status = StatusFile("monitor", settings.slot, settings.status_dir)
+    status = reporting("monitor", settings)
     status.beat(force=True)
     refuse_wrong_credentials(settings.clickhouse, status)
     # Faust would crash on a broker that is away, and ask for topics that do not exist

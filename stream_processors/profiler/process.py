@@ -9,6 +9,7 @@ from producers.registry import SchemaRegistry
 from stream_processors.await_servers import await_topics
 from stream_processors.fencing import Fenced, Lapses
 from stream_processors.kafka import KafkaException
+from stream_processors.metrics import reporting
 from stream_processors.processor_main import processor_main
 from stream_processors.profiler.session import FlushRule, Session
 from stream_processors.settings import ProcessorSettings
@@ -25,7 +26,7 @@ def run(settings: ProcessorSettings, stop: threading.Event, *, rule: FlushRule |
     Raises:
         ConfigError: settings that must be mended before this can run.
     """
-    status = StatusFile("profiler", settings.slot, settings.status_dir)
+    status = reporting("profiler", settings)
     status.beat(force=True)
     pause, lapses = _FIRST_PAUSE_S, Lapses()
     while not stop.is_set():

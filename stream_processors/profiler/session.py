@@ -16,7 +16,7 @@ from producers.codec import Registry, encode
 from producers.errors import TransientError
 from stream_processors.admission import admit
 from stream_processors.contracts.follower import ContractFollower
-from stream_processors.decoding import decode_batch
+from stream_processors.decoding import Decoded, decode_batch
 from stream_processors.kafka import admin, latest_offsets, partition_counts, topic_ids
 from stream_processors.partitions import distinct
 from stream_processors.profiler.counting import Counting
@@ -77,7 +77,7 @@ class Session:
         self._counting = Counting()
         self._progress: dict[int, Progress] = {}
         self._flushed_at = clock()
-        self._source = Source(kafka, settings.slot, self._flush_before_losing)
+        self._source = Source(settings, self._flush_before_losing)
 
     def __enter__(self) -> Self:
         return self
@@ -99,7 +99,8 @@ class Session:
 
     def step(self) -> None:
         """Read once, count, and flush if it is time."""
-        read = self._source.read(_READ_S)
+        with self._status.timed("read"):
+            read = self._source.read(_READ_S)
         if read is None:
             self._start_over()
             return
@@ -110,6 +111,7 @@ class Session:
         self._note_positions()
         if self._is_due():
             self._flush_or_start_over()
+        self._status.heartbeat.held = self._counting.entries
         topic = self._source.topic
         positions = {f"{topic}-{partition}": one.next_offset for partition, one in self._progress.items()}
         # what is read and not committed would be read again: it is not done
@@ -117,7 +119,12 @@ class Session:
         self._status.beat(positions, self._source.lag(done))
 
     def _count(self, read: Read) -> None:
-        decoded = decode_batch(read.values, self._registry, expected=("prediction",))
+        with self._status.timed("decode"):
+            decoded = decode_batch(read.values, self._registry, expected=("prediction",))
+        with self._status.timed("count"):
+            self._take(read, decoded)
+
+    def _take(self, read: Read, decoded: Decoded) -> None:
         group = decoded.of("prediction")
         counted = np.zeros(len(read.values), dtype=np.bool_)
         event_time = np.zeros(len(read.values), dtype=np.int64)
@@ -133,7 +140,9 @@ class Session:
             progress, kept = self._progress[partition], own & counted
             progress.read(read.offsets[own], read.appended_at[own])
             progress.counted(event_time[kept], read.appended_at[kept], backfilled[kept])
-            progress.dead_letters += int((own & ~counted).sum())
+            dead = int((own & ~counted).sum())
+            progress.dead_letters += dead
+            self._status.heartbeat.dead_letters += dead
 
     def _note_positions(self) -> None:
         for partition, position in self._source.positions.items():
@@ -181,6 +190,12 @@ class Session:
         Raises:
             Aborted: nothing was committed; `step` starts over by itself then.
         """
+        with self._status.timed("flush"):
+            self._flush()
+        self._flushed_at = self._clock()
+        self._status.recovered()
+
+    def _flush(self) -> None:
         ends = latest_offsets(self._admin, self._source.topic, self._progress)
         messages = [*self._deltas(), *self._stretches(ends)]
         positions = {
@@ -190,8 +205,6 @@ class Session:
         self._progress = {
             partition: Progress.starting(one.next_offset) for partition, one in self._progress.items()
         }
-        self._flushed_at = self._clock()
-        self._status.recovered()
 
     def _deltas(self) -> list[Outgoing]:
         stretches = {p: Stretch(one.first_offset, one.next_offset) for p, one in self._progress.items()}

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from producers.errors import BrokerUnavailable
-from producers.settings import KafkaSettings
 from stream_processors.fencing import fatal, is_fatal
 from stream_processors.kafka import (
     OFFSET_BEGINNING,
@@ -23,11 +22,10 @@ from stream_processors.kafka import (
     consumer,
 )
 from stream_processors.partitions import distinct
+from stream_processors.settings import ProcessorSettings
 
 Ints = npt.NDArray[np.int64]
 
-MAX_BATCH_MESSAGES = 20_000
-MAX_BATCH_BYTES = 16_000_000
 _LEAST_BATCH = 100
 
 _time = itemgetter(1)
@@ -50,22 +48,23 @@ class Source:
     because it may belong to the assignment before.
 
     Args:
-        settings: which Kafka.
-        slot: makes the static member's name, stable over restarts.
+        settings: which Kafka, the slot, which makes the static member's name, stable over restarts, and the size of batches.
         before_losing: called while revoked partitions are still owned (not when they are lost already): the last chance to commit.
     """
 
-    def __init__(self, settings: KafkaSettings, slot: str, before_losing: Callable[[], None]) -> None:
-        self.topic = settings.topic("predictions")
+    def __init__(self, settings: ProcessorSettings, before_losing: Callable[[], None]) -> None:
+        kafka = settings.kafka
+        self.topic = kafka.topic("predictions")
         self._before_losing = before_losing
         self._owned: set[int] = set()
         self._changed = False
         self._next: dict[int, int] = {}
-        self._batch = MAX_BATCH_MESSAGES
+        self._most_messages, self._most_bytes = settings.batch_messages, settings.batch_bytes
+        self._batch = self._most_messages
         self._client: Consumer = consumer(
-            settings,
-            group=settings.topic("profiler"),
-            instance=f"profiler-{slot}",
+            kafka,
+            group=kafka.topic("profiler"),
+            instance=f"profiler-{settings.slot}",
             enable_partition_eof=True,
             # a batch that is decoded should find the next one fetched
             queued_max_messages_kbytes=32_768,
@@ -128,7 +127,7 @@ class Source:
             raise BrokerUnavailable(f"no start of {self.topic}-{partition}: {error.args[0].str()}") from None
 
     def read(self, timeout: float) -> Read | None:
-        """At most 20,000 messages and about 16 MB, whatever came within ``timeout`` seconds (possibly nothing).
+        """At most so many messages and about so many bytes as the settings say, whatever came within ``timeout`` seconds (possibly nothing).
 
         None where the assignment has changed: everything counted and not committed must be dropped, and `start_over` called.
 
@@ -167,11 +166,11 @@ class Source:
         return Read(values, partitions, offsets, times * 1000)
 
     def _adapt(self, values: list[bytes | None]) -> None:
-        """Size the next batch by this one's messages, so that it stays below 16 MB."""
+        """Size the next batch by this one's messages, so that it stays below the bytes of the settings."""
         sample = values[::16]
         if sample:
             mean = sum(len(value or b"") for value in sample) / len(sample) + 1
-            self._batch = min(MAX_BATCH_MESSAGES, max(_LEAST_BATCH, int(MAX_BATCH_BYTES / mean)))
+            self._batch = min(self._most_messages, max(_LEAST_BATCH, int(self._most_bytes / mean)))
 
     def _take_event(self, message: Message) -> None:
         error = message.error()

@@ -10,6 +10,7 @@ from producers.topics import topics
 from stream_processors.await_servers import await_topics, refuse_wrong_credentials
 from stream_processors.fencing import Fenced, Lapses, fatal, is_fatal
 from stream_processors.kafka import KafkaException
+from stream_processors.metrics import reporting
 from stream_processors.processor_main import processor_main
 from stream_processors.recorder.gathering import Limits
 from stream_processors.recorder.recorder import Recorder
@@ -25,7 +26,7 @@ def run(settings: ProcessorSettings, stop: threading.Event, *, limits: Limits | 
     Raises:
         ConfigError: a wrong password, or a slot that another recorder has.
     """
-    status = StatusFile("recorder", settings.slot, settings.status_dir)
+    status = reporting("recorder", settings)
     status.beat(force=True)
     refuse_wrong_credentials(settings.clickhouse, status)
     await_topics(settings.kafka, topics(), stop, status)

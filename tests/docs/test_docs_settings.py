@@ -16,6 +16,7 @@ from hindcast import __main__ as front_door
 from producers.settings import read_properties
 from producers.spool import SpoolSettings
 from stream_processors.contracts.model import Contract, Feature, Slice
+from stream_processors.metrics import METRICS
 from stream_processors.settings import ProcessorSettings
 
 PACKAGES = ("producers", "stream_processors", "evaluation", "hindcast")
@@ -74,6 +75,9 @@ def test_defaults_are_those_of_the_code() -> None:
         "DATABASE": found.clickhouse.database,
         "CLICKHOUSE_CLUSTER": found.clickhouse.cluster,
         "SLOT": found.slot,
+        "METRICS": found.metrics,
+        "BATCH_MESSAGES": str(found.batch_messages),
+        "BATCH_BYTES": str(found.batch_bytes),
         "FLUSH_INTERVAL": f"{found.flush_interval:g}",
         "QUALITY_INTERVAL": f"{found.quality_interval:g}",
         "ALLOWED_LATENESS": f"{found.allowed_lateness:g}",
@@ -155,6 +159,18 @@ def test_every_field_of_a_contract_is_described() -> None:
     fields = contract_fields()
     assert set(described) == set(fields)
     assert [name for name, default in fields.items() if described[name] not in as_described(default)] == []
+
+
+def test_every_metric_is_described() -> None:
+    """docs/operations.md has a row for each metric of a processor, with its meaning, and no other."""
+    described = {
+        row[0].strip("`"): row[1]
+        for row in page("docs/operations.md").rows()
+        if row[0].startswith("`hindcast_")
+    }
+    assert described == {
+        metric.name + "_total" * (metric.kind == "counter"): metric.meaning for metric in METRICS
+    }
 
 
 def test_each_measure_has_its_benchmark() -> None:

@@ -85,7 +85,7 @@ def test_any_split_adds_up(events: list[dict[str, Any]], data: st.DataObject) ->
         if data.draw(st.booleans()):
             sent += deltas(counting)
     sent += deltas(counting)
-    for model, precision in (("with", 8), ("without", 5)):
+    for model, precision in (("with", 8), ("without", 5), ("another", 5)):
         own = [one for one in events if one["model"] == model]
         whole = MergedSketch([d for d in sent if d["model"] == model and d["slice"] == ""])
         assert (whole.events, whole.errors) == (len(own), sum(one["status"] == "error" for one in own))
