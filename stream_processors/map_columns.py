@@ -12,6 +12,7 @@ import pyarrow.types as pat
 
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
 
 # A table of (row, key) is used up to this many cells per entry; beyond, entries are sorted.
 _TABLE_CELLS_PER_ENTRY = 16
@@ -52,6 +53,15 @@ class KeyedColumns(Protocol):
 
     def values(self, name: str) -> pa.Array:
         """The column's values in the rows that carry it, nulls kept."""
+
+    def numbers(self, name: str) -> tuple[Floats, Mask | None]:
+        """A column of doubles in the rows that carry it, and where it is not null (None: everywhere)."""
+
+
+def doubles(values: pa.Array) -> tuple[Floats, Mask | None]:
+    """An Arrow array of doubles as `KeyedColumns.numbers` gives it."""
+    valid = values.is_valid().to_numpy(zero_copy_only=False) if values.null_count else None
+    return values.to_numpy(zero_copy_only=False), valid
 
 
 class MapColumns:
@@ -94,15 +104,20 @@ class MapColumns:
         items, width = self._entries.items, self._entries.row_width
         if width is None:
             return items.take(pa.array(self._places[name]))
-        place = self._numbers[name]
         if width == 1:
             return items
         if pat.is_float64(items.type) and not items.null_count:
-            return pa.array(self._columns[place])
-        return items.take(pa.array(np.arange(place, len(items), width)))
+            return pa.array(self._columns[self._numbers[name]])
+        return items.take(pa.array(np.arange(self._numbers[name], len(items), width)))
+
+    def numbers(self, name: str) -> tuple[Floats, Mask | None]:
+        """The key's doubles in the rows that carry it, and where they are not null (None: everywhere)."""
+        if self._entries.row_width is None or self._entries.items.null_count:
+            return doubles(self.values(name))
+        return self._columns[self._numbers[name]], None
 
     @cached_property
-    def _columns(self) -> npt.NDArray[np.float64]:
+    def _columns(self) -> Floats:
         return _transposed(self._entries.items.to_numpy().reshape(self._n_rows, -1))
 
     @property

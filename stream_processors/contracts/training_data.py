@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pat
 
 from producers.errors import ConfigError
+from stream_processors.map_columns import Floats, Mask, doubles
 
 Ints = npt.NDArray[np.int64]
 Kind = Literal["numeric", "categorical"]
@@ -128,6 +129,10 @@ class TableColumns:
     def values(self, name: str) -> pa.Array:
         """The column."""
         return self._columns[name]
+
+    def numbers(self, name: str) -> tuple[Floats, Mask | None]:
+        """The column of doubles, and where it is not null."""
+        return doubles(self._columns[name])
 
 
 def one_chunk(column: pa.ChunkedArray) -> pa.Array:

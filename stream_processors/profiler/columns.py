@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from stream_processors.contracts.model import Contract
-from stream_processors.map_columns import KeyedColumns
+from stream_processors.map_columns import KeyedColumns, doubles
 from stream_processors.sketches import DEFAULT_PRECISION, Batch, NumericColumn
 from stream_processors.sketches.column_names import DECISION, LATENCY, PROBABILITY, SCORE, column_name
 
@@ -59,7 +59,7 @@ def _numbers(
     """
     numeric, probabilities = features["numeric_features"], features["probabilities"]
     for name in numeric.names:
-        column = _numeric(column_name(name), numeric.values(name), numeric.rows(name))
+        column = NumericColumn(column_name(name), *numeric.numbers(name), numeric.rows(name))
         yield column, _precision(contract, name)
     for name, feature in contract.features.items() if contract else ():
         if feature.kind == "numeric" and name not in numeric:
@@ -68,14 +68,12 @@ def _numbers(
     for pseudo, field, bits in ((SCORE, "score", precision), (LATENCY, "latency_ms", DEFAULT_PRECISION)):
         values, rows = _carried(events.column(field))
         if len(values):
-            yield _numeric(pseudo, values, rows), bits
+            yield NumericColumn(pseudo, *doubles(values), rows), bits
     for name in probabilities.names:
-        yield _numeric(PROBABILITY + name, probabilities.values(name), probabilities.rows(name)), precision
-
-
-def _numeric(name: str, values: pa.Array, rows: Rows | None) -> NumericColumn:
-    valid = values.is_valid().to_numpy(zero_copy_only=False) if values.null_count else None
-    return NumericColumn(name, values.to_numpy(zero_copy_only=False), valid, rows)
+        yield (
+            NumericColumn(PROBABILITY + name, *probabilities.numbers(name), probabilities.rows(name)),
+            precision,
+        )
 
 
 def _carried(field: pa.Array) -> tuple[pa.Array, Rows | None]:
