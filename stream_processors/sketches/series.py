@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from stream_processors.sketches.bins import Ints
 
@@ -25,22 +26,22 @@ class Series:
     def numbers(self, columns: Ints, keys: Ints) -> Ints:
         """The number of each pair; what has none gets the next."""
         pairs = (columns << _HALF) + keys
-        places = self._find(pairs)
-        if places is None:
-            new = np.setdiff1d(pairs, self._pairs)
+        places, known = self._find(pairs)
+        if not known.all():
+            new = np.unique(pairs[~known])
             at = np.searchsorted(self._pairs, new)
             self._numbers = np.insert(self._numbers, at, np.arange(self.size, self.size + new.size))
             self._pairs = np.insert(self._pairs, at, new)
-            places = self._find(pairs)
-            assert places is not None
+            places, _ = self._find(pairs)
         return self._numbers[places]
 
-    def _find(self, pairs: Ints) -> Ints | None:
-        if not self.size:
-            return None if pairs.size else pairs
+    def _find(self, pairs: Ints) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+        """Where each pair stands, and whether it does."""
         places = np.searchsorted(self._pairs, pairs)
+        if not self.size:
+            return places, np.zeros(pairs.size, dtype=np.bool_)
         places[places == self.size] = 0
-        return places if (self._pairs[places] == pairs).all() else None
+        return places, self._pairs[places] == pairs
 
     def all(self) -> tuple[Ints, Ints]:
         """The column and the key of every number."""
