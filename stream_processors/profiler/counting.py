@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 from typing import NamedTuple, cast
 
@@ -12,18 +12,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stream_processors.admission import Admission
-from stream_processors.contracts.model import Contract, Windows
+from stream_processors.contracts.model import Contract
 from stream_processors.map_columns import KeyedColumns, MapColumns
 from stream_processors.profiler.codes import Codes, codes_of_numbers, codes_of_strings, same
 from stream_processors.profiler.columns import add_columns
 from stream_processors.profiler.slicing import Slicing
+from stream_processors.profiler.treatments import Treatments
 from stream_processors.sketches import WHOLE, Accumulator, ColumnRows, Grouping
 from stream_processors.sketches.column_names import column_name
 from stream_processors.windows import SECOND, Width, window_start
 
 Ints = npt.NDArray[np.int64]
 
-_DEFAULT_BASE = Windows().base
 _MAPS = ("numeric_features", "categorical_features", "probabilities", "segments")
 
 
@@ -92,28 +92,39 @@ class Counting:
         return self._accumulator.entries + self._accumulator.series + self._accumulator.keys
 
     def count(self, events: pa.RecordBatch, partitions: Ints, admission: Admission) -> None:
-        """Count the admitted rows of a decoded batch of predictions; ``partitions`` says where each was read."""
+        """Count the admitted rows of a decoded batch of predictions; ``partitions`` says where each was read.
+
+        Rows are counted together whatever their contracts; but for contracts with slices, which are those of one contract's columns.
+        """
         admitted, contracts = admission.admitted, admission.contract
-        if admitted.all() and (contracts == contracts[:1]).all():
+        sliced = [place for place, one in enumerate(admission.contracts) if one.contract.slices]
+        if admitted.all() and (not sliced or (contracts == contracts[:1]).all()):
             self._count_rows(events, partitions, admission, None)
             return
-        for place in np.unique(contracts[admitted]).tolist():
-            self._count_rows(events, partitions, admission, np.flatnonzero(admitted & (contracts == place)))
+        apart = admitted & np.isin(contracts, sliced)
+        self._count_rows(events, partitions, admission, np.flatnonzero(admitted & ~apart))
+        for place in np.unique(contracts[apart]).tolist():
+            self._count_rows(events, partitions, admission, np.flatnonzero(apart & (contracts == place)))
 
     def _count_rows(
         self, events: pa.RecordBatch, partitions: Ints, admission: Admission, rows: Ints | None
     ) -> None:
-        """Count rows under one contract, or under none (``rows`` None: all rows of the batch)."""
+        """Count rows together (None: all rows of the batch)."""
         warned, contracts = admission.warned, admission.contract
         if rows is not None:
+            if not rows.size:
+                return
             events, partitions = events.take(pa.array(rows)), partitions[rows]
             warned, contracts = warned[rows], contracts[rows]
         if events.num_rows:
-            place = int(contracts[0])
-            one = admission.contracts[place] if place >= 0 else None
+            # no contract, -1, comes first
+            found, places = np.unique(np.append(contracts, -1), return_inverse=True)
+            applying = [admission.contracts[place] for place in found[1:].tolist()]
+            treatments = Treatments(
+                [(one.contract, one.shape) for one in applying], (places[:-1] - 1) % found.size
+            )
             maps = {name: MapColumns(events.column(name)) for name in _MAPS}
-            contract, shape = (one.contract, one.shape) if one else (None, "")
-            self.count_rows(events, maps, partitions, warned, contract, shape)
+            self._count(events, maps, partitions, warned, treatments)
 
     def count_rows(
         self,
@@ -121,32 +132,43 @@ class Counting:
         maps: Mapping[str, KeyedColumns],
         partitions: Ints,
         warned: npt.NDArray[np.bool_],
-        contract: Contract | None,
+        contract: Contract,
         shape: str,
     ) -> None:
-        """Count events that were all admitted under one contract of this shape, or of models without any.
+        """Count events that were all admitted under one contract of this shape.
 
         Args:
             events: columns of prediction.v1 that are not maps.
             maps: ``numeric_features``, ``categorical_features``, ``probabilities`` and ``segments`` by key.
             partitions: the source partition of each.
             warned: which broke the contract.
-            contract: None for none; then ``shape`` is empty.
+            contract: what they were admitted under.
             shape: digest of the contract's shape.
         """
-        if contract is not None and shape not in self._contracts:
-            self._contracts[shape] = contract
-            self._slicings[shape] = [Slicing(one) for one in contract.slices]
-        base = contract.windows.base if contract else _DEFAULT_BASE
-        rows_of = _Rows(events, partitions, base, shape)
+        treatments = Treatments([(contract, shape)], np.zeros(events.num_rows, dtype=np.int64))
+        self._count(events, maps, partitions, warned, treatments)
+
+    def _count(
+        self,
+        events: pa.RecordBatch,
+        maps: Mapping[str, KeyedColumns],
+        partitions: Ints,
+        warned: npt.NDArray[np.bool_],
+        treatments: Treatments,
+    ) -> None:
+        for contract, shape in treatments.contracts:
+            if shape not in self._contracts:
+                self._contracts[shape] = contract
+                self._slicings[shape] = [Slicing(one) for one in contract.slices]
+        rows_of = _Rows(events, partitions, treatments)
         groupings = [rows_of.grouping(rows_of.groups, None)]
-        for slicing in self._slicings.get(shape, ()):
+        # there is one where there are slices
+        for slicing in self._slicings.get(treatments.contracts[0][1], ()) if treatments.contracts else ():
             places = slicing.of_rows(maps["categorical_features"], maps["segments"], events.num_rows)
             sliced = rows_of.groups.joined(places, len(slicing.names))
             groupings.append(rows_of.grouping(sliced, [slicing.names[i] for i in places[sliced.first_rows]]))
-        # models without a contract have columns of their own
-        counting = self._accumulator.begin([grouping for grouping, _ in groupings], sparse=contract is None)
-        add_columns(counting, events, maps, contract)
+        counting = self._accumulator.begin([grouping for grouping, _ in groupings], sparse=True)
+        add_columns(counting, events, maps, treatments)
         for grouping, groups in groupings:
             self._add_facts(grouping, groups, rows_of, warned)
         self.events += events.num_rows
@@ -172,10 +194,15 @@ class Counting:
                 self._facts[key] = found
 
     def drain(self) -> Counted:
-        """Give everything counted, and start again from nothing."""
+        """Give everything counted, and start again from nothing.
+
+        A delta has every feature of its contract, absent throughout if never seen, and every other column that at least one of its
+        events carried: so what it holds does not depend on what else came in the same batch. Merging deltas, ``absent`` of a column is
+        the events of all of them less what is counted, because a delta that never saw a column has no row for it.
+        """
+        self._promise()
         drained = self._accumulator.drain_rows()
         keys = cast("list[SketchKey]", drained.keys)
-        promised = _Promises(keys, self._contracts)
         facts = np.array([astuple(self._facts[key]) for key in keys], dtype=np.int64).reshape(-1, 4)
         self._clear()
         return Counted(
@@ -185,44 +212,34 @@ class Counting:
             facts[:, 1],
             facts[:, 2],
             facts[:, 3],
-            promised.settled("numeric", drained.numeric),
-            promised.settled("categorical", drained.categorical),
+            drained.numeric,
+            drained.categorical,
         )
 
-
-class _Promises:
-    """Which columns the contracts of the keys' shapes name."""
-
-    def __init__(self, keys: Sequence[SketchKey], contracts: Mapping[str, Contract]) -> None:
-        shapes = list(contracts)
-        numbers = {shape: number for number, shape in enumerate(shapes)}
-        self._shapes = np.array([numbers.get(key.shape, len(shapes)) for key in keys], dtype=np.int64)
-        self._columns = [
-            {(feature.kind, column_name(name)) for name, feature in contracts[shape].sent_features.items()}
-            for shape in shapes
-        ]
-
-    def settled(self, kind: str, rows: ColumnRows) -> ColumnRows:
-        """The rows that a sketch must have and no others.
-
-        A delta has every feature of its contract, absent throughout if never seen, and every other column that at least one of its
-        events carried: so what it holds does not depend on what else came in the same batch. Merging deltas, ``absent`` of a column is
-        the events of all of them less what is counted, because a delta that never saw a column has no row for it.
-        """
-        named = np.zeros((len(self._columns) + 1, len(rows.names)), dtype=np.bool_)
-        for shape, columns in enumerate(self._columns):
-            named[shape] = [(kind, name) in columns for name in rows.names]
-        return rows.kept((rows.carried > 0) | named[self._shapes[rows.keys], rows.columns])
+    def _promise(self) -> None:
+        """Give each key the features of its contract."""
+        of_shape: dict[str, list[SketchKey]] = {}
+        for key in self._facts:
+            of_shape.setdefault(key.shape, []).append(key)
+        for shape, contract in self._contracts.items():
+            promise = self._accumulator.promise(of_shape.get(shape, ()))
+            for name, feature in contract.sent_features.items():
+                if feature.kind == "numeric":
+                    promise.numeric(column_name(name), feature.precision)
+                else:
+                    promise.categorical(column_name(name), feature.values)
 
 
 class _Rows:
-    """The rows under one contract or none, told apart by everything that a key holds but the slice."""
+    """Rows told apart by everything that a key holds but the slice."""
 
-    def __init__(self, events: pa.RecordBatch, partitions: Ints, base_seconds: int, shape: str) -> None:
-        self._events, self._partitions, self._shape = events, partitions, shape
-        self._width = Width(base_seconds * SECOND)
+    def __init__(self, events: pa.RecordBatch, partitions: Ints, treatments: Treatments) -> None:
+        self._events, self._partitions, self._treatments = events, partitions, treatments
         self.event_time: Ints = events.column("event_time").view(pa.int64()).to_numpy()
-        self._windows = window_start(self.event_time, self._width)
+        self._windows = np.empty(events.num_rows, dtype=np.int64)
+        for base in np.unique(treatments.base_of_rows).tolist():
+            own = treatments.base_of_rows == base
+            self._windows[own] = window_start(self.event_time[own], Width(base * SECOND))
         failed = pc.not_equal(events.column("status"), "ok")
         self.failed = failed.to_numpy(zero_copy_only=False).astype(np.float64)
         self._served = events.column("served").to_numpy(zero_copy_only=False)
@@ -236,6 +253,7 @@ class _Rows:
             codes_of_numbers(self._rates),
             codes_of_numbers(partitions),
             codes_of_numbers(self._windows),
+            codes_of_numbers(treatments.shape_of_rows),
         ):
             if bound > 1:
                 groups = groups.joined(codes, bound)
@@ -258,8 +276,8 @@ class _Rows:
             self._events.column("environment")[row].as_py(),
             bool(self._served[row]),
             float(self._rates[row]),
-            self._shape,
+            self._treatments.shapes[self._treatments.shape_of_rows[row]],
             name,
             start,
-            start + self._width.micros,
+            start + int(self._treatments.base_of_rows[row]) * SECOND,
         )

@@ -102,6 +102,10 @@ class Accumulator:
             placed.append((grouping, key_ids))
         return Batch(self, placed, rows.pop(), sparse=sparse)
 
+    def promise(self, keys: Iterable[Hashable]) -> Promise:
+        """See that these keys, which had events, have sketches of columns whether or not any of their rows carried them."""
+        return Promise(self, np.array([self._keys[key] for key in keys], dtype=np.int64))
+
     def numeric_totals(self, precision: int) -> NumericTotals:
         """Return the running totals of numeric columns at a precision."""
         totals = self._numeric.get(precision)
@@ -211,6 +215,21 @@ class Batch:
         totals = self._accumulator.categorical_totals(column, listed)
         for grouping, key_ids in self._placed:
             totals.add(encoded, grouping, key_ids, sparse=self._sparse)
+
+
+class Promise:
+    """Columns that some keys have in any case; made by ``Accumulator.promise``."""
+
+    def __init__(self, accumulator: Accumulator, key_ids: Ints) -> None:
+        self._accumulator, self._key_ids = accumulator, key_ids
+
+    def numeric(self, column: str, precision: int) -> None:
+        """A numeric column, absent where no row carried it."""
+        self._accumulator.numeric_totals(precision).promise(column, self._key_ids)
+
+    def categorical(self, column: str, listed: tuple[str, ...] | None) -> None:
+        """A categorical column, absent where no row carried it."""
+        self._accumulator.categorical_totals(column, listed).promise(self._key_ids)
 
 
 def _blocks(columns: Iterable[NumericColumn]) -> Iterator[list[NumericColumn]]:

@@ -64,6 +64,12 @@ class CategoricalTotals:
             self._pruned()
             self._prune_above = 2 * self.entries.size + _PRUNE_FROM
 
+    def promise(self, key_ids: Ints) -> None:
+        """Have a sketch for each of the keys."""
+        if key_ids.size:
+            self._grow(int(key_ids.max()) + 1)
+            self._added[key_ids] = True
+
     def _items(self, values: list[str], keys: Ints, codes: Ints) -> Ints:
         """Item of each (key, code): the value's number where it may stand by name, its bucket else."""
         if self.listed is not None:

@@ -91,6 +91,11 @@ class NumericTotals:
         self._entries.append(found, items, counts)
         self._add_moments(columns, cells, series)
 
+    def promise(self, name: str, key_ids: Ints) -> None:
+        """Have a sketch of this column for each of the keys."""
+        number = self._columns.setdefault(name, len(self._columns))
+        self._numbers(np.full(key_ids.size, number), key_ids)
+
     def _numbers(self, columns: Ints, keys: Ints) -> Ints:
         numbers = self._series.numbers(columns, keys)
         size = self._series.size
