@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, ParamSpec, TypeVar
 
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
@@ -35,8 +35,10 @@ from hindcast.local.clickhouse_door.failures import (
 from hindcast.local.clickhouse_door.form import form_fields
 from hindcast.local.clickhouse_door.query_ids import find_by_chosen_id
 from hindcast.local.clickhouse_door.request import QueryRequest, read_request
+from hindcast.local.clickhouse_door.selects import GONE, Selects
 from hindcast.local.clickhouse_door.statement import (
     Insert,
+    answering_into,
     output_format,
     split_insert,
 )
@@ -65,6 +67,7 @@ class Door:
         self._users = users
         self._incoming = incoming
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="query")
+        self._selects = Selects(engine, self._pool, incoming)
         self.app = Starlette(
             routes=[
                 Route("/ping", self.ping, methods=["GET", "HEAD"]),
@@ -89,6 +92,9 @@ class Door:
             return await self._answer(request, asked, user, is_form=bool(form))
         except QueryFailed as failure:
             return _failed(failure, asked)
+        except ClientDisconnect:
+            # before its body was whole: nothing was run
+            return Response(status_code=GONE)
 
     async def _answer(self, request: Request, asked: QueryRequest, user: User, *, is_form: bool) -> Response:
         encoding = check_encoding(request.headers.get("content-encoding", ""))
@@ -128,8 +134,28 @@ class Door:
                 answer = await self._run_insert(asked, user, insert, path, "none")
             return self._succeeded(request, asked, answer, asked.default_format)
         sql = find_by_chosen_id(_decode(text))
+        form = output_format(text, asked.default_format)
+        if answering_into(text, "", form) is not None:
+            return await self._select(request, asked, user, sql, form)
         answer = await self._in_pool(self._engine.run, self._job(asked, user, sql))
-        return self._succeeded(request, asked, answer, output_format(text, asked.default_format))
+        return self._succeeded(request, asked, answer, form)
+
+    async def _select(
+        self, request: Request, asked: QueryRequest, user: User, sql: str, form: str
+    ) -> Response:
+        def job(path: str) -> Job:
+            written = answering_into(sql.encode(), path, asked.default_format)
+            assert written is not None
+            return self._job(asked, user, written.decode())
+
+        return await self._selects.answer(
+            request,
+            job,
+            wait_for_end=asked.wait_for_end,
+            compressed=asked.compress_answer,
+            whole=lambda answer: self._succeeded(request, asked, answer, form),
+            headers=self._headers(asked, form),
+        )
 
     async def _run_insert(
         self, asked: QueryRequest, user: User, insert: Insert, path: str, compression: str
@@ -169,20 +195,22 @@ class Door:
         return await asyncio.get_running_loop().run_in_executor(self._pool, partial(work, *args, **kwargs))
 
     def _succeeded(self, request: Request, asked: QueryRequest, answer: Answer, form: str) -> Response:
-        headers = {
-            "X-ClickHouse-Query-Id": asked.query_id,
-            "X-ClickHouse-Server-Display-Name": "hindcast",
-            "X-ClickHouse-Timezone": self._engine.timezone,
-            "X-ClickHouse-Format": form,
-            "X-ClickHouse-Summary": _summary(answer),
-            "Content-Type": _content_type(form),
-        }
+        headers = self._headers(asked, form) | {"X-ClickHouse-Summary": _summary(answer)}
         data, encoding = answer.data, ""
         if asked.compress_answer:
             data, encoding = encode_answer(data, request.headers.get("accept-encoding", ""))
         if encoding:
             headers["Content-Encoding"] = encoding
         return Response(data, headers=headers)
+
+    def _headers(self, asked: QueryRequest, form: str) -> dict[str, str]:
+        return {
+            "X-ClickHouse-Query-Id": asked.query_id,
+            "X-ClickHouse-Server-Display-Name": "hindcast",
+            "X-ClickHouse-Timezone": self._engine.timezone,
+            "X-ClickHouse-Format": form,
+            "Content-Type": _content_type(form),
+        }
 
 
 def _reading_only(request: Request, user: User) -> bool:

@@ -18,7 +18,6 @@ _TRANSPORT = frozenset(
         "role",
         "stacktrace",
         "buffer_size",
-        "wait_end_of_query",
         "client_protocol_version",
         "send_progress_in_http_headers",
         "http_headers_progress_interval_ms",
@@ -55,6 +54,7 @@ class QueryRequest:
     session_id: str
     session_timeout_s: int
     compress_answer: bool
+    wait_for_end: bool
 
 
 def read_request(pairs: Iterable[tuple[str, str]], headers: Mapping[str, str]) -> QueryRequest:
@@ -71,11 +71,12 @@ def read_request(pairs: Iterable[tuple[str, str]], headers: Mapping[str, str]) -
         parameters=parameters,
         settings=_settings(given),
         database=taken["database"] or headers.get("x-clickhouse-database", ""),
-        default_format=taken["default_format"] or headers.get("x-clickhouse-format", "") or DEFAULT_FORMAT,
+        default_format=_format(taken["default_format"] or headers.get("x-clickhouse-format", "")),
         query_id=taken["query_id"] or headers.get("x-clickhouse-query-id", "") or str(uuid.uuid4()),
         session_id=taken["session_id"],
         session_timeout_s=_whole("session_timeout", taken["session_timeout"] or "60"),
         compress_answer=taken["enable_http_compression"] not in _FALSE,
+        wait_for_end=taken["wait_end_of_query"] not in _FALSE,
     )
 
 
@@ -86,6 +87,7 @@ _KNOWN = (
     "session_id",
     "session_timeout",
     "enable_http_compression",
+    "wait_end_of_query",
 )
 
 
@@ -107,6 +109,12 @@ def _settings(given: Mapping[str, str]) -> dict[str, str]:
             raise refused(BAD_ARGUMENTS, "a URL parameter is no name of a setting")
         settings[name] = value
     return settings
+
+
+def _format(name: str) -> str:
+    if not re.fullmatch(r"\w*", name, re.ASCII):
+        raise refused(BAD_ARGUMENTS, "default_format is no name of a format")
+    return name or DEFAULT_FORMAT
 
 
 def _whole(name: str, text: str) -> int:
