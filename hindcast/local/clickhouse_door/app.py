@@ -22,9 +22,11 @@ from hindcast.local.clickhouse_door.access import User, Users
 from hindcast.local.clickhouse_door.admission import admit
 from hindcast.local.clickhouse_door.compression import (
     INFILE_METHODS,
+    Encoder,
     check_encoding,
     decompress,
     encode_answer,
+    encoder,
 )
 from hindcast.local.clickhouse_door.engine import Answer, Engine, Job, literal
 from hindcast.local.clickhouse_door.failures import (
@@ -33,6 +35,7 @@ from hindcast.local.clickhouse_door.failures import (
     refused,
 )
 from hindcast.local.clickhouse_door.form import form_fields
+from hindcast.local.clickhouse_door.native_blocks import NativeEncoder, unpack_blocks
 from hindcast.local.clickhouse_door.query_ids import find_by_chosen_id
 from hindcast.local.clickhouse_door.request import QueryRequest, read_request
 from hindcast.local.clickhouse_door.selects import GONE, Selects
@@ -102,11 +105,13 @@ class Door:
             return await self._run_text(request, asked, user, b"", "")
         query = asked.query.encode()
         insert = split_insert(query)
-        if insert is not None and insert.data_at >= len(query):
+        if insert is not None and insert.data_at >= len(query) and not asked.blocks_in:
             admit(query, reading_only=_reading_only(request, user))
             answer = await self._insert_stream(request, asked, user, insert, encoding)
             return self._succeeded(request, asked, answer, asked.default_format)
         body = await request.body()
+        if asked.blocks_in:
+            body, encoding = await self._in_pool(_unpacked, body, encoding), ""
         return await self._run_text(request, asked, user, body, encoding)
 
     async def _insert_stream(
@@ -152,7 +157,7 @@ class Door:
             request,
             job,
             wait_for_end=asked.wait_for_end,
-            compressed=asked.compress_answer,
+            packing=_packing(request, asked),
             whole=lambda answer: self._succeeded(request, asked, answer, form),
             headers=self._headers(asked, form),
         )
@@ -197,7 +202,9 @@ class Door:
     def _succeeded(self, request: Request, asked: QueryRequest, answer: Answer, form: str) -> Response:
         headers = self._headers(asked, form) | {"X-ClickHouse-Summary": _summary(answer)}
         data, encoding = answer.data, ""
-        if asked.compress_answer:
+        if asked.blocks_out:
+            data = NativeEncoder().compress(data)
+        elif asked.compress_answer:
             data, encoding = encode_answer(data, request.headers.get("accept-encoding", ""))
         if encoding:
             headers["Content-Encoding"] = encoding
@@ -211,6 +218,16 @@ class Door:
             "X-ClickHouse-Format": form,
             "Content-Type": _content_type(form),
         }
+
+
+def _unpacked(body: bytes, encoding: str) -> bytes:
+    return unpack_blocks(decompress(body, encoding))
+
+
+def _packing(request: Request, asked: QueryRequest) -> tuple[Encoder, str]:
+    if asked.blocks_out:
+        return NativeEncoder(), ""
+    return encoder(request.headers.get("accept-encoding", "") if asked.compress_answer else "")
 
 
 def _reading_only(request: Request, user: User) -> bool:

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hindcast.local.clickhouse_door.answer_pipe import CHUNK, AnswerPipe
-from hindcast.local.clickhouse_door.compression import encoder
+from hindcast.local.clickhouse_door.compression import Encoder
 from hindcast.local.clickhouse_door.engine import Answer, Engine, Job
 from hindcast.local.clickhouse_door.streamed_answer import StreamedAnswer, unless, watch
 
@@ -70,7 +70,7 @@ class Selects:
         job: Callable[[str], Job],
         *,
         wait_for_end: bool,
-        compressed: bool,
+        packing: tuple[Encoder, str],
         whole: Callable[[Answer], Response],
         headers: dict[str, str],
     ) -> Response:
@@ -96,7 +96,7 @@ class Selects:
             answer = await asyncio.wrap_future(running.done)
             if rest is None:
                 return whole(replace(answer, data=head))
-        return self._streamed(request, running, head, rest, compressed=compressed, headers=headers)
+        return self._streamed(running, head, rest, packing=packing, headers=headers)
 
     async def _until(
         self, running: Running, gone: asyncio.Future[None], *, wait_for_end: bool
@@ -125,16 +125,15 @@ class Selects:
 
     def _streamed(
         self,
-        request: Request,
         running: Running,
         head: bytes,
         rest: IO[bytes] | None,
         *,
-        compressed: bool,
+        packing: tuple[Encoder, str],
         headers: dict[str, str],
     ) -> Response:
         tag = "".join(secrets.choice(string.ascii_lowercase) for _ in range(16))
-        packer, encoding = encoder(request.headers.get("accept-encoding", "") if compressed else "")
+        packer, encoding = packing
         more = {"X-ClickHouse-Exception-Tag": tag} | ({"Content-Encoding": encoding} if encoding else {})
         pieces = _of_file(head, rest) if rest else _of_pipe(head, running)
         return StreamedAnswer(
