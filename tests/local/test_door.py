@@ -156,7 +156,7 @@ def test_failures_look_like_clickhouses(door: str, sql: str, status: int, code: 
 
 @pytest.mark.parametrize(
     ("parameter", "value"),
-    [("compress", 1), ("decompress", 1), ("session_check", 1), ("session_timeout", "x")],
+    [("session_check", 1), ("session_timeout", "x")],
 )
 def test_what_the_door_does_not_do_it_says(door: str, parameter: str, value: object) -> None:
     """A parameter without an equivalent is refused by name, not ignored."""

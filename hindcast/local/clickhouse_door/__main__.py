@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import fcntl
+import logging
 import os
 import shutil
 import sys
@@ -89,6 +90,10 @@ def serve(options: argparse.Namespace) -> None:
         lifespan="off",
     )
     server = _Server(config, engine)
+    # a streamed answer that fails is left without its end on purpose
+    logging.getLogger("uvicorn.error").addFilter(
+        lambda record: "without completing response" not in record.getMessage()
+    )
     server.run()
     server.ended.set()
     engine.close()

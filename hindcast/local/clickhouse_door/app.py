@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, ParamSpec, TypeVar
 
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
@@ -22,9 +22,11 @@ from hindcast.local.clickhouse_door.access import User, Users
 from hindcast.local.clickhouse_door.admission import admit
 from hindcast.local.clickhouse_door.compression import (
     INFILE_METHODS,
+    Encoder,
     check_encoding,
     decompress,
     encode_answer,
+    encoder,
 )
 from hindcast.local.clickhouse_door.engine import Answer, Engine, Job, literal
 from hindcast.local.clickhouse_door.failures import (
@@ -33,10 +35,13 @@ from hindcast.local.clickhouse_door.failures import (
     refused,
 )
 from hindcast.local.clickhouse_door.form import form_fields
+from hindcast.local.clickhouse_door.native_blocks import NativeEncoder, unpack_blocks
 from hindcast.local.clickhouse_door.query_ids import find_by_chosen_id
 from hindcast.local.clickhouse_door.request import QueryRequest, read_request
+from hindcast.local.clickhouse_door.selects import GONE, Selects
 from hindcast.local.clickhouse_door.statement import (
     Insert,
+    answering_into,
     output_format,
     split_insert,
 )
@@ -65,6 +70,7 @@ class Door:
         self._users = users
         self._incoming = incoming
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="query")
+        self._selects = Selects(engine, self._pool, incoming)
         self.app = Starlette(
             routes=[
                 Route("/ping", self.ping, methods=["GET", "HEAD"]),
@@ -89,6 +95,9 @@ class Door:
             return await self._answer(request, asked, user, is_form=bool(form))
         except QueryFailed as failure:
             return _failed(failure, asked)
+        except ClientDisconnect:
+            # before its body was whole: nothing was run
+            return Response(status_code=GONE)
 
     async def _answer(self, request: Request, asked: QueryRequest, user: User, *, is_form: bool) -> Response:
         encoding = check_encoding(request.headers.get("content-encoding", ""))
@@ -96,11 +105,13 @@ class Door:
             return await self._run_text(request, asked, user, b"", "")
         query = asked.query.encode()
         insert = split_insert(query)
-        if insert is not None and insert.data_at >= len(query):
+        if insert is not None and insert.data_at >= len(query) and not asked.blocks_in:
             admit(query, reading_only=_reading_only(request, user))
             answer = await self._insert_stream(request, asked, user, insert, encoding)
             return self._succeeded(request, asked, answer, asked.default_format)
         body = await request.body()
+        if asked.blocks_in:
+            body, encoding = await self._in_pool(_unpacked, body, encoding), ""
         return await self._run_text(request, asked, user, body, encoding)
 
     async def _insert_stream(
@@ -128,8 +139,28 @@ class Door:
                 answer = await self._run_insert(asked, user, insert, path, "none")
             return self._succeeded(request, asked, answer, asked.default_format)
         sql = find_by_chosen_id(_decode(text))
+        form = output_format(text, asked.default_format)
+        if answering_into(text, "", form) is not None:
+            return await self._select(request, asked, user, sql, form)
         answer = await self._in_pool(self._engine.run, self._job(asked, user, sql))
-        return self._succeeded(request, asked, answer, output_format(text, asked.default_format))
+        return self._succeeded(request, asked, answer, form)
+
+    async def _select(
+        self, request: Request, asked: QueryRequest, user: User, sql: str, form: str
+    ) -> Response:
+        def job(path: str) -> Job:
+            written = answering_into(sql.encode(), path, asked.default_format)
+            assert written is not None
+            return self._job(asked, user, written.decode())
+
+        return await self._selects.answer(
+            request,
+            job,
+            wait_for_end=asked.wait_for_end,
+            packing=_packing(request, asked),
+            whole=lambda answer: self._succeeded(request, asked, answer, form),
+            headers=self._headers(asked, form),
+        )
 
     async def _run_insert(
         self, asked: QueryRequest, user: User, insert: Insert, path: str, compression: str
@@ -169,20 +200,34 @@ class Door:
         return await asyncio.get_running_loop().run_in_executor(self._pool, partial(work, *args, **kwargs))
 
     def _succeeded(self, request: Request, asked: QueryRequest, answer: Answer, form: str) -> Response:
-        headers = {
-            "X-ClickHouse-Query-Id": asked.query_id,
-            "X-ClickHouse-Server-Display-Name": "hindcast",
-            "X-ClickHouse-Timezone": self._engine.timezone,
-            "X-ClickHouse-Format": form,
-            "X-ClickHouse-Summary": _summary(answer),
-            "Content-Type": _content_type(form),
-        }
+        headers = self._headers(asked, form) | {"X-ClickHouse-Summary": _summary(answer)}
         data, encoding = answer.data, ""
-        if asked.compress_answer:
+        if asked.blocks_out:
+            data = NativeEncoder().compress(data)
+        elif asked.compress_answer:
             data, encoding = encode_answer(data, request.headers.get("accept-encoding", ""))
         if encoding:
             headers["Content-Encoding"] = encoding
         return Response(data, headers=headers)
+
+    def _headers(self, asked: QueryRequest, form: str) -> dict[str, str]:
+        return {
+            "X-ClickHouse-Query-Id": asked.query_id,
+            "X-ClickHouse-Server-Display-Name": "hindcast",
+            "X-ClickHouse-Timezone": self._engine.timezone,
+            "X-ClickHouse-Format": form,
+            "Content-Type": _content_type(form),
+        }
+
+
+def _unpacked(body: bytes, encoding: str) -> bytes:
+    return unpack_blocks(decompress(body, encoding))
+
+
+def _packing(request: Request, asked: QueryRequest) -> tuple[Encoder, str]:
+    if asked.blocks_out:
+        return NativeEncoder(), ""
+    return encoder(request.headers.get("accept-encoding", "") if asked.compress_answer else "")
 
 
 def _reading_only(request: Request, user: User) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Callable
+from typing import Protocol
 
 import lz4.frame
 import zstandard
@@ -82,9 +83,65 @@ def decompress(data: bytes, encoding: str) -> bytes:
         raise refused(CANNOT_DECOMPRESS, f"the body is not {encoding}") from None
 
 
+class Encoder(Protocol):
+    """Compresses an answer piece by piece."""
+
+    def compress(self, data: bytes, /) -> bytes:
+        """What can be sent after this piece, maybe nothing yet."""
+
+    def flush(self) -> bytes:
+        """The rest."""
+
+
+class _Lz4Encoder:
+    """LZ4's frame, which begins before the first piece."""
+
+    def __init__(self) -> None:
+        self._frame = lz4.frame.LZ4FrameCompressor()
+        self._begun = self._frame.begin()
+
+    def compress(self, data: bytes, /) -> bytes:
+        begun, self._begun = self._begun, b""
+        return bytes(begun + self._frame.compress(data))
+
+    def flush(self) -> bytes:
+        return bytes(self._begun + self._frame.flush())
+
+
+class _Plain:
+    """As it is."""
+
+    def compress(self, data: bytes, /) -> bytes:
+        return data
+
+    def flush(self) -> bytes:
+        return b""
+
+
+_ENCODERS: dict[str, Callable[[], Encoder]] = {
+    "lz4": _Lz4Encoder,
+    "zstd": lambda: zstandard.ZstdCompressor(level=1).compressobj(),
+    "gzip": lambda: zlib.compressobj(3, wbits=31),
+    "deflate": lambda: zlib.compressobj(3),
+}
+
+
+def encoder(accepted: str) -> tuple[Encoder, str]:
+    """For an answer sent in pieces: its encoder and its Content-Encoding ("" for none), by what the client accepts."""
+    offered = _offered(accepted)
+    for name, made in _ENCODERS.items():
+        if name in offered:
+            return made(), name
+    return _Plain(), ""
+
+
+def _offered(accepted: str) -> set[str]:
+    return {part.partition(";")[0].strip().lower() for part in accepted.split(",")}
+
+
 def encode_answer(data: bytes, accepted: str) -> tuple[bytes, str]:
     """The answer and its Content-Encoding ("" for none), by what the client accepts."""
-    offered = {part.partition(";")[0].strip().lower() for part in accepted.split(",")}
+    offered = _offered(accepted)
     if len(data) >= _SMALLEST:
         for name, compress in _COMPRESS.items():
             if name in offered:

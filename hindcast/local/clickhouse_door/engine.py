@@ -6,8 +6,10 @@ chDB allows one process per directory, and a forked child hangs; threads may que
 from __future__ import annotations
 
 import json
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +17,11 @@ from pathlib import Path
 from chdb._exceptions import ChdbError
 from chdb.state.sqlitelike import Connection
 
-from hindcast.local.clickhouse_door.failures import from_engine
+from hindcast.local.clickhouse_door.failures import (
+    QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING,
+    from_engine,
+    refused,
+)
 from hindcast.local.clickhouse_door.sessions import Sessions, leaves_a_trace
 from producers.errors import ConfigError
 
@@ -57,6 +63,8 @@ class Engine:
     def __init__(self, directory: Path) -> None:
         self._directory = str(directory)
         self._sessions = Sessions(lambda: Connection(self._directory))
+        self._running: set[str] = set()
+        self._lock = threading.Lock()
         try:
             # Kept open: the engine ends with its last connection.
             self._anchor = Connection(self._directory)
@@ -69,8 +77,12 @@ class Engine:
         """Run one statement to its end.
 
         Raises:
-            QueryFailed: the engine's exception, or a session that is busy or gone.
+            QueryFailed: the engine's exception, a session that is busy or gone, or a query of this id that runs.
         """
+        with self._alone(job.query_id):
+            return self._run(job)
+
+    def _run(self, job: Job) -> Answer:
         # A forced user can leave nothing behind in a session, so it needs none.
         if job.session_id and not job.forced:
             with self._sessions.hold(
@@ -78,15 +90,40 @@ class Engine:
             ) as held:
                 if held is not None:
                     return self._run_in_session(held, job)
+        with self._connection() as connection:
+            return self._run_on(connection, job)
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
         connection = Connection(self._directory)
         try:
-            return self._run_on(connection, job)
+            yield connection
         finally:
             connection.close()
+
+    @contextmanager
+    def _alone(self, query_id: str) -> Iterator[None]:
+        """Whoever kills a query by its id means one."""
+        with self._lock:
+            if query_id in self._running:
+                raise refused(
+                    QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING, f"Query with id = {query_id} is already running"
+                )
+            self._running.add(query_id)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running.discard(query_id)
 
     def cancel_everything(self) -> None:
         """Ask every running query to end."""
         self._anchor.query("KILL QUERY WHERE query NOT ILIKE 'KILL QUERY%' ASYNC", "Null")
+
+    def cancel(self, query_id: str) -> None:
+        """Ask the query of this id to end."""
+        with self._connection() as connection:
+            connection.query(f"KILL QUERY WHERE Settings['log_comment'] = {literal(query_id)} ASYNC", "Null")
 
     def close(self) -> None:
         """Close all sessions and the engine; running queries must have ended."""

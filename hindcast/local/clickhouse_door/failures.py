@@ -9,6 +9,8 @@ import re
 
 _CODE = re.compile(r"Code: (\d+)\.")
 _UNKNOWN_EXCEPTION = 1002
+# clients look for the whole block in the last 16 KiB
+_LONGEST_WITHIN = 15 * 1024
 
 _STATUS_OF_CODE = {
     **dict.fromkeys((192, 193, 497, 516), 403),
@@ -38,6 +40,7 @@ READONLY = 164
 SYNTAX_ERROR = 62
 SESSION_IS_LOCKED = 373
 CANNOT_DECOMPRESS = 271
+QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING = 216
 
 _NAMES = {
     BAD_ARGUMENTS: "BAD_ARGUMENTS",
@@ -48,6 +51,7 @@ _NAMES = {
     SYNTAX_ERROR: "SYNTAX_ERROR",
     SESSION_IS_LOCKED: "SESSION_IS_LOCKED",
     CANNOT_DECOMPRESS: "CANNOT_DECOMPRESS",
+    QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING: "QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING",
 }
 
 
@@ -78,3 +82,13 @@ def from_engine(said: str, version: str) -> QueryFailed:
     if "(version " not in text:
         text = f"{text.rstrip()} (version {version} (official build))"
     return QueryFailed(code, text)
+
+
+def within_an_answer(failure: QueryFailed, tag: str) -> bytes:
+    """The failure as it ends an answer that has begun; `tag` is the answer's `X-ClickHouse-Exception-Tag`.
+
+    Source: ClickHouse's documentation of the HTTP interface, "HTTP response codes caveats".
+    """
+    text = failure.text.encode()[:_LONGEST_WITHIN] + b"\n"
+    said = f"{len(text)} {tag}\r\n__exception__\r\n".encode()
+    return f"\r\n__exception__\r\n{tag}\r\n".encode() + text + said

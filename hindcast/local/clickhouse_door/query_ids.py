@@ -11,9 +11,12 @@ import re
 from hindcast.local.clickhouse_door.statement import first_words, tokens
 
 _CHOSEN = "Settings['log_comment']"
+# the door's own addition to a SELECT
+_PIPE = "'[[:space:]]INTO OUTFILE ./dev/fd/[0-9]+. TRUNCATE '"
 _PROCESSES = (
     f"(SELECT * REPLACE(if({_CHOSEN} != '', {_CHOSEN}, query_id) AS query_id, "
-    f"if({_CHOSEN} != '', {_CHOSEN}, initial_query_id) AS initial_query_id) FROM system.processes)"
+    f"if({_CHOSEN} != '', {_CHOSEN}, initial_query_id) AS initial_query_id, "
+    f"replaceRegexpOne(query, {_PIPE}, '') AS query) FROM system.processes)"
 )
 _TABLE = re.compile(r"\bsystem\s*\.\s*processes\b", re.IGNORECASE)
 

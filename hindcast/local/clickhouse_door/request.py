@@ -18,7 +18,6 @@ _TRANSPORT = frozenset(
         "role",
         "stacktrace",
         "buffer_size",
-        "wait_end_of_query",
         "client_protocol_version",
         "send_progress_in_http_headers",
         "http_headers_progress_interval_ms",
@@ -33,12 +32,12 @@ _TRANSPORT = frozenset(
     }
 )
 _UNSUPPORTED = {
-    "compress": "compress=1 (ClickHouse's own block compression): use enable_http_compression=1",
-    "decompress": "decompress=1 (ClickHouse's own block compression): use the header Content-Encoding",
     "session_check": "session_check=1: a session begins with the first statement that leaves something in it",
 }
 _SETTING = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*\Z")
 _FALSE = frozenset({"", "0", "false"})
+# DBMS_MIN_REVISION_WITH_CUSTOM_SERIALIZATION
+_SERIALIZATION_REVISION = 54454
 DEFAULT_FORMAT = "TabSeparated"
 
 
@@ -55,6 +54,9 @@ class QueryRequest:
     session_id: str
     session_timeout_s: int
     compress_answer: bool
+    wait_for_end: bool
+    blocks_out: bool
+    blocks_in: bool
 
 
 def read_request(pairs: Iterable[tuple[str, str]], headers: Mapping[str, str]) -> QueryRequest:
@@ -66,16 +68,20 @@ def read_request(pairs: Iterable[tuple[str, str]], headers: Mapping[str, str]) -
     given = dict(pairs)
     parameters = {name[6:]: value for name, value in given.items() if name.startswith("param_")}
     taken = _take_known(given)
+    _refuse_native_revision(given, taken, headers)
     return QueryRequest(
         query=given.get("query", ""),
         parameters=parameters,
         settings=_settings(given),
         database=taken["database"] or headers.get("x-clickhouse-database", ""),
-        default_format=taken["default_format"] or headers.get("x-clickhouse-format", "") or DEFAULT_FORMAT,
+        default_format=_format(taken["default_format"] or headers.get("x-clickhouse-format", "")),
         query_id=taken["query_id"] or headers.get("x-clickhouse-query-id", "") or str(uuid.uuid4()),
         session_id=taken["session_id"],
         session_timeout_s=_whole("session_timeout", taken["session_timeout"] or "60"),
         compress_answer=taken["enable_http_compression"] not in _FALSE,
+        wait_for_end=taken["wait_end_of_query"] not in _FALSE,
+        blocks_out=taken["compress"] not in _FALSE,
+        blocks_in=taken["decompress"] not in _FALSE,
     )
 
 
@@ -86,7 +92,24 @@ _KNOWN = (
     "session_id",
     "session_timeout",
     "enable_http_compression",
+    "wait_end_of_query",
+    "compress",
+    "decompress",
 )
+
+
+def _refuse_native_revision(
+    given: Mapping[str, str], taken: Mapping[str, str], headers: Mapping[str, str]
+) -> None:
+    """From this revision on, clients such as clickhouse-go do not look which form of Native they got."""
+    form = taken["default_format"] or headers.get("x-clickhouse-format", "")
+    revision = given.get("client_protocol_version", "")
+    if form.lower() == "native" and revision.isdecimal() and int(revision) >= _SERIALIZATION_REVISION:
+        raise refused(
+            NOT_IMPLEMENTED,
+            f"this door does not serve Native of client_protocol_version={revision}, which clickhouse-go asks for: "
+            "the engine writes it of version 0 alone",
+        )
 
 
 def _take_known(given: Mapping[str, str]) -> dict[str, str]:
@@ -107,6 +130,12 @@ def _settings(given: Mapping[str, str]) -> dict[str, str]:
             raise refused(BAD_ARGUMENTS, "a URL parameter is no name of a setting")
         settings[name] = value
     return settings
+
+
+def _format(name: str) -> str:
+    if not re.fullmatch(r"\w*", name, re.ASCII):
+        raise refused(BAD_ARGUMENTS, "default_format is no name of a format")
+    return name or DEFAULT_FORMAT
 
 
 def _whole(name: str, text: str) -> int:

@@ -152,3 +152,24 @@ def is_one_statement(text: bytes) -> bool:
             return False
         ended = ended or token.text == ";"
     return True
+
+
+def answering_into(text: bytes, path: str, default_format: str) -> bytes | None:
+    """The SELECT, writing its answer to the file `path` in its own format, else in the default one.
+
+    None for every other statement.
+    """
+    if first_words(text, 1) not in (["select"], ["with"], ["open"]):
+        return None
+    outside = [token for token in tokens(text) if not token.depth]
+    if any(token.text == "insert" for token in outside):
+        return None
+    last = next((place for place, token in enumerate(outside) if token.text == ";"), len(outside))
+    end = outside[last].start if last < len(outside) else len(text)
+    into = f"\nINTO OUTFILE '{path}' TRUNCATE ".encode()
+    for place in range(last - 2, 0, -1):
+        following = outside[place + 2].text if place + 2 < last else "settings"
+        if outside[place].text == "format" and following == "settings":
+            at = outside[place].start
+            return text[:at] + into + text[at:end]
+    return text[:end] + into + f"FORMAT {default_format}".encode()

