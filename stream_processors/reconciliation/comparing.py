@@ -2,102 +2,56 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from stream_processors.clickhouse import Store
 from stream_processors.reconciliation.counting_rules import CountingRules
 from stream_processors.reconciliation.frontier import Frontier
 from stream_processors.reconciliation.row_sketches import KEY, ROW_SKETCHES
-from stream_processors.sketches.categorical import MAX_NAMES
-from stream_processors.sketches.hashing import BUCKETS
+from stream_processors.sketches import CategoricalSketch, coarsen
+from stream_processors.sketches.categorical import keep_smallest, no_buckets
 
 # Sums of n numbers differ by the order in which they were added: by Cauchy and Schwarz the sum of magnitudes is at most
 # sqrt(n * sum of squares), and each addition errs by at most a part in 2^53 of it.
 _TOLERANCE = 1e-9
 
-_STREAM = f"""
+_STREAM = """
     SELECT model_version, served, sampling_rate, slice, toUnixTimestamp64Micro(window_start) AS start,
         column, toString(column_kind) AS column_kind, events, errors, warnings,
         toUnixTimestamp64Micro(min_event_time) AS earliest, toUnixTimestamp64Micro(max_event_time) AS latest,
         precision, bins, counts, values AS names, buckets, nulls, nans, plus_inf, minus_inf, absent, sum, sum_of_squares, min, max
     FROM feature_windows
-    WHERE model = {{model:String}} AND environment = {{environment:String}} AND shape = {{shape:String}}
-      AND window_start >= fromUnixTimestamp64Micro({{first:Int64}}, 'UTC') AND window_start < fromUnixTimestamp64Micro({{last:Int64}}, 'UTC')
-      AND (empty({{starts:Array(Int64)}}) OR start IN {{starts:Array(Int64)}})
+    WHERE model = {model:String} AND environment = {environment:String} AND shape = {shape:String}
+      AND window_start >= fromUnixTimestamp64Micro({first:Int64}, 'UTC') AND window_start < fromUnixTimestamp64Micro({last:Int64}, 'UTC')
+      AND (empty({starts:Array(Int64)}) OR start IN {starts:Array(Int64)})
 """
 
-_FIGURES = "events, errors, warnings, earliest, latest, precision, bins, counts, names, buckets, nulls, nans, plus_inf, minus_inf, absent, sum, sum_of_squares, min, max"
-
-# events that did not carry the column: only a sketch of all of them knows
-_ROWS = f"""
-    SELECT * EXCEPT rows_absent, rows_absent AS absent FROM (
-        SELECT *, max(events) OVER (PARTITION BY {KEY})
-            - (nulls + nans + plus_inf + minus_inf + arraySum(counts) + arraySum(buckets)) AS rows_absent
-        FROM ({ROW_SKETCHES}))
+# Only of a feature that the contract names does every delta say how many events did not carry it. A null stands for no value, and counts say
+# whether there is one.
+_EXACT = """
+    tuple(events, errors, warnings, nulls, nans, plus_inf, minus_inf, if(has({sent_names:Array(String)}, column), absent, 0),
+          ifNull(earliest, 0), ifNull(latest, 0), ifNull(min, 0.), ifNull(max, 0.)) AS exact,
+    tuple(precision, bins, counts, names, if(arraySum(buckets) = 0, [], buckets)) AS binned, tuple(sum, sum_of_squares) AS sums
 """
 
-_SIDES = f"""
-    SELECT {KEY}, column, column_kind, tuple({_FIGURES}) AS figures, 0 AS side FROM ({_STREAM})
-    UNION ALL
-    SELECT {KEY}, column, column_kind, tuple({_FIGURES}) AS figures, 1 AS side FROM ({_ROWS})
-"""
-
-
-def _either(name: str, place: int) -> str:
-    """A figure of both sides, the type's empty value where a side has no such column: a list of two."""
-    of_side = [f"anyIf(figures.{place}, side = {side})" for side in (0, 1)]
-    return f"[{', '.join(of_side)}] AS {name}"
-
-
-_PAIRS = ",\n".join(_either(name, place) for place, name in enumerate(_FIGURES.split(", "), start=1))
-
-# Names that a delta kept and the whole does not keep go into their bucket: by the rule of the smallest hashes, as the rows are counted.
-_BY_NAME = f"""
-    arrayMap((side_names, side_counts) -> arraySlice(arraySort(one -> if(has({{listed:Array(String)}}, column), 0, xxHash64(one.1)),
-        arrayFilter(one -> one.2 != 0, arrayZip(side_names, side_counts))), 1, if(has({{listed:Array(String)}}, column), 1000000, {MAX_NAMES})), names, counts)
-"""
-_IN_BUCKETS = f"""
-    arrayMap((side_names, side_counts, kept, held) -> arrayMap(bucket -> arraySum((name, rows) ->
-            if(xxHash64(name) % {BUCKETS} = bucket AND NOT has(arrayMap(one -> one.1, kept), name), rows, 0), side_names, side_counts)
-            + if(empty(held), 0, held[1 + bucket]), range({BUCKETS})), names, counts, by_name, buckets)
-"""
-
-# A histogram that the safety valve coarsened is compared at its own precision.
-_COARSE = """
-    arrayMap((side_bins, side_counts) -> if(precision[1] = precision[2] OR empty(bins[1]) OR empty(bins[2]), (side_bins, side_counts),
-        arrayReduce('sumMap', [arrayMap(bin -> hindcast_bin(bin, least(precision[1], precision[2])), side_bins)], [side_counts])), bins, counts)
-"""
-_HISTOGRAMS = "hindcast_aligned(coarse[1].1, coarse[1].2, coarse[2].1, coarse[2].2)"
-_NAMED = """hindcast_aligned(arrayMap(one -> one.1, by_name[1]), arrayMap(one -> one.2, by_name[1]),
-                            arrayMap(one -> one.1, by_name[2]), arrayMap(one -> one.2, by_name[2]))"""
-
-_SPECIALS = ["nulls", "nans", "plus_inf", "minus_inf"]
-
-
-def _apart(name: str, scale: str) -> str:
-    near = f"abs({name}[1] - {name}[2]) <= {_TOLERANCE} * ({scale})"
-    return f"(isFinite({name}[1]) AND isFinite({name}[2]) AND NOT {near})"
-
-
-DIFFERENCES = f"""
+_COMPARED = f"""
     SELECT {KEY}, column, column_kind,
-        if(column_kind = 'events', events, arrayMap((side, held, a, b, c, d) -> arraySum(side) + arraySum(held) + a + b + c + d,
-            counts, buckets, nulls, nans, plus_inf, minus_inf)) AS counted,
-        toInt64(multiIf(
-            column_kind = 'numeric', arrayCount((ours, theirs) -> ours != theirs, {_HISTOGRAMS}.2, {_HISTOGRAMS}.3),
-            column_kind = 'categorical', arrayCount((ours, theirs) -> ours != theirs, {_NAMED}.2, {_NAMED}.3)
-                + arrayCount((ours, theirs) -> ours != theirs, in_buckets[1], in_buckets[2]), 0)) AS different_bins,
-        ({" + ".join(f"({name}[1] != {name}[2])" for name in [*_SPECIALS, "events", "errors", "warnings"])}
-            + (has({{sent_names:Array(String)}}, column) AND absent[1] != absent[2])) AS different_counts,
-        ({_apart("sum", "sqrt(arraySum(counts[2]) * greatest(sum_of_squares[1], sum_of_squares[2]))")}
-            OR {_apart("sum_of_squares", "greatest(sum_of_squares[1], sum_of_squares[2])")}) AS different_sums,
-        {" OR ".join(f"ifNull({name}[1] != {name}[2], isNull({name}[1]) != isNull({name}[2]))" for name in ("min", "max", "earliest", "latest"))} AS different_extremes
+        anyIf(exact, side = 0) AS streamed_exact, anyIf(exact, side = 1) AS recorded_exact,
+        anyIf(binned, side = 0) AS streamed_binned, anyIf(binned, side = 1) AS recorded_binned,
+        anyIf(sums, side = 0) AS streamed_sums, anyIf(sums, side = 1) AS recorded_sums
     FROM (
-        SELECT *, {_BY_NAME} AS by_name, {_IN_BUCKETS} AS in_buckets, {_COARSE} AS coarse
-        FROM (SELECT {KEY}, column, column_kind, {_PAIRS} FROM ({_SIDES}) GROUP BY {KEY}, column, column_kind))
-    WHERE different_bins OR different_counts OR different_sums OR different_extremes
+        SELECT {KEY}, column, column_kind, {_EXACT}, 0 AS side FROM ({_STREAM})
+        UNION ALL
+        SELECT {KEY}, column, column_kind, {_EXACT}, 1 AS side FROM ({ROW_SKETCHES}))
+    GROUP BY {KEY}, column, column_kind
+    HAVING streamed_exact != recorded_exact OR streamed_binned != recorded_binned
+        OR abs(streamed_sums.1 - recorded_sums.1) > {_TOLERANCE} * sqrt(arraySum(recorded_binned.3) * recorded_sums.2)
+        OR abs(streamed_sums.2 - recorded_sums.2) > {_TOLERANCE} * recorded_sums.2
     ORDER BY start, {KEY}, column
 """
 
@@ -135,22 +89,71 @@ def differences(
     starts: Sequence[int] = (),
 ) -> list[Difference]:
     """What differs in windows of one shape that begin in ``[first, last)`` (microseconds); of these only ``starts``, where any are named."""
-    rows = store.rows(DIFFERENCES, bound(model, environment, rules, frontier, first, last, starts))
-    return [
-        Difference(
-            row["model_version"],
-            row["served"],
-            row["sampling_rate"],
-            rules.shape,
-            row["slice"],
-            row["start"],
-            row["start"] + rules.base,
-            row["column"],
-            *map(int, row["counted"]),
-            row["different_bins"],
-        )
-        for row in rows
+    parameters = bound(model, environment, rules, frontier, first, last, starts)
+    found = (_difference(rules, row) for row in store.rows(_COMPARED, parameters))
+    return [one for one in found if one is not None]
+
+
+def _difference(rules: CountingRules, row: dict[str, Any]) -> Difference | None:
+    """What a row of the comparison comes to; None where both sides say the same in other words."""
+    streamed, recorded = (list(row[f"{side}_exact"].values()) for side in ("streamed", "recorded"))
+    binned = [list(row[f"{side}_binned"].values()) for side in ("streamed", "recorded")]
+    bins = _different_bins(row["column_kind"], rules.lists.get(row["column"]), *binned)
+    near = _near(row, sum(binned[1][2]))
+    if streamed == recorded and not bins and near:
+        return None
+    counted = [
+        exact[0] if row["column_kind"] == "events" else sum(counts) + sum(buckets) + sum(exact[3:7])
+        for exact, (_, _, counts, _, buckets) in zip((streamed, recorded), binned, strict=True)
     ]
+    return Difference(
+        row["model_version"],
+        row["served"],
+        row["sampling_rate"],
+        rules.shape,
+        row["slice"],
+        row["start"],
+        row["start"] + rules.base,
+        row["column"],
+        *counted,
+        bins,
+    )
+
+
+def _different_bins(
+    kind: str, listed: tuple[str, ...] | None, streamed: list[Any], recorded: list[Any]
+) -> int:
+    """Bins, names and buckets with another count: at the coarser of both precisions, and with the names that the whole keeps.
+
+    The safety valve coarsens a delta's histogram, and a delta may name categories that the whole leaves to their bucket.
+    """
+    sides: list[dict[Any, int]] = []
+    least = min(streamed[0], recorded[0]) if streamed[1] and recorded[1] else 0
+    for precision, bins, counts, names, buckets in (streamed, recorded):
+        if kind == "numeric":
+            found = np.array(bins, dtype=np.float64), np.array(counts, dtype=np.int64)
+            bins, counts = (one.tolist() for one in (coarsen(*found, least) if precision > least else found))
+            sides.append(dict(zip(bins, counts, strict=True)))
+        else:
+            held = np.array(buckets, dtype=np.int64) if buckets else no_buckets()
+            sketch = CategoricalSketch(tuple(names), np.array(counts, dtype=np.int64), held, listed=True)
+            if listed is None:
+                sketch = keep_smallest(names, sketch.counts, held)
+            sides.append(
+                dict(zip(sketch.values, sketch.counts.tolist(), strict=True))
+                | dict(enumerate(sketch.buckets.tolist()))
+            )
+    one, other = sides
+    return sum(one.get(key, 0) != other.get(key, 0) for key in one.keys() | other.keys())
+
+
+def _near(row: dict[str, Any], n: int) -> bool:
+    """Whether sums are equal but for rounding; those that overflowed depend on the order in which they were added."""
+    (total, squares), (other, other_squares) = (row["streamed_sums"].values(), row["recorded_sums"].values())
+    if not all(map(math.isfinite, (total, squares, other, other_squares))):
+        return True
+    scale = math.sqrt(n) * math.sqrt(other_squares)
+    return abs(total - other) <= _TOLERANCE * scale and abs(squares - other_squares) <= _TOLERANCE * other_squares
 
 
 def bound(
@@ -167,7 +170,7 @@ def bound(
     return {
         **own,
         **frontier.parameters(),
-        "sent_names": [name for name, _ in own["sent"]],
+        "sent_names": [column for _, column, _, _ in own["sent"]],
         "model": model,
         "environment": environment,
         "first": first,

@@ -45,7 +45,7 @@ class CountingRules:
         """As `row_sketches.ROW_SKETCHES` binds them."""
         contract, lists = self.contract, self.lists
         features = contract.features if contract else {}
-        numeric = {column_name(n): f.precision for n, f in features.items() if f.kind == "numeric"}
+        numeric = {n: f.precision for n, f in features.items() if f.kind == "numeric"}
         sent = contract.sent_features if contract else {}
         slicings = [_Slicing(one) for one in (contract.slices if contract else ())]
         return {
@@ -58,7 +58,7 @@ class CountingRules:
             "score_precision": contract.prediction.score_precision if contract else DEFAULT_PRECISION,
             "listed": list(lists),
             "lists": [list(names) for names in lists.values()],
-            "sent": [(column_name(name), one.kind) for name, one in sent.items()],
+            "sent": [(name, column_name(name), one.kind, numeric.get(name, 0)) for name, one in sent.items()],
             "slicings": [(one.by, one.rows, one.names) for one in slicings],
         }
 

@@ -17,8 +17,8 @@ KEY = "model_version, served, sampling_rate, slice, start"
 _EVENTS = """
     SELECT
         model_version, served, sampling_rate,
-        toUnixTimestamp64Micro(event_time) - positiveModulo(toUnixTimestamp64Micro(event_time), {base:Int64}) AS start,
-        event_time, status, warnings, numeric_features, categorical_features, segments, probabilities, score, latency_ms, decision
+        toUnixTimestamp64Micro(event_time) AS at, at - positiveModulo(at, {base:Int64}) AS start, status != 'ok' AS failed, notEmpty(warnings) AS warned,
+        numeric_features, categorical_features, segments, probabilities, score, latency_ms, decision
     FROM predictions FINAL
     WHERE model = {model:String} AND environment = {environment:String} AND contract IN {contracts:Array(String)}
       AND event_time >= fromUnixTimestamp64Micro({first:Int64}, 'UTC') AND event_time < fromUnixTimestamp64Micro({last:Int64} + {base:Int64}, 'UTC')
@@ -36,114 +36,79 @@ _SLICES = """
 
 _COLUMN = "if(startsWith(name, '@'), concat('%40', substring(name, 2)), if(startsWith(name, '%'), concat('%25', substring(name, 2)), name))"
 
-_NUMBERS = f"""
+# What a row adds to: (column, its kind, bits of its bins, number, category, whether it is there). Every row is an event, and a feature that the contract
+# names stands in every sketch, also where no event carried it.
+_ENTRIES = f"""
     arrayConcat(
-        arrayMap((name, value) -> ({_COLUMN}, value, toUInt8(0)), mapKeys(numeric_features), mapValues(numeric_features)),
-        arrayMap((name, value) -> (concat('{PROBABILITY}', name), CAST(value, 'Nullable(Float64)'), toUInt8(1)), mapKeys(probabilities), mapValues(probabilities)),
-        if(isNull(score), [], [('{SCORE}', score, toUInt8(1))]),
-        if(isNull(latency_ms), [], [('{LATENCY}', latency_ms, toUInt8(2))])
+        [('@events', 'events', toUInt8(0), CAST(NULL, 'Nullable(Float64)'), CAST(NULL, 'Nullable(String)'), true)],
+        arrayMap((name, value) -> ({_COLUMN}, 'numeric',
+            if(has({{precise:Array(String)}}, name), {{precisions:Array(UInt8)}}[indexOf({{precise:Array(String)}}, name)], {{default_precision:UInt8}}),
+            value, NULL, true), mapKeys(numeric_features), mapValues(numeric_features)),
+        arrayMap((name, value) -> (concat('{PROBABILITY}', name), 'numeric', {{score_precision:UInt8}}, value, NULL, true),
+            mapKeys(probabilities), mapValues(probabilities)),
+        if(isNull(score), [], [('{SCORE}', 'numeric', {{score_precision:UInt8}}, score, NULL, true)]),
+        if(isNull(latency_ms), [], [('{LATENCY}', 'numeric', {{default_precision:UInt8}}, latency_ms, NULL, true)]),
+        arrayMap((name, value) -> ({_COLUMN}, 'categorical', toUInt8(0), NULL, value, true),
+            mapKeys(categorical_features), mapValues(categorical_features)),
+        if(isNull(decision), [], [('{DECISION}', 'categorical', toUInt8(0), NULL, decision, true)]),
+        arrayMap(sent -> (sent.2, sent.3, sent.4, NULL, NULL, false), arrayFilter(
+            sent -> NOT if(sent.3 = 'numeric', mapContains(numeric_features, sent.1), mapContains(categorical_features, sent.1)),
+            {{sent:Array(Tuple(String, String, String, UInt8))}}))
     )
 """
 
-_CATEGORIES = f"""
-    arrayConcat(
-        arrayMap((name, value) -> ({_COLUMN}, value), mapKeys(categorical_features), mapValues(categorical_features)),
-        if(isNull(decision), [], [('{DECISION}', CAST(decision, 'Nullable(String)'))])
-    )
-"""
-
-# nulls, NaN and infinities are states 1 to 4 beside the bins
-_NUMBER_ROWS = f"""
-    SELECT {KEY}, one.1 AS column,
-        multiIf(one.3 = 1, {{score_precision:UInt8}}, one.3 = 0 AND has({{precise:Array(String)}}, column),
-                {{precisions:Array(UInt8)}}[indexOf({{precise:Array(String)}}, column)], {{default_precision:UInt8}}) AS bits,
-        multiIf(isNull(one.2), 1, isNaN(one.2), 2, one.2 = inf, 3, one.2 = -inf, 4, 0) AS state,
-        if(state = 0, assumeNotNull(one.2), 0.) AS value,
-        if(state = 0, hindcast_bin(value, bits), 0.) AS bin
-    FROM (SELECT {KEY}, arrayJoin({_NUMBERS}) AS one FROM sliced)
-"""
-
-_BINS = f"""
-    SELECT {KEY}, column, bits, state, bin,
-        count() AS rows, sum(value) AS total, sum(value * value) AS total_of_squares, min(value) AS least, max(value) AS greatest
-    FROM ({_NUMBER_ROWS})
-    GROUP BY {KEY}, column, bits, state, bin
-"""
-
-_NUMERIC = f"""
-    SELECT {KEY}, column, 'numeric' AS column_kind, any(bits) AS precision,
-        arraySort(groupArrayIf((bin, rows), state = 0)) AS histogram,
-        arrayMap(one -> one.1, histogram) AS bins, arrayMap(one -> one.2, histogram) AS counts,
-        CAST([], 'Array(String)') AS names, CAST([], 'Array(UInt64)') AS buckets,
-        sumIf(rows, state = 1) AS nulls, sumIf(rows, state = 2) AS nans, sumIf(rows, state = 3) AS plus_inf, sumIf(rows, state = 4) AS minus_inf,
-        sumIf(total, state = 0) AS sum, sumIf(total_of_squares, state = 0) AS sum_of_squares,
-        minOrNullIf(least, state = 0) AS min, maxOrNullIf(greatest, state = 0) AS max
-    FROM ({_BINS})
-    GROUP BY {KEY}, column
-"""
-
+# nulls, NaN and infinities are states 1 to 4 beside the bins and names; 5 is a column that is absent
 _VALUES = f"""
-    SELECT {KEY}, one.1 AS column, isNull(one.2) AS is_null, ifNull(one.2, '') AS name, count() AS rows
-    FROM (SELECT {KEY}, arrayJoin({_CATEGORIES}) AS one FROM sliced)
-    GROUP BY {KEY}, column, is_null, name
-"""
-
-# By name stand the listed values, else the short ones of the smallest hashes; everything else goes into its bucket.
-_CATEGORICAL = f"""
-    SELECT {KEY}, column, 'categorical' AS column_kind, toUInt8(0) AS precision,
-        has({{listed:Array(String)}}, column) AS by_list,
-        groupArrayIf((name, rows), NOT is_null) AS found,
-        arrayFilter(one -> if(by_list, has({{lists:Array(Array(String))}}[indexOf({{listed:Array(String)}}, column)], one.1),
-                              lengthUTF8(one.1) <= {MAX_NAME_LENGTH}), found) AS candidates,
-        if(by_list, candidates, arraySlice(arraySort(one -> xxHash64(one.1), candidates), 1, {MAX_NAMES})) AS named,
-        arraySort(named) AS ordered,
-        arrayFilter(one -> NOT has(arrayMap(kept -> kept.1, named), one.1), found) AS unnamed,
-        CAST([], 'Array(Float64)') AS bins, arrayMap(one -> one.2, ordered) AS counts, arrayMap(one -> one.1, ordered) AS names,
-        if(empty(unnamed), [], arrayMap(bucket -> arraySum(one -> if(xxHash64(one.1) % {BUCKETS} = bucket, one.2, 0), unnamed), range({BUCKETS}))) AS buckets,
-        sumIf(rows, is_null) AS nulls, toUInt64(0) AS nans, toUInt64(0) AS plus_inf, toUInt64(0) AS minus_inf, 0. AS sum, 0. AS sum_of_squares,
-        CAST(NULL, 'Nullable(Float64)') AS min, CAST(NULL, 'Nullable(Float64)') AS max
-    FROM ({_VALUES})
-    GROUP BY {KEY}, column
-"""
-
-_FIGURES = "precision, bins, counts, names, buckets, nulls, nans, plus_inf, minus_inf, sum, sum_of_squares, min, max"
-_NO_FIGURES = """
-    [] AS bins, [] AS counts, [] AS names, [] AS buckets, 0 AS nulls, 0 AS nans, 0 AS plus_inf, 0 AS minus_inf,
-    0. AS sum, 0. AS sum_of_squares, CAST(NULL, 'Nullable(Float64)') AS min, CAST(NULL, 'Nullable(Float64)') AS max
+    SELECT {KEY}, at, failed, warned, entry.1 AS column, entry.2 AS column_kind, entry.3 AS bits,
+        multiIf(NOT entry.6, 5, column_kind = 'events', 0, column_kind = 'categorical', isNull(entry.5),
+                isNull(entry.4), 1, isNaN(entry.4), 2, entry.4 = inf, 3, entry.4 = -inf, 4, 0) AS state,
+        if(state = 0 AND column_kind = 'numeric', assumeNotNull(entry.4), 0.) AS value,
+        hindcast_bin(value, bits) AS bin,
+        if(state = 0 AND column_kind = 'categorical', assumeNotNull(entry.5), '') AS name
+    FROM (SELECT {KEY}, at, failed, warned, arrayJoin(entries) AS entry
+          FROM (SELECT *, {_ENTRIES} AS entries, arrayJoin({_SLICES}) AS slice FROM ({_EVENTS})))
 """
 
 _COUNTED = f"""
-    SELECT {KEY}, '@events' AS column, 'events' AS column_kind, count() AS events, countIf(status != 'ok') AS errors, countIf(notEmpty(warnings)) AS warnings,
-        min(toUnixTimestamp64Micro(event_time)) AS earliest, max(toUnixTimestamp64Micro(event_time)) AS latest, toUInt8(0) AS precision, {_NO_FIGURES}
-    FROM sliced
-    GROUP BY {KEY}
+    SELECT {KEY}, column, column_kind, bits, state, bin, name, count() AS rows, sum(value) AS total, sum(value * value) AS total_of_squares,
+        min(value) AS least, max(value) AS greatest, sum(failed) AS errors, sum(warned) AS warnings, min(at) AS earliest, max(at) AS latest
+    FROM ({_VALUES})
+    GROUP BY {KEY}, column, column_kind, bits, state, bin, name
 """
 
-# A feature that the contract names stands in every sketch, also where no event carried it.
-_SENT = f"""
-    SELECT DISTINCT {KEY}, sent.1 AS column, sent.2 AS column_kind, 0 AS events, 0 AS errors, 0 AS warnings,
-        CAST(NULL, 'Nullable(Int64)') AS earliest, CAST(NULL, 'Nullable(Int64)') AS latest,
-        if(column_kind = 'numeric', {{precisions:Array(UInt8)}}[indexOf({{precise:Array(String)}}, column)], toUInt8(0)) AS precision, {_NO_FIGURES}
-    FROM sliced
-    ARRAY JOIN {{sent:Array(Tuple(String, String))}} AS sent
-"""
-
-
-def _carried(part: str) -> str:
-    return f"""SELECT {KEY}, column, column_kind, 0 AS events, 0 AS errors, 0 AS warnings, NULL AS earliest, NULL AS latest, {_FIGURES}
-        FROM ({part})"""
-
-
-# Columns as in table sketches, but `start`, `earliest` and `latest` in microseconds, `names` for `values`; sorted arrays.
-ROW_SKETCHES = f"""
-    WITH sliced AS (SELECT *, arrayJoin({_SLICES}) AS slice FROM ({_EVENTS}))
-    SELECT {KEY}, column, column_kind,
-        toInt64(sum(u.events)) AS events, toInt64(sum(u.errors)) AS errors, toInt64(sum(u.warnings)) AS warnings,
-        max(u.earliest) AS earliest, max(u.latest) AS latest, max(u.precision) AS precision,
-        groupArrayArray(u.bins) AS bins, CAST(groupArrayArray(u.counts), 'Array(Int64)') AS counts,
-        groupArrayArray(u.names) AS names, CAST(groupArrayArray(u.buckets), 'Array(Int64)') AS buckets,
-        toInt64(sum(u.nulls)) AS nulls, toInt64(sum(u.nans)) AS nans, toInt64(sum(u.plus_inf)) AS plus_inf, toInt64(sum(u.minus_inf)) AS minus_inf,
-        sum(u.sum) AS sum, sum(u.sum_of_squares) AS sum_of_squares, max(u.min) AS min, max(u.max) AS max
-    FROM ({_COUNTED} UNION ALL {_SENT} UNION ALL {_carried(_NUMERIC)} UNION ALL {_carried(_CATEGORICAL)}) AS u
+# By name stand the listed categories, else the short ones of the smallest hashes: those up to the `last_hash`.
+_GATHERED = f"""
+    SELECT {KEY}, column, column_kind, any(bits) AS precision,
+        arraySort(groupArrayIf((bin, name, rows), state = 0)) AS found,
+        {{lists:Array(Array(String))}}[indexOf({{listed:Array(String)}}, column)] AS list,
+        arraySort(arrayMap(one -> xxHash64(one.2), arrayFilter(one -> lengthUTF8(one.2) <= {MAX_NAME_LENGTH}, found))) AS short_hashes,
+        short_hashes[least({MAX_NAMES}, length(short_hashes))] AS last_hash,
+        arrayMap(one -> if(has({{listed:Array(String)}}, column), has(list, one.2),
+                           lengthUTF8(one.2) <= {MAX_NAME_LENGTH} AND xxHash64(one.2) <= last_hash), found) AS kept,
+        sumIf(rows, state = 0) AS values, sumIf(rows, state = 1) AS nulls, sumIf(rows, state = 2) AS nans,
+        sumIf(rows, state = 3) AS plus_inf, sumIf(rows, state = 4) AS minus_inf, sumIf(total, state = 0) AS sum,
+        sumIf(total_of_squares, state = 0) AS sum_of_squares, minOrNullIf(least, state = 0) AS min, maxOrNullIf(greatest, state = 0) AS max,
+        sum(errors) AS all_errors, sum(warnings) AS all_warnings, min(earliest) AS first_at, max(latest) AS last_at
+    FROM ({_COUNTED})
     GROUP BY {KEY}, column, column_kind
+"""
+
+_BUCKETS = f"""arrayReduce('sumMap', [arrayMap(one -> toUInt8(xxHash64(one.2) % {BUCKETS}), unnamed)], [arrayMap(one -> toInt64(one.3), unnamed)])"""
+
+# Columns as in table sketches, but `start`, `earliest` and `latest` in microseconds, `names` for `values`; sorted arrays. `absent`: the events
+# of the sketch that did not carry the column.
+ROW_SKETCHES = f"""
+    SELECT {KEY}, column, column_kind,
+        toInt64(if(column_kind = 'events', values, 0)) AS events,
+        toInt64(if(column_kind = 'events', all_errors, 0)) AS errors, toInt64(if(column_kind = 'events', all_warnings, 0)) AS warnings,
+        if(column_kind = 'events', first_at, NULL) AS earliest, if(column_kind = 'events', last_at, NULL) AS latest, precision,
+        if(column_kind = 'numeric', arrayMap(one -> one.1, found), []) AS bins,
+        if(column_kind = 'categorical', arrayFilter((one, keep) -> keep, found, kept), []) AS named,
+        if(column_kind = 'categorical', arrayFilter((one, keep) -> NOT keep, found, kept), []) AS unnamed,
+        arrayMap(one -> toInt64(one.3), if(column_kind = 'numeric', found, named)) AS counts, arrayMap(one -> one.2, named) AS names,
+        {_BUCKETS} AS held, if(empty(unnamed), [], arrayMap(bucket -> held.2[indexOf(held.1, bucket)], range({BUCKETS}))) AS buckets,
+        toInt64(nulls) AS nulls, toInt64(nans) AS nans, toInt64(plus_inf) AS plus_inf, toInt64(minus_inf) AS minus_inf,
+        toInt64(if(column_kind = 'events', 0, max(events) OVER (PARTITION BY {KEY}) - values - nulls - nans - plus_inf - minus_inf)) AS absent,
+        sum, sum_of_squares, if(column_kind = 'numeric', min, NULL) AS min, if(column_kind = 'numeric', max, NULL) AS max
+    FROM ({_GATHERED})
 """
