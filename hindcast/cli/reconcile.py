@@ -46,7 +46,9 @@ class _Moment(click.ParamType):
 @click.option("--since", type=_Moment(), required=True, help="Windows that begin at or after this time, UTC.")
 @click.option("--until", type=_Moment(), help="Windows that begin before this time; now unless said.")
 @click.option("--model", default="", help="Only this model.")
-@click.option("--repair", is_flag=True, help="Send totals for the windows that differ and whose rows are whole.")
+@click.option(
+    "--repair", is_flag=True, help="Send totals for the windows that differ and whose rows are whole."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line: what differs, then the sum.")
 def reconcile(*, since: int, until: int | None, model: str, repair: bool, as_json: bool) -> int:
     """Count every sketch again from the prediction rows and compare with what the views say.
@@ -128,14 +130,14 @@ def _say(report: Report, *, as_json: bool) -> None:
 
 
 def _show(findings: list[Finding]) -> None:
-    table = Table("model", "window (UTC)", "why", "messages", "predictions", "rows", "sketch columns that differ")
+    table = Table(
+        "model", "window (UTC)", "why", "messages", "predictions", "rows", "sketch columns that differ"
+    )
     for one in findings[:_SHOWN]:
         about = one.about
         figures = (one.facts.messages, one.facts.predictions, one.facts.rows, len(one.differences))
         # names are text of others, not markup
-        table.add_row(
-            *map(Text, (one.model, about["window_start"][:16], about["cause"], *map(str, figures)))
-        )
+        table.add_row(*map(Text, (one.model, about["window_start"][:16], about["cause"], *map(str, figures))))
     Console().print(table)
     if len(findings) > _SHOWN:
         click.echo(f"and {len(findings) - _SHOWN:,} more: --json lists all of them")

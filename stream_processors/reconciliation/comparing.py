@@ -153,7 +153,10 @@ def _near(row: dict[str, Any], n: int) -> bool:
     if not all(map(math.isfinite, (total, squares, other, other_squares))):
         return True
     scale = math.sqrt(n) * math.sqrt(other_squares)
-    return abs(total - other) <= _TOLERANCE * scale and abs(squares - other_squares) <= _TOLERANCE * other_squares
+    return (
+        abs(total - other) <= _TOLERANCE * scale
+        and abs(squares - other_squares) <= _TOLERANCE * other_squares
+    )
 
 
 def bound(

@@ -10,7 +10,9 @@ from stream_processors.reconciliation.findings import WindowFacts
 from stream_processors.reconciliation.frontier import Frontier
 
 _NEXT = "{nexts:Array(Int64)}[indexOf({sources:Array(String)}, concat(%s, '/', toString(%s)))]"
-_START = "toUnixTimestamp64Micro(event_time) - positiveModulo(toUnixTimestamp64Micro(event_time), {base:Int64})"
+_START = (
+    "toUnixTimestamp64Micro(event_time) - positiveModulo(toUnixTimestamp64Micro(event_time), {base:Int64})"
+)
 _TIMES = """model = {model:String} AND environment = {environment:String}
     AND event_time >= fromUnixTimestamp64Micro({first:Int64}, 'UTC') AND event_time < fromUnixTimestamp64Micro({last:Int64}, 'UTC')"""
 

@@ -74,7 +74,16 @@ class Finding:
 
     def record(self) -> dict[str, Any]:
         """As JSON: `about`, and what differs."""
-        named = ("model_version", "served", "sampling_rate", "slice", "column", "streamed", "recorded", "bins")
+        named = (
+            "model_version",
+            "served",
+            "sampling_rate",
+            "slice",
+            "column",
+            "streamed",
+            "recorded",
+            "bins",
+        )
         return {
             **self.about,
             "differences": [{name: getattr(one, name) for name in named} for one in self.differences],
@@ -88,21 +97,26 @@ class Report:
     Attributes:
         windows: base windows compared, per shape.
         events: events that the rows hold in them.
-        waiting: windows left out because messages of theirs are still on their way.
+        unsettled: windows (start, end in microseconds) left out because messages of theirs are still on their way.
         totals: totals sent.
     """
 
     windows: int = 0
     events: int = 0
-    waiting: int = 0
     totals: int = 0
     findings: list[Finding] = field(default_factory=list)
+    unsettled: list[tuple[int, int]] = field(default_factory=list)
+
+    @property
+    def waiting(self) -> int:
+        """How many windows were left out."""
+        return len(self.unsettled)
 
     def add(self, other: Report) -> None:
         """Take in another."""
         self.windows += other.windows
         self.events += other.events
-        self.waiting += other.waiting
+        self.unsettled += other.unsettled
         self.totals += other.totals
         self.findings += other.findings
 

@@ -46,9 +46,7 @@ class Frontier:
         return {"sources": list(self.next), "nexts": list(self.next.values())}
 
 
-def frontier(
-    store: Store, ids: Mapping[str, str], recorded: Mapping[str, Mapping[int, int]]
-) -> Frontier:
+def frontier(store: Store, ids: Mapping[str, str], recorded: Mapping[str, Mapping[int, int]]) -> Frontier:
     """The frontier of what is recorded.
 
     Args:

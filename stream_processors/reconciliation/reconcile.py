@@ -153,7 +153,7 @@ class Reconciliation:
         parameters = {"model": self._model, "environment": self._environment, "base": rules.base}
         windows = [(start, start + rules.base) for start in found]
         late = waiting(self._store, parameters, self._frontier, windows)
-        report.waiting += len(late)
+        report.unsettled += sorted(late)
         settled = [start for start, end in windows if (start, end) not in late]
         facts = window_facts(self._store, parameters, self._frontier, settled, rules.base)
         for start, fact in facts.items():
@@ -209,5 +209,3 @@ class Reconciliation:
             held += row["events"]
         if begin < last:
             yield begin, last
-
-

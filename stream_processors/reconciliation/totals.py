@@ -105,7 +105,9 @@ def _parts(
     for (column, kind), row in sorted(columns.items()):
         if kind == "events":
             continue
-        size += 20 * (len(row["counts"]) + len(row["buckets"])) + sum(len(n.encode()) for n in row["names"]) + 200
+        size += (
+            20 * (len(row["counts"]) + len(row["buckets"])) + sum(len(n.encode()) for n in row["names"]) + 200
+        )
         if size > _PART_BYTES and any(parts[-1]):
             parts.append(([], []))
             size = 0

@@ -11,7 +11,9 @@ def test_everything_that_a_sketch_counts_agrees(road: ReconciledRoad) -> None:
     """Two shapes of one model, slices and pairs, lists and hashes, nulls, NaN, infinities, absences, rates and versions: counted in SQL they agree."""
     road.publish(contract("every"))
     road.send(event("every", number) for number in range(2_000))
-    road.publish(contract("every", prediction={"score_precision": 3}, windows={"base": "30min", "rollups": []}))
+    road.publish(
+        contract("every", prediction={"score_precision": 3}, windows={"base": "30min", "rollups": []})
+    )
     road.send(event("every", number) for number in range(2_000, 3_000))
     code, found, sums = road.reconcile("every")
     assert (code, found, sums["waiting"]) == (0, [], 0)
@@ -87,9 +89,9 @@ def test_one_count_too_many_in_one_bin_is_found(road: ReconciledRoad) -> None:
     assert code == 0
     (one,) = found
     assert one["cause"] == "miscounted"
-    assert [(d["column"], d["slice"], d["bins"], d["streamed"] - d["recorded"]) for d in one["differences"]] == [
-        ("age", "plan=gold", 1, 1)
-    ]
+    assert [
+        (d["column"], d["slice"], d["bins"], d["streamed"] - d["recorded"]) for d in one["differences"]
+    ] == [("age", "plan=gold", 1, 1)]
     road.settled()
     assert road.reconcile("wrong")[0] == 0
 
