@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -80,9 +80,11 @@ def _run(
         for one in found:
             task = bar.add_task(f"{one.model} ({one.environment})", total=_hours(one, one.last))
             work = Reconciliation(store, frontier, one.model, one.environment, now=now)
-            report = work.report(
-                one.first, one.last, each=lambda at, t=task, o=one: bar.update(t, completed=_hours(o, at))
-            )
+
+            def come(at: int, task: TaskID = task, scope: Scope = one) -> None:
+                bar.update(task, completed=_hours(scope, at))
+
+            report = work.report(one.first, one.last, each=come)
             if repair:
                 records = list(work.totals(report.findings))
                 outbox.send("sketches", "sketch", records)

@@ -6,12 +6,12 @@ sent before a crash is found there and not sent again; and two of the same say t
 
 from __future__ import annotations
 
-import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from time import monotonic, time_ns
 
 from stream_processors.clickhouse import Store
+from stream_processors.monitor.integrity import Integrity
 from stream_processors.monitor.outbox import Outbox, Places
 from stream_processors.monitor.topology import Topology
 from stream_processors.reconciliation import Cause, Reconciliation
@@ -53,8 +53,6 @@ _UNEQUAL = """
     GROUP BY start HAVING sum(counted) != 0
 """
 
-log = logging.getLogger(__name__)
-
 
 class Reconciling:
     """Which windows changed since they were last found to agree, of the partitions of ``sketches`` that are ours.
@@ -79,6 +77,7 @@ class Reconciling:
     ) -> None:
         self._store, self._topology, self._outbox = store, topology, outbox
         self._lateness, self._clock = lateness, clock
+        self._integrity = Integrity(store, outbox)
         self._changed: dict[Model, set[Span]] = defaultdict(set)
         self._barrier: Places | None = None
         self._rested = float("-inf")
@@ -110,13 +109,14 @@ class Reconciling:
         if self._barrier is None:
             if self._clock() < self._rested:
                 return
-            self._barrier = self._topology.ends(("sketches",))
+            self._barrier = self._topology.ends(("sketches", "alerts"))
         if not self._topology.all_recorded(self._barrier):
             return
         self._barrier = None
         # a log that is recorded to its end cannot bring what a window still waits for
         ended = self._topology.all_recorded(self._topology.ends(("predictions",)))
         reached = self._frontier()
+        self._integrity.stretches(reached)
         left = sum(self._look_at(model, windows, reached) for model, windows in closed.items())
         self.waiting = 0 if ended else left
         self._rested = self._clock() + _REST_S
@@ -154,9 +154,7 @@ class Reconciling:
         records = list(work.totals(resent))
         self._outbox.send("sketches", "sketch", records)
         self.totals += len(records)
-        for one in report.findings:
-            if one.cause in (Cause.MISSING_ROWS, Cause.MISCOUNTED):
-                log.warning("stream and rows of %s (%s) differ: %s", *model, one.about)
+        self._integrity.windows(report.findings)
         return set(report.unsettled)
 
     def _unequal(self, model: Model, run: tuple[int, int, int]) -> list[int]:

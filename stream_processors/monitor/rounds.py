@@ -19,8 +19,8 @@ from stream_processors.monitor.judged_windows import judged_windows
 from stream_processors.monitor.judging import Judging, ReferenceAwaited, together
 from stream_processors.monitor.outbox import Outbox
 from stream_processors.monitor.progress import Due, JudgedWindow, PartitionProgress
-from stream_processors.monitor.record_progress import models_of, restored_progress
 from stream_processors.monitor.reconciling import Reconciling
+from stream_processors.monitor.record_progress import models_of, restored_progress
 from stream_processors.monitor.record_windows import AsOf
 from stream_processors.monitor.topology import Topology
 

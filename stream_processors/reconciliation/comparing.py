@@ -115,7 +115,8 @@ def _difference(rules: CountingRules, row: dict[str, Any]) -> Difference | None:
         row["start"],
         row["start"] + rules.base,
         row["column"],
-        *counted,
+        counted[0],
+        counted[1],
         bins,
     )
 
@@ -132,8 +133,8 @@ def _different_bins(
     for precision, bins, counts, names, buckets in (streamed, recorded):
         if kind == "numeric":
             found = np.array(bins, dtype=np.float64), np.array(counts, dtype=np.int64)
-            bins, counts = (one.tolist() for one in (coarsen(*found, least) if precision > least else found))
-            sides.append(dict(zip(bins, counts, strict=True)))
+            coarse = coarsen(*found, least) if precision > least else found
+            sides.append(dict(zip(*(one.tolist() for one in coarse), strict=True)))
         else:
             held = np.array(buckets, dtype=np.int64) if buckets else no_buckets()
             sketch = CategoricalSketch(tuple(names), np.array(counts, dtype=np.int64), held, listed=True)

@@ -11,7 +11,9 @@ from reconciled_road import ReconciledRoad, contract, event
 from recording_road import REPOSITORY
 from waiting import eventually
 
-TOTALS = "SELECT uniqExact(_partition, _offset) AS n FROM sketches WHERE kind = 'total' AND model = {model:String}"
+TOTALS = (
+    "SELECT uniqExact(_partition, _offset) AS n FROM sketches WHERE kind = 'total' AND model = {model:String}"
+)
 
 
 @contextmanager
@@ -63,3 +65,35 @@ def test_resends_are_put_right_once_and_again_after_more(road: ReconciledRoad) -
     assert before > 0
     assert max(row["n"] for row in windows) <= 2
     assert road.reconcile("watched")[:2] == (0, [])
+
+
+def test_a_lost_row_and_a_miscounted_stretch_raise_an_alert_once(road: ReconciledRoad) -> None:
+    """A prediction without its row, and a stretch that counts other messages than intake, are said on `alerts`, by two monitors' lives once."""
+    road.send(event("lossy", n) for n in range(40))
+    store = road.road.store
+    store.command(
+        "ALTER TABLE predictions DELETE WHERE model = 'lossy' AND prediction_id = 'p7' SETTINGS mutations_sync = 2"
+    )
+    store.command(
+        "ALTER TABLE stretches UPDATE events = events + 1 WHERE (topic_id, source_partition, first_offset) IN"
+        " (SELECT topic_id, source_partition, first_offset FROM stretches WHERE events > 0 ORDER BY _offset DESC LIMIT 1) SETTINGS mutations_sync = 2"
+    )
+
+    def said() -> None:
+        found = store.rows(
+            "SELECT model, kind, summary FROM alerts_v WHERE metric = 'integrity' ORDER BY model"
+        )
+        assert [(row["model"], row["kind"]) for row in found] == [
+            ("", "operational"),
+            ("lossy", "operational"),
+        ]
+        assert "profilers counted" in found[0]["summary"]
+        assert "1 of " in found[1]["summary"]
+
+    with monitor(road):
+        eventually(said, within=120, saying="both alerts are recorded")
+    with monitor(road):
+        road.send([event("lossy", 41), event("lossy", 41)])
+        put_right(road, "lossy", 41)
+    said()
+    assert store.rows("SELECT count() AS n FROM alerts FINAL WHERE metric = 'integrity'") == [{"n": 2}]
