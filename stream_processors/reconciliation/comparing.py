@@ -150,7 +150,8 @@ def _different_bins(
 
 def _near(row: dict[str, Any], n: int) -> bool:
     """Whether sums are equal but for rounding; those that overflowed depend on the order in which they were added."""
-    (total, squares), (other, other_squares) = (row["streamed_sums"].values(), row["recorded_sums"].values())
+    total, squares = map(float, row["streamed_sums"].values())
+    other, other_squares = map(float, row["recorded_sums"].values())
     if not all(map(math.isfinite, (total, squares, other, other_squares))):
         return True
     scale = math.sqrt(n) * math.sqrt(other_squares)
