@@ -56,7 +56,9 @@ GROUP BY window_start, column
 """
 _BY_ID = "SELECT * FROM predictions_v WHERE model = 'm' AND prediction_id = {asked:String}"
 _BY_ENTITY = "SELECT * FROM predictions_v WHERE model = 'm' AND entity_id = {asked:String}"
-_BY_ID_AND_TIME = f"{_BY_ID} AND event_time >= {{at:DateTime64(6, 'UTC')}} AND event_time < {{at:DateTime64(6, 'UTC')}} + 1"
+_BY_ID_AND_TIME = (
+    f"{_BY_ID} AND event_time >= {{at:DateTime64(6, 'UTC')}} AND event_time < {{at:DateTime64(6, 'UTC')}} + 1"
+)
 
 
 def say(measure: str, value: float, unit: str, **more: Any) -> None:

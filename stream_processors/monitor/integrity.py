@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -18,26 +19,30 @@ from stream_processors.reconciliation.frontier import Frontier
 
 METRIC = "integrity"
 
-# Stretches of the last day at the first look; then those from where the last look ended
+# Stretches of the last hour at the first look; then those from where the last look ended
 _STRETCHES = """
-    SELECT source, min(first) AS first, max(next) AS next, toInt64(sum(counted)) AS profiled, toInt64(sum(left_out)) AS profiled_dead_letters,
-        toUnixTimestamp64Micro(max(at)) AS at
-    FROM (
-        SELECT concat(topic_id, '/', toString(source_partition)) AS source, first_offset AS first, any(next_offset) AS next,
-            any(events) AS counted, any(dead_letters) AS left_out, max(_appended_at) AS at
-        FROM stretches
-        WHERE next_offset <= {nexts:Array(Int64)}[indexOf({sources:Array(String)}, source)]
-          AND if(has({seen:Array(String)}, source), first_offset >= {marks:Array(Int64)}[indexOf({seen:Array(String)}, source)],
-                 _appended_at > (SELECT max(_appended_at) - toIntervalDay(1) FROM stretches))
-        GROUP BY source, first_offset)
-    GROUP BY source HAVING next > first
+    SELECT concat(topic_id, '/', toString(source_partition)) AS source, first_offset AS first, any(next_offset) AS next,
+        toInt64(any(events)) AS profiled, toInt64(any(dead_letters)) AS profiled_dead_letters, toUnixTimestamp64Micro(min(_appended_at)) AS at
+    FROM stretches
+    WHERE next_offset > first_offset AND next_offset <= {nexts:Array(Int64)}[indexOf({sources:Array(String)}, source)]
+      AND if(has({seen:Array(String)}, source), first_offset >= {marks:Array(Int64)}[indexOf({seen:Array(String)}, source)],
+             _appended_at > (SELECT max(_appended_at) - toIntervalHour(1) FROM stretches))
+    GROUP BY source, first
 """
 
+# A message lies in the last stretch that begins at or before it
 _INTAKE = """
-    SELECT concat(_topic_id, '/', toString(_partition)) AS source, countIf(NOT dead_letter) AS recorded, countIf(dead_letter) AS recorded_dead_letters
-    FROM intake FINAL
-    WHERE _offset >= {firsts:Array(Int64)}[indexOf({sources:Array(String)}, source)] AND _offset < {nexts:Array(Int64)}[indexOf({sources:Array(String)}, source)]
-    GROUP BY source
+    SELECT source, first, toInt64(countIf(NOT dead_letter)) AS recorded, toInt64(countIf(dead_letter)) AS recorded_dead_letters
+    FROM (
+        SELECT concat(_topic_id, '/', toString(_partition)) AS source, toInt64(_offset) AS at, dead_letter
+        FROM intake FINAL
+        WHERE has({sources:Array(String)}, source) AND at >= {firsts:Array(Array(Int64))}[indexOf({sources:Array(String)}, source)][1]
+          AND at < {nexts:Array(Int64)}[indexOf({sources:Array(String)}, source)]) AS message
+    ASOF JOIN (
+        SELECT {sources:Array(String)}[place] AS source, arrayJoin({firsts:Array(Array(Int64))}[place]) AS first
+        FROM (SELECT arrayJoin(range(1, 1 + length({sources:Array(String)}))) AS place)) AS stretch
+    ON message.source = stretch.source AND message.at >= stretch.first
+    GROUP BY source, first
 """
 
 _SAID = "SELECT DISTINCT alert_id FROM alerts WHERE metric = {metric:String}"
@@ -53,21 +58,18 @@ class Integrity:
     def stretches(self, reached: Frontier) -> None:
         """Compare the stretches up to there with intake."""
         asked = {**reached.parameters(), "seen": list(self._marks), "marks": list(self._marks.values())}
-        rows = {row["source"]: row for row in self._store.rows(_STRETCHES, asked)}
+        rows = sorted(self._store.rows(_STRETCHES, asked), key=lambda row: (row["source"], row["first"]))
         if not rows:
             return
-        places = {
-            "sources": list(rows),
-            "firsts": [row["first"] for row in rows.values()],
-            "nexts": [row["next"] for row in rows.values()],
-        }
-        taken = {row["source"]: row for row in self._store.rows(_INTAKE, places)}
-        self._say(
-            _of_stretch(row, taken.get(source, {}))
-            for source, row in rows.items()
-            if _unequal(row, taken.get(source, {}))
-        )
-        self._marks |= {source: row["next"] for source, row in rows.items()}
+        firsts: dict[str, list[int]] = defaultdict(list)
+        for row in rows:
+            firsts[row["source"]].append(row["first"])
+        ends = {row["source"]: row["next"] for row in rows}
+        places = {"sources": list(firsts), "firsts": list(firsts.values()), "nexts": list(ends.values())}
+        taken = {(row["source"], row["first"]): row for row in self._store.rows(_INTAKE, places)}
+        pairs = [(row, taken.get((row["source"], row["first"]), {})) for row in rows]
+        self._say(_of_stretch(*pair) for pair in pairs if _unequal(*pair))
+        self._marks |= ends
 
     def windows(self, findings: Iterable[Finding]) -> None:
         """Say which of these windows are wrong by something else than resends and retention."""
