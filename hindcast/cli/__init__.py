@@ -19,6 +19,7 @@ COMMANDS = {
     "migrate": ("hindcast.cli.record", "Bring the ClickHouse tables, views and functions up to date."),
     "resume": ("hindcast.cli.record", "Let a partition go on that paused at too many dead letters."),
     "dead-letters": ("hindcast.cli.record", "Look at messages that could not be recorded."),
+    "reconcile": ("hindcast.cli.reconcile", "Prove that stream and rows agree, and put right what does not."),
     "spool": ("hindcast.cli.spool", "Look at and deliver what services kept on disk while Kafka was away."),
     "gateway": (
         "hindcast.cli.gateway",

@@ -46,18 +46,18 @@ WITH
 totals AS
 (
     SELECT
-        model, environment, `column`, slice, window_start, window_end, model_version, served, sampling_rate, shape,
+        model, environment, `column`, column_kind, slice, window_start, window_end, model_version, served, sampling_rate, shape,
         max((_appended_at, _partition, _offset)) AS newest,
         argMax(tuple(up_to), (_appended_at, _partition, _offset)).1 AS counted_to
     FROM sketches FINAL
     WHERE kind = 'total'
-    GROUP BY model, environment, `column`, slice, window_start, window_end, model_version, served, sampling_rate, shape
+    GROUP BY model, environment, `column`, column_kind, slice, window_start, window_end, model_version, served, sampling_rate, shape
 ),
 counted AS
 (
     SELECT s.*
     FROM (SELECT * FROM sketches FINAL WHERE kind != 'reference') AS s
-    LEFT ANY JOIN totals AS t USING (model, environment, `column`, slice, window_start, window_end, model_version, served, sampling_rate, shape)
+    LEFT ANY JOIN totals AS t USING (model, environment, `column`, column_kind, slice, window_start, window_end, model_version, served, sampling_rate, shape)
     WHERE if(
         s.kind = 'total',
         (s._appended_at, s._partition, s._offset) = t.newest,

@@ -10,4 +10,5 @@ the reference; an alert is a pure function of the last verdicts in window order.
     rounds      one round after another: fold, wait, judge, alert     record     every question to ClickHouse
     progress    what one partition of sketches has told (pure)        judge      sketches to verdicts (pure)
     headings    messages to what they announce (pure)                 alert_life verdicts to alerts (pure)
+    reconciling totals of windows in which messages came twice        integrity  alerts where stream and record differ
 """

@@ -19,7 +19,7 @@ def alert_record(identity: AlertIdentity, event: AlertEvent, contract: Contract 
         "model_version": identity.model_version,
         "environment": identity.environment,
         "served": identity.served,
-        # LATER: operational alerts (silence, errors, latency, lag) and quality drop are other metrics of the same record
+        # LATER: silence, errors, latency, lag and quality drop are other metrics of the same record, as `integrity` is
         "kind": "statistical",
         "metric": identity.metric,
         "reference": identity.reference,

@@ -19,6 +19,7 @@ from stream_processors.monitor.judged_windows import judged_windows
 from stream_processors.monitor.judging import Judging, ReferenceAwaited, together
 from stream_processors.monitor.outbox import Outbox
 from stream_processors.monitor.progress import Due, JudgedWindow, PartitionProgress
+from stream_processors.monitor.reconciling import Reconciling
 from stream_processors.monitor.record_progress import models_of, restored_progress
 from stream_processors.monitor.record_windows import AsOf
 from stream_processors.monitor.topology import Topology
@@ -96,13 +97,14 @@ class Rounds:
         self._own: dict[int, _Own] = {}
         self._judging = Judging(store, follower.history, self._contract_recorded)
         self._alerting = Alerting(store, follower.history, topology, outbox)
+        self._reconciling = Reconciling(store, topology, outbox, lateness=lateness)
         self.verdicts = 0
 
     @property
     def waiting(self) -> int:
-        """What is known and not done: windows without their verdict, partitions not restored, alerts not worked out."""
+        """What is known and not done: windows without their verdict or not reconciled, partitions not restored, alerts not worked out."""
         windows = sum(own.progress.waiting if own.progress else 1 for own in self._own.values())
-        return windows + self._alerting.waiting
+        return windows + self._alerting.waiting + self._reconciling.waiting
 
     def round(self) -> bool:
         """Do what can be done now; returns whether there is more to do at once.
@@ -121,7 +123,18 @@ class Rounds:
             if not self._stopping():
                 more = self._judge_some(partition, own) or more
         self._alerting.round()
+        if not more:
+            self._reconciling.round(self._watermark())
         return more
+
+    def _watermark(self) -> int | None:
+        """The least of all partitions of ours; None while one has none."""
+        times = [
+            own.progress.times.watermark(own.progress.sources) if own.progress else None
+            for own in self._own.values()
+        ]
+        known = [time for time in times if time is not None]
+        return min(known) if len(known) == len(times) else None
 
     def _take_inbox(self) -> None:
         while True:
@@ -131,6 +144,7 @@ class Rounds:
                 return
             if isinstance(item, Assigned):
                 self._own = {partition: _Own() for partition in sorted(item.partitions)}
+                self._reconciling.assigned()
             elif item.partition in self._own:
                 self._own[item.partition].take(item)
 
@@ -155,6 +169,7 @@ class Rounds:
                 self._follower.history.applying_between,
             )
             self._alerting.restored(models_of(self._store, topic_id, partition, before))
+            self._reconciling.restored(topic_id, partition, before)
             own.restore(progress)
 
     def _place_notes(self) -> None:
@@ -169,6 +184,9 @@ class Rounds:
         for progress in noted:
             for note in progress.notes:
                 delta = note.heading
+                self._reconciling.changed(
+                    (delta.of.model, delta.of.environment), (delta.window_start, delta.window_end)
+                )
                 published = self._follower.history.applying(
                     delta.of.model, delta.of.environment, note.appended_at
                 )

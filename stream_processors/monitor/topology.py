@@ -59,6 +59,14 @@ class Topology:
         """Kafka's UUID of ``sketches``."""
         return self._ids[self._settings.topic("sketches")]
 
+    def ids(self, topics: Iterable[str]) -> dict[str, str]:
+        """Kafka's UUIDs of ``predictions`` or ``sketches``, by name without prefix."""
+        return {name: self._ids[self._settings.topic(name)] for name in topics}
+
+    def partition_counts(self, topics: Iterable[str]) -> dict[str, int]:
+        """How many partitions these topics (without prefix) have."""
+        return {name: self._counts.get(self._settings.topic(name), 0) for name in topics}
+
     def sources(self) -> list[Source]:
         """Every partition of ``predictions`` that exists."""
         name = self._settings.topic("predictions")

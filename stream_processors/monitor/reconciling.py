@@ -1,0 +1,183 @@
+"""Puts right by itself what resent events have counted twice: totals of windows that have closed, once all of them is in the record.
+
+Nothing is kept that a restart would need. Totals are made of the record as it stood after everything sent before had reached it, so one that was
+sent before a crash is found there and not sent again; and two of the same say the same, of which readers take the newer.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from time import monotonic, time_ns
+
+from stream_processors.clickhouse import Store
+from stream_processors.monitor.integrity import Integrity
+from stream_processors.monitor.outbox import Outbox, Places
+from stream_processors.monitor.topology import Topology
+from stream_processors.reconciliation import Cause, Reconciliation
+from stream_processors.reconciliation.frontier import Frontier, frontier
+from stream_processors.windows import DAY
+
+# A pass asks the record about every window that has closed since the last: not more often than it pays
+_REST_S = 5.0
+_AT_ONCE = 200
+
+Model = tuple[str, str]
+# start and end, microseconds
+Span = tuple[int, int]
+
+# Windows with deltas of the last days: what no monitor has looked at for longer is for `hindcast reconcile`
+_CHANGED = """
+    SELECT DISTINCT model, environment, toUnixTimestamp64Micro(window_start) AS start, toUnixTimestamp64Micro(window_end) AS end
+    FROM sketches
+    WHERE _topic_id = {topic_id:String} AND _partition = {partition:UInt32} AND _offset < {before:UInt64}
+      AND kind = 'delta' AND column = '@events' AND slice = ''
+      AND _appended_at > (SELECT max(_appended_at) - toIntervalDay(7) FROM sketches WHERE _topic_id = {topic_id:String} AND _partition = {partition:UInt32})
+"""
+
+# Events by the views and by the rows: where they agree nothing came twice
+_UNEQUAL = """
+    SELECT start FROM (
+        SELECT toUnixTimestamp64Micro(window_start) AS start, toInt64(sum(events)) AS counted
+        FROM feature_windows
+        WHERE model = {model:String} AND environment = {environment:String} AND column = '@events' AND slice = ''
+          AND window_start >= fromUnixTimestamp64Micro({first:Int64}, 'UTC') AND window_start < fromUnixTimestamp64Micro({last:Int64}, 'UTC')
+          AND toUnixTimestamp64Micro(window_end) - start = {base:Int64}
+        GROUP BY start
+        UNION ALL
+        SELECT toUnixTimestamp64Micro(event_time) - positiveModulo(toUnixTimestamp64Micro(event_time), {base:Int64}) AS start, -toInt64(count()) AS counted
+        FROM predictions FINAL
+        WHERE model = {model:String} AND environment = {environment:String}
+          AND event_time >= fromUnixTimestamp64Micro({first:Int64}, 'UTC') AND event_time < fromUnixTimestamp64Micro({last:Int64}, 'UTC')
+        GROUP BY start)
+    GROUP BY start HAVING sum(counted) != 0
+"""
+
+
+class Reconciling:
+    """Which windows changed since they were last found to agree, of the partitions of ``sketches`` that are ours.
+
+    Args:
+        lateness: how far the watermark must be past a window's end for it to close, microseconds.
+        clock: seconds, for the rest between two passes.
+
+    Attributes:
+        waiting: closed windows that have yet to be looked at.
+        totals: how many were sent.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        topology: Topology,
+        outbox: Outbox,
+        *,
+        lateness: int,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._store, self._topology, self._outbox = store, topology, outbox
+        self._lateness, self._clock = lateness, clock
+        self._integrity = Integrity(store, outbox)
+        self._changed: dict[Model, set[Span]] = defaultdict(set)
+        self._barrier: Places | None = None
+        self._rested = float("-inf")
+        self.waiting = 0
+        self.totals = 0
+
+    def assigned(self) -> None:
+        """Other partitions are ours now; what is known of the old ones is no longer ours to do."""
+        self._changed.clear()
+        self._barrier, self.waiting = None, 0
+
+    def restored(self, topic_id: str, partition: int, before: int) -> None:
+        """Take what the record says of a partition of ``sketches`` below an offset."""
+        place = {"topic_id": topic_id, "partition": partition, "before": before}
+        for row in self._store.rows(_CHANGED, place):
+            self.changed((row["model"], row["environment"]), (row["start"], row["end"]))
+
+    def changed(self, model: Model, window: Span) -> None:
+        """A delta of this window was read."""
+        self._changed[model].add(window)
+
+    def round(self, watermark: int | None) -> None:
+        """Look at windows that have closed, when all that was sent before this round began is in the record."""
+        closed = dict(self._closed(watermark))
+        self.waiting = max(self.waiting, bool(closed))
+        if not closed:
+            self.waiting = 0
+            return
+        if self._barrier is None:
+            if self._clock() < self._rested:
+                return
+            self._barrier = self._topology.ends(("sketches", "alerts"))
+        if not self._topology.all_recorded(self._barrier):
+            return
+        self._barrier = None
+        # a log that is recorded to its end cannot bring what a window still waits for
+        ended = self._topology.all_recorded(self._topology.ends(("predictions",)))
+        reached = self._frontier()
+        self._integrity.stretches(reached)
+        left = sum(self._look_at(model, windows, reached) for model, windows in closed.items())
+        self.waiting = 0 if ended else left
+        self._rested = self._clock() + _REST_S
+
+    def _closed(self, watermark: int | None) -> Iterator[tuple[Model, set[Span]]]:
+        for model, windows in self._changed.items():
+            found = {one for one in windows if watermark is not None and one[1] + self._lateness <= watermark}
+            if found:
+                yield model, found
+
+    def _frontier(self) -> Frontier:
+        counts = self._topology.partition_counts(("predictions", "sketches"))
+        recorded = {name: self._topology.recorded(name, range(count)) for name, count in counts.items()}
+        return frontier(self._store, self._topology.ids(tuple(counts)), recorded)
+
+    def _look_at(self, model: Model, windows: set[Span], reached: Frontier) -> int:
+        """Send totals where they are due and forget what agrees; returns how many windows must wait."""
+        unequal = sorted(
+            start
+            for run in _runs(windows)
+            for start in self._unequal(model, run)
+            if (start, start + run[2]) in windows
+        )
+        left: set[Span] = set()
+        if unequal:
+            work = Reconciliation(self._store, reached, *model, now=time_ns() // 1_000)
+            for place in range(0, len(unequal), _AT_ONCE):
+                left |= self._put_right(work, model, unequal[place : place + _AT_ONCE])
+        self._changed[model] -= {one for one in windows if one not in left}
+        return len(left)
+
+    def _put_right(self, work: Reconciliation, model: Model, starts: list[int]) -> set[Span]:
+        report = work.of_windows(starts)
+        resent = [one for one in report.findings if one.cause is Cause.RESENT]
+        records = list(work.totals(resent))
+        self._outbox.send("sketches", "sketch", records)
+        self.totals += len(records)
+        self._integrity.windows(report.findings)
+        return set(report.unsettled)
+
+    def _unequal(self, model: Model, run: tuple[int, int, int]) -> list[int]:
+        first, last, base = run
+        asked = {"model": model[0], "environment": model[1], "first": first, "last": last, "base": base}
+        return [row["start"] for row in self._store.rows(_UNEQUAL, asked)]
+
+
+def _runs(windows: Iterable[Span]) -> Iterator[tuple[int, int, int]]:
+    """Spans (first, last, width) that hold all windows of one width, apart where more than a day lies between: old windows do not make one scan of all.
+
+    >>> list(_runs([(0, 10), (10, 20), (0, 20), (3 * DAY, 3 * DAY + 10)])) == [(0, 20, 10), (3 * DAY, 3 * DAY + 10, 10), (0, 20, 20)]
+    True
+    """
+    by_width: dict[int, list[int]] = defaultdict(list)
+    for start, end in windows:
+        by_width[end - start].append(start)
+    for width, starts in sorted(by_width.items()):
+        starts.sort()
+        first = last = starts[0]
+        for start in starts:
+            if start - last > DAY + width:
+                yield first, last + width, width
+                first = start
+            last = start
+        yield first, last + width, width
