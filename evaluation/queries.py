@@ -11,6 +11,9 @@ A header is comment lines at the start of the file::
     --   hour: start of the hour, UTC
     --   predictions: count
     -- example: model=flights
+    -- output:
+    --   hour                 predictions
+    --   2013-02-01 05:00:00           17
 
 A parameter without a default must be given. The default ``now`` of a time is the moment of asking. Parameters are bound by ClickHouse
 (``{model:String}`` in the text), never pasted.
@@ -117,6 +120,7 @@ class NamedQuery:
     Attributes:
         explanation: what else an analyst should know, may be empty.
         example: parameters of an example, as given on a command line.
+        output: the first rows of its answer over a small made history, as a table in plain text; may be empty.
         text: the SQL.
     """
 
@@ -126,6 +130,7 @@ class NamedQuery:
     parameters: tuple[Parameter, ...]
     columns: tuple[Column, ...]
     example: Mapping[str, str]
+    output: str
     text: str
 
     def bind(self, given: Mapping[str, object], now: datetime) -> dict[str, str]:
@@ -160,7 +165,13 @@ def parse_query(name: str, text: str) -> NamedQuery:
     """
     lines = text.splitlines()
     head = [line.removeprefix("--") for line in lines[: _header_length(lines)]]
-    parts: dict[str, list[str]] = {"question": [], "parameters": [], "columns": [], "example": []}
+    parts: dict[str, list[str]] = {
+        "question": [],
+        "parameters": [],
+        "columns": [],
+        "example": [],
+        "output": [],
+    }
     part = ""
     for number, line in enumerate(head, 1):
         key, _, rest = line.strip().partition(":")
@@ -168,7 +179,8 @@ def parse_query(name: str, text: str) -> NamedQuery:
             part = key
             parts[part] += [rest.strip()] if rest.strip() else []
         elif part and line.strip():
-            parts[part].append(line.strip())
+            # the columns of a table stand below one another
+            parts[part].append(line[3:].rstrip() if part == "output" else line.strip())
         elif line.strip():
             raise ConfigError(f"{name}.sql line {number}: a header begins with `-- question:`")
     if not parts["question"] or not parts["columns"]:
@@ -180,6 +192,7 @@ def parse_query(name: str, text: str) -> NamedQuery:
         parameters=tuple(_parameter(name, line) for line in parts["parameters"]),
         columns=tuple(Column(**_matched(name, _COLUMN, line)) for line in parts["columns"]),
         example=dict(pair.split("=", 1) for pair in " ".join(parts["example"]).split()),
+        output="\n".join(parts["output"]),
         text="\n".join(lines[_header_length(lines) :]).strip().rstrip(";"),
     )
 

@@ -130,7 +130,8 @@ def describe(named: NamedQuery) -> str:
         lines.append(f"  {one.name} ({one.type}; {default}{choices}): {one.meaning}")
     lines += ["", "Columns:", *(f"  {one.name}: {one.meaning}" for one in named.columns)]
     example = "".join(f" --param {name}={value}" for name, value in named.example.items())
-    return "\n".join([*lines, "", f"Example: hindcast query {named.name}{example}"])
+    lines += ["", f"Example: hindcast query {named.name}{example}"]
+    return "\n".join([*lines, *(["", named.output] if named.output else [])])
 
 
 def _show(answer: pa.Table, form: str, *, as_json: bool) -> None:

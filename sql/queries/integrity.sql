@@ -14,6 +14,9 @@
 --   profiled_dead_letters: messages that profilers left to the dead letters
 --   recorded_dead_letters: messages of intake that became dead letters
 -- example: since=2013-01-01
+-- output:
+--   topic_id                 partition  first_offset  next_offset  newest_append_time   profiled  recorded  profiled_dead_letters  recorded_dead_letters
+--   dG9waWMtb2YtdGhlLXRlc3Q          0           700         1217  2013-04-30 22:00:00       518       517                      0                      0
 WITH
 stretch AS
 (

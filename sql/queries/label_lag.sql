@@ -17,6 +17,11 @@
 --   true_p50_s: seconds from event to its becoming true in the world, for 50 % of predictions
 --   true_p90_s: seconds, for 90 %
 -- example: model=flights
+-- output:
+--   month       model_version  predictions  ever_labelled  known_p50_s  known_p90_s  known_p95_s  known_p99_s  true_p50_s  true_p90_s
+--   2013-02-01  1                      283            255         9583       632964            -            -        7200           -
+--   2013-03-01  1                      304            278         8602       165150            -            -        7200           -
+--   2013-04-01  2                      313            292         8160       101071            -            -        7200           -
 WITH lags AS
 (
     SELECT

@@ -12,6 +12,11 @@
 --   negatives: labelled, it is not
 --   roc_auc: 0.5 for chance, 1 for a perfect order; NULL without a pair
 -- example: model=flights
+-- output:
+--   month       model_version  served  positives  negatives  roc_auc
+--   2013-02-01  1              yes            97        140   0.5904
+--   2013-03-01  1              yes           112        153   0.6972
+--   2013-04-01  2              yes           115        158   0.6613
 WITH
 per_score AS
 (

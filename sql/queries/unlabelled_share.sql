@@ -16,6 +16,11 @@
 --   unlabelled_share: (pending + overdue + retracted) / (predictions - void)
 --   ambiguous: predictions whose version used their id more than once
 -- example: model=flights
+-- output:
+--   month       model_version  predictions  labelled  pending  overdue  retracted  void  unlabelled_share  ambiguous
+--   2013-02-01  1                      283       242        0       28          8     5            0.1295          0
+--   2013-03-01  1                      304       268        0       26          5     5            0.1037          0
+--   2013-04-01  2                      313       280        0       21          7     5           0.09091          0
 SELECT
     toStartOfMonth(event_time) AS month,
     model_version,
