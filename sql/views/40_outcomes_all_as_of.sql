@@ -51,8 +51,8 @@ facts AS
 reused AS
 (
     SELECT
-        model AS reused_model,
-        environment AS reused_environment,
+        p.model AS reused_model,
+        p.environment AS reused_environment,
         model_version AS reused_version,
         prediction_id AS reused_id,
         output AS reused_output,
@@ -60,17 +60,19 @@ reused AS
             (event_time, _appended_at, _offset),
             'Tuple(event_time DateTime64(6, \'UTC\'), appended_at DateTime64(6, \'UTC\'), offset UInt64)'
         )) AS rivals
-    FROM predictions FINAL
-    WHERE known_at <= {t:DateTime64(6, 'UTC')}
-        AND cityHash64(model, environment, model_version, prediction_id, output) IN
-        (
-            SELECT cityHash64(model, environment, model_version, prediction_id, output) AS id
-            FROM predictions
-            WHERE known_at <= {t:DateTime64(6, 'UTC')}
-            GROUP BY id
-            HAVING count() > 1
-        )
-    GROUP BY model, environment, model_version, prediction_id, output
+    FROM (SELECT * FROM predictions FINAL WHERE known_at <= {t:DateTime64(6, 'UTC')}) AS p
+    -- model and environment stay by themselves, so that a question about one model reads no other's
+    INNER JOIN
+    (
+        SELECT model, environment, cityHash64(model_version, prediction_id, output) AS id
+        FROM predictions
+        WHERE known_at <= {t:DateTime64(6, 'UTC')}
+        GROUP BY model, environment, id
+        HAVING count() > 1
+    ) AS twice
+        ON p.model = twice.model AND p.environment = twice.environment
+        AND cityHash64(p.model_version, p.prediction_id, p.output) = twice.id
+    GROUP BY reused_model, reused_environment, model_version, prediction_id, output
 ),
 matched AS
 (
