@@ -10,6 +10,8 @@ A header is comment lines at the start of the file::
     -- columns:
     --   hour: start of the hour, UTC
     --   predictions: count
+    -- whole:
+    --   intake: a table that is read whatever period is asked for, and why
     -- example: model=flights
     -- output:
     --   hour                 predictions
@@ -119,6 +121,7 @@ class NamedQuery:
 
     Attributes:
         explanation: what else an analyst should know, may be empty.
+        whole: tables of which no parameter spares a part, and why.
         example: parameters of an example, as given on a command line.
         output: the first rows of its answer over a small made history, as a table in plain text; may be empty.
         text: the SQL.
@@ -129,6 +132,7 @@ class NamedQuery:
     explanation: str
     parameters: tuple[Parameter, ...]
     columns: tuple[Column, ...]
+    whole: tuple[Column, ...]
     example: Mapping[str, str]
     output: str
     text: str
@@ -169,6 +173,7 @@ def parse_query(name: str, text: str) -> NamedQuery:
         "question": [],
         "parameters": [],
         "columns": [],
+        "whole": [],
         "example": [],
         "output": [],
     }
@@ -191,6 +196,7 @@ def parse_query(name: str, text: str) -> NamedQuery:
         explanation=" ".join(parts["question"][1:]),
         parameters=tuple(_parameter(name, line) for line in parts["parameters"]),
         columns=tuple(Column(**_matched(name, _COLUMN, line)) for line in parts["columns"]),
+        whole=tuple(Column(**_matched(name, _COLUMN, line)) for line in parts["whole"]),
         example=dict(pair.split("=", 1) for pair in " ".join(parts["example"]).split()),
         output="\n".join(parts["output"]),
         text="\n".join(lines[_header_length(lines) :]).strip().rstrip(";"),

@@ -129,6 +129,9 @@ def describe(named: NamedQuery) -> str:
         choices = f"; one of {one.told_choices()}" if one.choices else ""
         lines.append(f"  {one.name} ({one.type}; {default}{choices}): {one.meaning}")
     lines += ["", "Columns:", *(f"  {one.name}: {one.meaning}" for one in named.columns)]
+    if named.whole:
+        lines += ["", "Read whole, whatever period is asked for:"]
+        lines += [f"  {one.name}: {one.meaning}" for one in named.whole]
     example = "".join(f" --param {name}={value}" for name, value in named.example.items())
     lines += ["", f"Example: hindcast query {named.name}{example}"]
     return "\n".join([*lines, *(["", named.output] if named.output else [])])

@@ -25,6 +25,8 @@
 --   resent: deliveries of one event beyond its first, outside the sum
 --   without_producer: predictions in the record that no producer numbered
 --   dead_letters_without_producer: dead letters that no producer numbered
+-- whole:
+--   intake: an hour's events may arrive at any time, and a producer's numbers run through its life
 -- example: model=flights every=month
 -- output:
 --   window      model    accepted  recorded  without_row  duplicates_removed  dead_lettered  dropped  failed  spooled  in_flight  missing  unknown_at_most  unclean_ends  balanced  resent  without_producer  dead_letters_without_producer

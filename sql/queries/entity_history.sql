@@ -3,6 +3,8 @@
 --   model String: model name
 --   entity String: entity_id of the subject
 --   environment String = 'production': where it ran
+--   since DateTime64(6, 'UTC') = 1970-01-01: first event time, UTC
+--   until DateTime64(6, 'UTC') = 2299-12-31: event times before this, UTC
 --   t DateTime64(6, 'UTC') = now: as known at this moment, UTC
 --   traffic String = 'all' [served, shadow, all]: served, shadow or both
 --   most UInt32 = 1000: rows at most, the newest
@@ -34,6 +36,8 @@ SELECT
 FROM outcomes_all_as_of(t = {t:DateTime64(6, 'UTC')})
 WHERE model = {model:String}
     AND environment = {environment:String}
+    AND event_time >= {since:DateTime64(6, 'UTC')}
+    AND event_time < {until:DateTime64(6, 'UTC')}
     AND entity_id = {entity:String}
     AND ({traffic:String} = 'all' OR served = ({traffic:String} = 'served'))
 ORDER BY event_time DESC, model_version, output, prediction_id

@@ -4,6 +4,8 @@
 -- parameters:
 --   model String: model name
 --   environment String = 'production': where it ran
+--   since DateTime64(6, 'UTC') = 1970-01-01: first event time, UTC
+--   until DateTime64(6, 'UTC') = 2299-12-31: event times before this, UTC
 --   traffic String = 'served' [served, shadow, all]: served, shadow or both
 -- columns:
 --   month: first day of the month of event time, UTC
@@ -33,6 +35,8 @@ WITH lags AS
     FROM outcomes_all_v
     WHERE model = {model:String}
         AND environment = {environment:String}
+        AND event_time >= {since:DateTime64(6, 'UTC')}
+        AND event_time < {until:DateTime64(6, 'UTC')}
         AND ({traffic:String} = 'all' OR served = ({traffic:String} = 'served'))
     GROUP BY month, model_version
 )

@@ -17,6 +17,8 @@
 --   model_version: version it names; NULL: every version
 --   environment: environment it names; NULL: everywhere
 --   label_id: the fact
+-- whole:
+--   outcomes: a label's prediction may be of any time
 -- example: model=flights since=2013-04-01 most=5
 -- output:
 --   state   prediction_id  output  kind   reported_at  known_at    orphan_at   model_version  environment  label_id

@@ -25,6 +25,8 @@
 --   missing: events that are nowhere, since it ended
 --   unknown_at_most: how many may be lost uncounted: missing, and what waited in it if it ended uncleanly; NULL: it did not state its limit
 --   gaps: sequence numbers below its last arrival that did not arrive; query sequence_gaps says where
+-- whole:
+--   intake: a producer's numbers run through its whole life
 -- example: model=flights
 -- output:
 --   producer_id  model    environment  state   first_heard                 last_heard           accepted  arrived  resent  dead_lettered  dropped  dropped_by_reason  failed  spooled  in_flight  missing  unknown_at_most  gaps

@@ -3,6 +3,8 @@
 -- parameters:
 --   model String: model name
 --   environment String = 'production': where it ran
+--   since DateTime64(6, 'UTC') = 1970-01-01: first event time, UTC
+--   until DateTime64(6, 'UTC') = 2299-12-31: event times before this, UTC
 --   traffic String = 'served' [served, shadow, all]: served, shadow or both
 -- columns:
 --   month: first day of the month of event time, UTC
@@ -30,6 +32,8 @@ per_score AS
     FROM outcomes_all_v
     WHERE model = {model:String}
         AND environment = {environment:String}
+        AND event_time >= {since:DateTime64(6, 'UTC')}
+        AND event_time < {until:DateTime64(6, 'UTC')}
         AND ({traffic:String} = 'all' OR served = ({traffic:String} = 'served'))
         AND positive IS NOT NULL
         AND score IS NOT NULL

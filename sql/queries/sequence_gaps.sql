@@ -16,6 +16,8 @@
 --   missing: sequence numbers that did not arrive
 --   first_missing: the least of them
 --   last_missing: the greatest
+-- whole:
+--   intake: a number is missing only if it came neither before nor after
 -- example: model=flights since=2013-01-01
 -- output:
 --   producer_id  model    environment  minute_before        minute_after         missing  first_missing  last_missing

@@ -2,6 +2,8 @@
 -- parameters:
 --   model String: model name
 --   environment String = 'production': where it ran
+--   since DateTime64(6, 'UTC') = 1970-01-01: first event time, UTC
+--   until DateTime64(6, 'UTC') = 2299-12-31: event times before this, UTC
 --   t DateTime64(6, 'UTC') = now: as known at this moment, UTC
 --   traffic String = 'served' [served, shadow, all]: served, shadow or both
 -- columns:
@@ -35,6 +37,8 @@ SELECT
 FROM outcomes_all_as_of(t = {t:DateTime64(6, 'UTC')}) AS o
 WHERE model = {model:String}
     AND environment = {environment:String}
+    AND event_time >= {since:DateTime64(6, 'UTC')}
+    AND event_time < {until:DateTime64(6, 'UTC')}
     AND ({traffic:String} = 'all' OR served = ({traffic:String} = 'served'))
 GROUP BY month, model_version
 ORDER BY month, model_version

@@ -15,6 +15,7 @@
 --   known_lag_s (first_truth_known_at - event_time, seconds), due_at (event_time + the contract's label horizon, UTC),
 --   positive_class (of the contract; true without one), positive (the truth is it), decided_positive (by decision, else by threshold), correct,
 --   probability_of_truth (what the model gave to the true class), log_loss (nats, clipped at 1e-15), brier ((score - positive) squared), error (score - truth_value)
+-- whole: predictions: whether an id was used twice is looked for in all of the model's
 -- example: SELECT label_state, count() FROM outcomes_all_as_of(t = '2013-06-01 00:00:00') WHERE model = 'flights' GROUP BY label_state
 CREATE OR REPLACE VIEW outcomes_all_as_of{on_cluster} AS
 WITH

@@ -24,6 +24,8 @@ TEXT = """-- question: How many?
 --   most UInt32 = 7: rows
 -- columns:
 --   n: count
+-- whole:
+--   t: it is small
 -- example: model=m most=3
 -- output:
 --      n
@@ -44,6 +46,7 @@ def test_header_is_parsed() -> None:
         ("most", "UInt32", "7", ()),
     ]
     assert [(one.name, one.meaning) for one in query.columns] == [("n", "count")]
+    assert [(one.name, one.meaning) for one in query.whole] == [("t", "it is small")]
     assert query.example == {"model": "m", "most": "3"}
     assert query.output == "   n\n1234"
     assert query.text == "SELECT count() AS n FROM t WHERE m = {model:String}"
