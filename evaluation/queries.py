@@ -13,6 +13,7 @@ A header is comment lines at the start of the file::
     -- whole:
     --   intake: a table that is read whatever period is asked for, and why
     -- example: model=flights
+    -- plot: x=hour y=predictions by=model_version
     -- output:
     --   hour                 predictions
     --   2013-02-01 05:00:00           17
@@ -123,6 +124,7 @@ class NamedQuery:
         explanation: what else an analyst should know, may be empty.
         whole: tables of which no parameter spares a part, and why.
         example: parameters of an example, as given on a command line.
+        plot: the columns of a picture: x, y, and by where it has several lines; empty: none was thought of.
         output: the first rows of its answer over a small made history, as a table in plain text; may be empty.
         text: the SQL.
     """
@@ -134,6 +136,7 @@ class NamedQuery:
     columns: tuple[Column, ...]
     whole: tuple[Column, ...]
     example: Mapping[str, str]
+    plot: Mapping[str, str]
     output: str
     text: str
 
@@ -175,6 +178,7 @@ def parse_query(name: str, text: str) -> NamedQuery:
         "columns": [],
         "whole": [],
         "example": [],
+        "plot": [],
         "output": [],
     }
     part = ""
@@ -198,6 +202,7 @@ def parse_query(name: str, text: str) -> NamedQuery:
         columns=tuple(Column(**_matched(name, _COLUMN, line)) for line in parts["columns"]),
         whole=tuple(Column(**_matched(name, _COLUMN, line)) for line in parts["whole"]),
         example=dict(pair.split("=", 1) for pair in " ".join(parts["example"]).split()),
+        plot=dict(pair.split("=", 1) for pair in " ".join(parts["plot"]).split()),
         output="\n".join(parts["output"]),
         text="\n".join(lines[_header_length(lines) :]).strip().rstrip(";"),
     )

@@ -28,6 +28,7 @@
 -- whole:
 --   intake: an hour's events may arrive at any time, and a producer's numbers run through its life
 -- example: model=flights every=month
+-- plot: x=window y=accepted by=model
 -- output:
 --   window      model    accepted  recorded  without_row  duplicates_removed  dead_lettered  dropped  failed  spooled  in_flight  missing  unknown_at_most  unclean_ends  balanced  resent  without_producer  dead_letters_without_producer
 --   2013-02-01  flights       283       283            0                   0              0        0       0        0          0        0                0             0  yes            3                 0                              0

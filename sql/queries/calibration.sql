@@ -21,6 +21,7 @@
 --   positive_high: upper end
 --   gap: positive_share - mean_score; above 0 the model says too little
 -- example: model=flights buckets=5
+-- plot: x=mean_score y=positive_share by=model_version
 -- output:
 --   model_version  served  score_from  score_to  labelled  mean_score  positive_share  positive_low  positive_high       gap
 --   1              yes              0       0.2       106     0.09491          0.2453        0.1732         0.3351    0.1504

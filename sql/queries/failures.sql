@@ -20,6 +20,7 @@
 --   example_id: prediction id of the last
 --   example_trace_id: its W3C trace id
 -- example: model=flights every=month
+-- plot: x=window y=failure_share by=error
 -- output:
 --   window      model_version  served  error    failures  failure_share  first_at                    last_at                     latency_p50_ms  example_id  example_trace_id
 --   2013-02-01  1              yes     Timeout         5        0.01767  2013-02-02 15:09:57.566196  2013-02-27 22:38:19.087311              21  p899        t299

@@ -18,6 +18,7 @@
 --   count: events
 --   share: count / events
 -- example: model=flights column=distance since=2013-02-01 until=2013-05-01
+-- plot: x=middle y=share
 -- output:
 --   kind  bin  middle  value  count   share
 --   bin   192     200  -        217  0.2411

@@ -19,6 +19,7 @@
 --   true_p50_s: seconds from event to its becoming true in the world, for 50 % of predictions
 --   true_p90_s: seconds, for 90 %
 -- example: model=flights
+-- plot: x=month y=known_p90_s by=model_version
 -- output:
 --   month       model_version  predictions  ever_labelled  known_p50_s  known_p90_s  known_p95_s  known_p99_s  true_p50_s  true_p90_s
 --   2013-02-01  1                      283            255         9583       632964            -            -        7200           -

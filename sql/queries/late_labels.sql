@@ -19,6 +19,7 @@
 --   overdue: none known yet, and due
 --   waiting: none known yet, and not due
 -- example: model=flights
+-- plot: x=window y=late_share by=model_version
 -- output:
 --   window      model_version  predictions  in_time  late  late_share  late_p50_s  latest_s  overdue  waiting
 --   2013-02-01  1                      283      255     0           0           -         -       28        0

@@ -20,6 +20,7 @@
 --   nans: events with NaN
 --   missing_share: (nulls + absent + nans) / events
 -- example: model=flights column=temperature every=month
+-- plot: x=window y=missing_share by=column
 -- output:
 --   window      model_version  column       events  nulls  absent  nans  missing_share
 --   2013-02-01  1              temperature     283     26       0     0        0.09187

@@ -33,6 +33,7 @@
 --   rmse: regression: root of the mean squared error, unit of the truth
 --   bias: regression: mean of score - truth, unit of the truth
 -- example: model=flights traffic=all
+-- plot: x=month y=roc_auc by=model_version
 -- output:
 --   month       model_version  output  served  predictions  labelled  void  coverage  provisional  positives  true_positives  false_positives  false_negatives  true_negatives  accuracy  precision  recall      f1  log_loss   brier  roc_auc  mae  rmse  bias
 --   2013-02-01  1                      yes             283       242     5    0.8705            0         99              52               60               45              80     0.557     0.4643  0.5361  0.4976    0.8425  0.2911   0.5904    -     -     -

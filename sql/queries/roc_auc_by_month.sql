@@ -14,6 +14,7 @@
 --   negatives: labelled, it is not
 --   roc_auc: 0.5 for chance, 1 for a perfect order; NULL without a pair
 -- example: model=flights
+-- plot: x=month y=roc_auc by=model_version
 -- output:
 --   month       model_version  served  positives  negatives  roc_auc
 --   2013-02-01  1              yes            97        140   0.5904

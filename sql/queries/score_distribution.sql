@@ -23,6 +23,7 @@
 --   p95: 95 %
 --   greatest: greatest score
 -- example: model=flights
+-- plot: x=window y=p50 by=model_version
 -- output:
 --   window      model_version  served  predictions  without_score    mean  deviation  least     p05   p25   p50     p75   p95  greatest
 --   2013-02-01  1              yes             283              5  0.4879        0.3   0.01  0.0485  0.22  0.48  0.7475  0.94         1

@@ -24,6 +24,7 @@
 --   mae: regression: mean absolute error
 --   rest_mae: the same of everybody else
 -- example: model=flights segment=carrier value=B6
+-- plot: x=window y=accuracy by=model_version
 -- output:
 --   window      model_version  served  predictions  labelled  accuracy  rest_accuracy  precision  recall  log_loss  rest_log_loss  mae  rest_mae
 --   2013-02-01  1              yes             130       121    0.5517          0.562      0.463  0.5208    0.7608         0.9208    -         -

@@ -16,6 +16,7 @@
 --   first_at: event time of its first prediction of the window, UTC
 --   last_at: event time of its last, UTC
 -- example: model=flights every=month
+-- plot: x=window y=share by=model_version
 -- output:
 --   window      model_version  role      predictions  share  meant_share  first_at                    last_at
 --   2013-02-01  1              champion          283      1            -  2013-02-01 04:30:01.406541  2013-02-28 21:37:13.292474

@@ -18,6 +18,7 @@
 --   unlabelled_share: (pending + overdue + retracted) / (predictions - void)
 --   ambiguous: predictions whose version used their id more than once
 -- example: model=flights
+-- plot: x=month y=unlabelled_share by=model_version
 -- output:
 --   month       model_version  predictions  labelled  pending  overdue  retracted  void  unlabelled_share  ambiguous
 --   2013-02-01  1                      283       242        0       28          8     5            0.1295          0

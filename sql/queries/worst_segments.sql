@@ -21,6 +21,7 @@
 --   log_loss: mean, nats
 --   mae: regression: mean absolute error
 -- example: model=flights by=carrier
+-- plot: x=value y=error_share by=segment
 -- output:
 --   segment  value  labelled  errors  error_share  overall_error_share  share_of_errors  log_loss  mae
 --   carrier  AA          345     134       0.3884               0.3819           0.4527    0.7703    -

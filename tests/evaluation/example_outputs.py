@@ -28,7 +28,10 @@ def with_output(text: str, output: str) -> str:
     lines = "".join(f"--   {line}\n" for line in output.splitlines())
     without = re.sub(r"^-- output:\n(?:--  .*\n)*", "", text, flags=re.MULTILINE)
     return re.sub(
-        r"^(-- example: .*\n)", lambda found: f"{found[1]}-- output:\n{lines}", without, flags=re.MULTILINE
+        r"^(-- example: .*\n(?:-- plot: .*\n)?)",
+        lambda found: f"{found[1]}-- output:\n{lines}",
+        without,
+        flags=re.MULTILINE,
     )
 
 

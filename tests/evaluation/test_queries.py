@@ -27,6 +27,7 @@ TEXT = """-- question: How many?
 -- whole:
 --   t: it is small
 -- example: model=m most=3
+-- plot: x=a y=n
 -- output:
 --      n
 --   1234
@@ -48,6 +49,7 @@ def test_header_is_parsed() -> None:
     assert [(one.name, one.meaning) for one in query.columns] == [("n", "count")]
     assert [(one.name, one.meaning) for one in query.whole] == [("t", "it is small")]
     assert query.example == {"model": "m", "most": "3"}
+    assert query.plot == {"x": "a", "y": "n"}
     assert query.output == "   n\n1234"
     assert query.text == "SELECT count() AS n FROM t WHERE m = {model:String}"
 
