@@ -14,7 +14,8 @@ FORMS = ("arrow", "pandas", "polars")
 
 
 def as_frame(answer: pa.Table, form: str) -> Any:
-    """The table itself, a pandas or a polars DataFrame, as one of `FORMS` says; maps become dictionaries (pandas) or lists of key and value (polars).
+    """The table itself, a pandas or a polars DataFrame, as one of `FORMS` says; maps become dictionaries
+    in pandas, and in polars what it has for them: lists of key and value before its version 2.
 
     Raises:
         ConfigError: its package is not installed.

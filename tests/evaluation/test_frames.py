@@ -40,13 +40,15 @@ def test_one_answer_in_three_forms(history: History) -> None:
 
 
 def test_nested_values(history: History) -> None:
-    """A map of features is a dictionary in pandas and a list of pairs in polars; times keep their zone."""
+    """A map of features is a dictionary in pandas and what polars has for one; times keep their zone."""
     asked = {"model": MODEL, "entity": "N7", "most": 1}
     frame = history.query("entity_history", as_="pandas", **asked)
     assert set(frame.categorical_features[0]) == {"carrier", "origin"}
     assert str(frame.event_time.dt.tz) == "UTC"
     polar = history.query("entity_history", as_="polars", **asked)
-    assert {pair["key"] for pair in polar["categorical_features"][0]} == {"carrier", "origin"}
+    pairs = polar["categorical_features"][0]
+    # polars before 2 knows no maps, and has pairs of key and value
+    assert set(pairs if isinstance(pairs, dict) else [pair["key"] for pair in pairs]) == {"carrier", "origin"}
 
 
 def test_a_form_that_there_is_not(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +66,7 @@ def test_no_library_is_loaded_unasked() -> None:
     """Neither the package nor its door loads pandas or polars, and the package alone loads nothing."""
     lines = (
         "import sys, evaluation; assert 'pyarrow' not in sys.modules",
-        "from evaluation import History; assert not {'pandas', 'polars'} & set(sys.modules)",
+        "import sys; from evaluation import History; assert not {'pandas', 'polars'} & set(sys.modules)",
     )
     for line in lines:
         subprocess.run([sys.executable, "-c", line], check=True, timeout=120)
