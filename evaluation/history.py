@@ -1,19 +1,24 @@
-"""The only door of the read side: named questions and analysts' own SQL, answered as Arrow tables."""
+"""The only door of the read side: named questions and analysts' own SQL, answered as Arrow tables or DataFrames."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 import pyarrow as pa
 
+from evaluation.frames import FORMS, Form, as_frame
 from evaluation.queries import NamedQuery, clickhouse_time, find_query, shipped_queries
 from evaluation.statements import read_only
 from producers.errors import ConfigError
 from stream_processors.clickhouse import Store
 from stream_processors.settings import ClickHouseSettings
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
 
 # readonly=1: no writes, no url() or file(), and no SETTINGS clause that lifts these limits
 READ_LIMITS: Mapping[str, Any] = {
@@ -27,7 +32,14 @@ READ_LIMITS: Mapping[str, Any] = {
 class History:
     """What was recorded, to be asked; nothing can be changed through it.
 
-    Safe to use from one thread at a time.
+    ::
+
+        with History("http://analyst:secret@clickhouse:8123") as history:
+            history.query("volume", model="churn", as_="pandas")
+
+    ``where`` is an address or settings; ``database`` replaces what the settings say. Answers are Arrow tables unless ``as_`` says ``"pandas"``
+    or ``"polars"``, whose package is loaded then. A user whom the server itself limits keeps the server's limits; everybody else has those of
+    `READ_LIMITS`. Safe to use from one thread at a time.
 
     Raises:
         ConfigError: a query or parameter that does not exist, a moment that has not come, or a statement that does not read.
@@ -36,9 +48,16 @@ class History:
     """
 
     def __init__(
-        self, settings: ClickHouseSettings, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        where: ClickHouseSettings | str,
+        *,
+        database: str | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._store = Store(settings)
+        settings = ClickHouseSettings.at(where) if isinstance(where, str) else where
+        self._store = Store(settings if database is None else settings.with_database(database))
+        # what the server has fixed for this user cannot be set again, not even to the same
+        self._limits = {name: value for name, value in READ_LIMITS.items() if self._store.may_set(name)}
         self._clock = clock
 
     def __enter__(self) -> Self:
@@ -57,17 +76,52 @@ class History:
         """Every named query."""
         return shipped_queries()
 
-    def query(self, name: str, /, **parameters: object) -> pa.Table:
+    @overload
+    def query(self, name: str, /, *, as_: Literal["arrow"] = "arrow", **parameters: object) -> pa.Table: ...
+    @overload
+    def query(self, name: str, /, *, as_: Literal["pandas"], **parameters: object) -> pd.DataFrame: ...
+    @overload
+    def query(self, name: str, /, *, as_: Literal["polars"], **parameters: object) -> pl.DataFrame: ...
+    def query(self, name: str, /, *, as_: Form = "arrow", **parameters: object) -> Any:
         """The answer to a named question; parameters as its header says, times as datetime or ISO text.
 
         A moment of knowledge (parameter ``t``) that has not come yet is refused: the same question would be answered otherwise later.
         """
+        form = _known(as_)
+        return as_frame(self.answer(name, parameters), form)
+
+    def answer(self, name: str, parameters: Mapping[str, object]) -> pa.Table:
+        """The same with parameters of any name, as an Arrow table."""
         asked, now = find_query(name), self._clock()
         bound = asked.bind(parameters, now)
         if bound.get("t", "") > clickhouse_time(now):
             raise ConfigError(f"t={bound['t']} has not come yet (it is {clickhouse_time(now)} UTC)")
-        return self._store.arrow(asked.text, bound, READ_LIMITS)
+        return self._store.arrow(asked.text, bound, self._limits)
 
-    def sql(self, statement: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
+    @overload
+    def sql(
+        self,
+        statement: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        as_: Literal["arrow"] = "arrow",
+    ) -> pa.Table: ...
+    @overload
+    def sql(
+        self, statement: str, parameters: Mapping[str, Any] | None = None, *, as_: Literal["pandas"]
+    ) -> pd.DataFrame: ...
+    @overload
+    def sql(
+        self, statement: str, parameters: Mapping[str, Any] | None = None, *, as_: Literal["polars"]
+    ) -> pl.DataFrame: ...
+    def sql(self, statement: str, parameters: Mapping[str, Any] | None = None, *, as_: Form = "arrow") -> Any:
         """The answer to one statement that reads; ``{name:Type}`` in it is bound to ``parameters``."""
-        return self._store.arrow(read_only(statement), parameters, READ_LIMITS)
+        form = _known(as_)
+        return as_frame(self._store.arrow(read_only(statement), parameters, self._limits), form)
+
+
+def _known(form: str) -> str:
+    """The form, refused before anything is asked where there is none such."""
+    if form not in FORMS:
+        raise ConfigError(f"as_ is one of {', '.join(FORMS)}, not {form!r}")
+    return form

@@ -10,7 +10,13 @@ A header is comment lines at the start of the file::
     -- columns:
     --   hour: start of the hour, UTC
     --   predictions: count
+    -- whole:
+    --   intake: a table that is read whatever period is asked for, and why
     -- example: model=flights
+    -- plot: x=hour y=predictions by=model_version
+    -- output:
+    --   hour                 predictions
+    --   2013-02-01 05:00:00           17
 
 A parameter without a default must be given. The default ``now`` of a time is the moment of asking. Parameters are bound by ClickHouse
 (``{model:String}`` in the text), never pasted.
@@ -116,7 +122,10 @@ class NamedQuery:
 
     Attributes:
         explanation: what else an analyst should know, may be empty.
+        whole: tables of which no parameter spares a part, and why.
         example: parameters of an example, as given on a command line.
+        plot: the columns of a picture: x, y, and by where it has several lines; empty: none was thought of.
+        output: the first rows of its answer over a small made history, as a table in plain text; may be empty.
         text: the SQL.
     """
 
@@ -125,7 +134,10 @@ class NamedQuery:
     explanation: str
     parameters: tuple[Parameter, ...]
     columns: tuple[Column, ...]
+    whole: tuple[Column, ...]
     example: Mapping[str, str]
+    plot: Mapping[str, str]
+    output: str
     text: str
 
     def bind(self, given: Mapping[str, object], now: datetime) -> dict[str, str]:
@@ -160,7 +172,15 @@ def parse_query(name: str, text: str) -> NamedQuery:
     """
     lines = text.splitlines()
     head = [line.removeprefix("--") for line in lines[: _header_length(lines)]]
-    parts: dict[str, list[str]] = {"question": [], "parameters": [], "columns": [], "example": []}
+    parts: dict[str, list[str]] = {
+        "question": [],
+        "parameters": [],
+        "columns": [],
+        "whole": [],
+        "example": [],
+        "plot": [],
+        "output": [],
+    }
     part = ""
     for number, line in enumerate(head, 1):
         key, _, rest = line.strip().partition(":")
@@ -168,7 +188,8 @@ def parse_query(name: str, text: str) -> NamedQuery:
             part = key
             parts[part] += [rest.strip()] if rest.strip() else []
         elif part and line.strip():
-            parts[part].append(line.strip())
+            # the columns of a table stand below one another
+            parts[part].append(line[3:].rstrip() if part == "output" else line.strip())
         elif line.strip():
             raise ConfigError(f"{name}.sql line {number}: a header begins with `-- question:`")
     if not parts["question"] or not parts["columns"]:
@@ -179,7 +200,10 @@ def parse_query(name: str, text: str) -> NamedQuery:
         explanation=" ".join(parts["question"][1:]),
         parameters=tuple(_parameter(name, line) for line in parts["parameters"]),
         columns=tuple(Column(**_matched(name, _COLUMN, line)) for line in parts["columns"]),
+        whole=tuple(Column(**_matched(name, _COLUMN, line)) for line in parts["whole"]),
         example=dict(pair.split("=", 1) for pair in " ".join(parts["example"]).split()),
+        plot=dict(pair.split("=", 1) for pair in " ".join(parts["plot"]).split()),
+        output="\n".join(parts["output"]),
         text="\n".join(lines[_header_length(lines) :]).strip().rstrip(";"),
     )
 

@@ -34,5 +34,5 @@ def read_only(statement: str) -> str:
     if words[0].lower() not in _READS:
         raise ConfigError(f"only statements that read are answered: {', '.join(_READS).upper()}")
     if len(words) > 2 and words[-2].lower() == "format":
-        raise ConfigError("leave FORMAT out: --format table, csv, json or jsonl gives the form")
+        raise ConfigError("leave FORMAT out: --format table, csv, json, jsonl or parquet gives the form")
     return statement[: len(plain)]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 FAILED, WRONG_USE, TRY_LATER, INTERRUPTED = 1, 2, 3, 130
 OURS = {"producers", "stream_processors", "evaluation", "hindcast"}
 # a larger extra repeats the packages of those it builds on
-SMALLEST_FIRST = ("processors", "gateway", "embedded", "demo", "dev")
+SMALLEST_FIRST = ("processors", "plot", "gateway", "embedded", "demo", "dev")
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 # packages that are imported by another name than they are installed by
 _INSTALLED_AS = {"yaml": "pyyaml", "sklearn": "scikit-learn", "faust": "faust-streaming"}

@@ -95,6 +95,11 @@ class Store:
         """Close the connections."""
         self._client.close()
 
+    def may_set(self, name: str) -> bool:
+        """Whether this user may set a setting of that name: the server fixes some for users who only read."""
+        known = self._client.server_settings.get(name)
+        return known is None or not known.readonly
+
     def command(
         self, sql: str, parameters: Mapping[str, Any] | None = None, settings: Mapping[str, Any] | None = None
     ) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -50,6 +50,25 @@ class ClickHouseSettings:
                 raise ConfigError(f"{variable} is {name!r}: letters, digits and underscores are wanted")
         settings.parts()
         return settings
+
+    @classmethod
+    def at(cls, url: str) -> ClickHouseSettings:
+        """Settings for an address alone, with the usual database.
+
+        Raises:
+            ConfigError: not an http or https address.
+        """
+        return cls.from_environment({"HINDCAST_CLICKHOUSE": url})
+
+    def with_database(self, database: str) -> ClickHouseSettings:
+        """The same server, another database.
+
+        Raises:
+            ConfigError: it cannot be the name of one.
+        """
+        if not _DATABASE.fullmatch(database):
+            raise ConfigError(f"database {database!r}: letters, digits and underscores are wanted")
+        return replace(self, database=database)
 
     def parts(self) -> dict[str, object]:
         """host, port, secure, username, password, as a client wants them.

@@ -131,6 +131,12 @@ def migrated_record(clickhouse: str) -> Iterator[Recorder]:
     store.close()
 
 
+def is_local_engine(store: Store) -> bool:
+    """Whether this is the engine of the local stack, which has no users that SQL could make."""
+    directories = store.rows("SELECT type FROM system.user_directories")
+    return not any(row["type"] == "local_directory" for row in directories)
+
+
 def _value(value: Any) -> Any:
     return list(value.items()) if isinstance(value, Mapping) else value
 

@@ -27,6 +27,7 @@ COMMANDS = {
     ),
     "query": ("hindcast.cli.ask", "Answer one of the named questions."),
     "sql": ("hindcast.cli.ask", "Run a statement of your own, reading only."),
+    "analyst": ("hindcast.cli.analysts", "Make a ClickHouse user who only reads."),
 }
 
 

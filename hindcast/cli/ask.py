@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import click
 import pyarrow as pa
 
 from evaluation.history import History
 from evaluation.queries import NamedQuery, find_query, shipped_queries
-from hindcast.cli.answers import FORMATS, write_answer
+from hindcast.cli.completion import complete_name, complete_parameter
+from hindcast.cli.outputs import Output, output_options
 from hindcast.cli.servers import CLICKHOUSE, variables
 from producers.errors import ConfigError
 from stream_processors.settings import ClickHouseSettings
@@ -22,69 +24,61 @@ _param = click.option(
     "pairs",
     multiple=True,
     metavar="NAME=VALUE",
+    shell_complete=complete_parameter,
     help="A parameter; may be given several times.",
 )
-_format = click.option(
-    "--format",
-    "form",
-    type=click.Choice(FORMATS),
-    default="table",
-    show_default=True,
-    help="Form of the answer.",
-)
-_json = click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 
 
 @click.command(add_help_option=False)
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_name)
 @_param
-@_format
-@_json
+@output_options
 @click.option(
     "--help", "-h", "wants_help", is_flag=True, help="Describe the command, or the query if one is named."
 )
 @click.pass_context
 def query(
     context: click.Context,
+    /,
     name: str | None,
     pairs: Sequence[str],
-    form: str,
     *,
-    as_json: bool,
     wants_help: bool,
+    **output: Any,
 ) -> None:
     """Answer one of the named questions; without a NAME list them.
 
     `hindcast query NAME --help` tells a query's parameters and columns. Times are UTC, like 2024-05-31 or 2024-05-31T12:00.
     """
+    goes = Output.from_options(**output)
     if wants_help:
         click.echo(describe(find_query(name)) if name else context.get_help())
     elif name is None:
         questions = [{"name": one.name, "question": one.question} for one in shipped_queries().values()]
-        _show(pa.Table.from_pylist(questions), form, as_json=as_json)
+        goes.write(pa.Table.from_pylist(questions))
     else:
-        asked, parameters = find_query(name).name, parsed(pairs)
+        asked, parameters = find_query(name), parsed(pairs)
         with History(settings()) as history:
-            answer = history.query(asked, **parameters)
-        _show(answer, form, as_json=as_json)
+            answer = history.answer(asked.name, parameters)
+        goes.write(answer, asked.plot)
 
 
 @click.command()
 @click.argument("statement", required=False)
 @_param
-@_format
-@_json
-def sql(statement: str | None, pairs: Sequence[str], form: str, *, as_json: bool) -> None:
+@output_options
+def sql(statement: str | None, pairs: Sequence[str], **output: Any) -> None:
     """Answer one STATEMENT that reads, from the argument or the standard input.
 
     {name:Type} in it is bound to --param name=value. It runs read-only, within limits of time, memory and rows.
     """
+    goes = Output.from_options(**output)
     if statement in (None, "-"):
         statement = _from_standard_input()
     assert statement is not None
     with History(settings()) as history:
         answer = history.sql(statement, parsed(pairs))
-    _show(answer, form, as_json=as_json)
+    goes.write(answer)
 
 
 def _from_standard_input() -> str:
@@ -129,9 +123,9 @@ def describe(named: NamedQuery) -> str:
         choices = f"; one of {one.told_choices()}" if one.choices else ""
         lines.append(f"  {one.name} ({one.type}; {default}{choices}): {one.meaning}")
     lines += ["", "Columns:", *(f"  {one.name}: {one.meaning}" for one in named.columns)]
+    if named.whole:
+        lines += ["", "Read whole, whatever period is asked for:"]
+        lines += [f"  {one.name}: {one.meaning}" for one in named.whole]
     example = "".join(f" --param {name}={value}" for name, value in named.example.items())
-    return "\n".join([*lines, "", f"Example: hindcast query {named.name}{example}"])
-
-
-def _show(answer: pa.Table, form: str, *, as_json: bool) -> None:
-    write_answer(answer, "json" if as_json else form, sys.stdout)
+    lines += ["", f"Example: hindcast query {named.name}{example}"]
+    return "\n".join([*lines, *(["", named.output] if named.output else [])])

@@ -25,7 +25,15 @@
 --   resent: deliveries of one event beyond its first, outside the sum
 --   without_producer: predictions in the record that no producer numbered
 --   dead_letters_without_producer: dead letters that no producer numbered
+-- whole:
+--   intake: an hour's events may arrive at any time, and a producer's numbers run through its life
 -- example: model=flights every=month
+-- plot: x=window y=accepted by=model
+-- output:
+--   window      model    accepted  recorded  without_row  duplicates_removed  dead_lettered  dropped  failed  spooled  in_flight  missing  unknown_at_most  unclean_ends  balanced  resent  without_producer  dead_letters_without_producer
+--   2013-02-01  flights       283       283            0                   0              0        0       0        0          0        0                0             0  yes            3                 0                              0
+--   2013-03-01  flights       609       608            0                   0              0        0       0        0          0        1                1             0  no             6                 0                              0
+--   2013-04-01  flights       313       313            0                   0              0        0       0        0          0        0                0             0  yes            4                 0                              0
 SELECT
     toDateTime64(multiIf(
         {every:String} = 'hour', hour,

@@ -23,6 +23,9 @@
 --   summary: one sentence
 --   raised_at: when we first said so, UTC
 -- example: model=flights
+-- output:
+--   started_at  resolved_at  state     severity  model    model_version  served  kind         metric  reference  column    slice  owner    summary                                   raised_at
+--   2013-04-11  2013-04-14   resolved  severe    flights  2              yes     statistical  drift   training   distance         o'brien  distance drifted from training, severely  2013-04-12
 SELECT
     started_at, resolved_at, state, severity, model, model_version, served, kind, metric, reference, `column`, slice, owner, summary, raised_at
 FROM alerts_v

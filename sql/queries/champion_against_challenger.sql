@@ -27,6 +27,10 @@
 --   only_champion_right: pairs
 --   only_challenger_right: pairs
 -- example: model=flights champion=1 challenger=2
+-- plot: x=month y=accuracy_difference
+-- output:
+--   month       pairs  days  champion_accuracy  challenger_accuracy  accuracy_difference  accuracy_low  accuracy_high  champion_log_loss  challenger_log_loss  log_loss_difference  log_loss_low  log_loss_high  champion_roc_auc  challenger_roc_auc  only_champion_right  only_challenger_right
+--   2013-03-01    268    31             0.6604               0.6717              0.01132       -0.0642        0.08684             0.8146               0.6094              -0.2052       -0.4916        0.08109            0.6972              0.7307                   43                     46
 WITH
 pairs AS
 (

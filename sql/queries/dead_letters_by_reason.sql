@@ -13,6 +13,10 @@
 --   first_appended_at: append time of the first, UTC
 --   last_appended_at: append time of the last, UTC
 -- example: since=2013-01-01
+-- output:
+--   topic                 model    reason       detail                 messages  replayed  first_appended_at    last_appended_at
+--   hindcast.predictions  flights  contract     distance is no number         2         0  2013-04-10 01:00:00  2013-04-10 02:00:00
+--   hindcast.predictions           undecodable  ends within a field           1         0  2013-04-10 00:00:00  2013-04-10 00:00:00
 SELECT
     topic,
     model,

@@ -28,6 +28,11 @@
 --   null_rate_change: share of nulls, window less reference
 --   p_adjusted: Benjamini-Hochberg
 -- example: model=flights column=distance slice=origin=JFK
+-- plot: x=window_start y=psi_excess by=column
+-- output:
+--   window_start  window_end  model_version  served  column    state    material  significant   n   psi  psi_excess  jensen_shannon  kolmogorov_smirnov  wasserstein  null_rate_change  p_adjusted
+--   2013-04-10    2013-04-11  2              yes     distance  ok       none      no           10  0.02           0               -                   -            -                 -         0.4
+--   2013-04-11    2013-04-12  2              yes     distance  drifted  severe    yes          10  0.44        0.42               -                   -            -                 -       0.001
 SELECT
     window_start, window_end, model_version, served, `column`, state, material, significant, n, psi, psi_excess, jensen_shannon,
     kolmogorov_smirnov, wasserstein, null_rate_change, p_adjusted

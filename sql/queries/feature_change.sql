@@ -24,7 +24,12 @@
 --   jensen_shannon: Jensen-Shannon distance, base 2
 --   kolmogorov_smirnov: numeric: greatest difference of cumulative shares
 --   wasserstein: numeric: Wasserstein-1 distance in the unit of the feature
--- example: model=flights since=2013-07-01 until=2013-08-01 reference_since=2013-02-01 reference_until=2013-03-01
+-- example: model=flights since=2013-04-01 until=2013-05-01 reference_since=2013-02-01 reference_until=2013-03-01
+-- output:
+--   column       column_kind    n  reference_n      mean  reference_mean  null_share  reference_null_share     psi  jensen_shannon  kolmogorov_smirnov  wasserstein
+--   temperature  numeric      274          257  0.006974        -0.04805      0.1246               0.09187   1.062          0.8925                0.07       0.1222
+--   @score       numeric      306          278     0.494          0.4879     0.02236               0.01767  0.8259          0.4534              0.1145      0.06171
+--   carrier      categorical  307          281         -               -     0.01917              0.007067  0.3837          0.2212                   -            -
 WITH
 chosen AS
 (

@@ -14,6 +14,9 @@
 --   profiled_dead_letters: messages that profilers left to the dead letters
 --   recorded_dead_letters: messages of intake that became dead letters
 -- example: since=2013-01-01
+-- output:
+--   topic_id                 partition  first_offset  next_offset  newest_append_time   profiled  recorded  profiled_dead_letters  recorded_dead_letters
+--   dG9waWMtb2YtdGhlLXRlc3Q          0           700         1217  2013-04-30 22:00:00       518       517                      0                      0
 WITH
 stretch AS
 (
@@ -29,12 +32,24 @@ taken_in AS
 (
     SELECT i._topic_id AS topic_id, i._partition AS partition, s.first_offset AS first_offset,
         countIf(NOT i.dead_letter) AS recorded, countIf(i.dead_letter) AS dead_letters
-    FROM (SELECT _topic_id, _partition, _offset, dead_letter FROM intake FINAL) AS i
+    FROM
+    (
+        SELECT _topic_id, _partition, _offset, dead_letter
+        FROM intake FINAL
+        WHERE _topic_id IN (SELECT topic_id FROM stretch) AND _offset >= (SELECT min(first_offset) FROM stretch)
+            AND _offset < (SELECT max(next_offset) FROM stretch)
+    ) AS i
     ASOF JOIN stretch AS s ON s.topic_id = i._topic_id AND s.partition = i._partition AND s.first_offset <= i._offset
     WHERE i._offset < s.next_offset
     GROUP BY topic_id, partition, first_offset
 ),
-passed AS (SELECT _topic_id AS topic_id, _partition AS partition, max(_offset) + 1 AS next_offset FROM intake GROUP BY topic_id, partition)
+passed AS
+(
+    SELECT _topic_id AS topic_id, _partition AS partition, max(_offset) + 1 AS next_offset
+    FROM intake
+    WHERE _topic_id IN (SELECT topic_id FROM stretch) AND _offset >= (SELECT min(first_offset) FROM stretch)
+    GROUP BY topic_id, partition
+)
 SELECT
     s.topic_id AS topic_id,
     s.partition AS partition,

@@ -4,6 +4,8 @@
 -- parameters:
 --   model String: model name
 --   environment String = 'production': where it ran
+--   since DateTime64(6, 'UTC') = 1970-01-01: first event time, UTC
+--   until DateTime64(6, 'UTC') = 2299-12-31: event times before this, UTC
 --   traffic String = 'served' [served, shadow, all]: served, shadow or both
 -- columns:
 --   month: first day of the month of event time, UTC
@@ -17,6 +19,12 @@
 --   true_p50_s: seconds from event to its becoming true in the world, for 50 % of predictions
 --   true_p90_s: seconds, for 90 %
 -- example: model=flights
+-- plot: x=month y=known_p90_s by=model_version
+-- output:
+--   month       model_version  predictions  ever_labelled  known_p50_s  known_p90_s  known_p95_s  known_p99_s  true_p50_s  true_p90_s
+--   2013-02-01  1                      283            255         9583       632964            -            -        7200           -
+--   2013-03-01  1                      304            278         8602       165150            -            -        7200           -
+--   2013-04-01  2                      313            292         8160       101071            -            -        7200           -
 WITH lags AS
 (
     SELECT
@@ -28,6 +36,8 @@ WITH lags AS
     FROM outcomes_all_v
     WHERE model = {model:String}
         AND environment = {environment:String}
+        AND event_time >= {since:DateTime64(6, 'UTC')}
+        AND event_time < {until:DateTime64(6, 'UTC')}
         AND ({traffic:String} = 'all' OR served = ({traffic:String} = 'served'))
     GROUP BY month, model_version
 )

@@ -15,6 +15,11 @@
 --   code_revision: code that built it
 --   known_at: when we knew, UTC
 -- example: model=flights
+-- output:
+--   model_version  role      traffic_share  valid_from  valid_to    actor  reason  artifact_digest  code_revision  known_at
+--   1              champion              -  2013-02-01  2013-04-01  -      -       -                -              2013-02-01
+--   2              shadow                -  2013-03-01  2013-04-01  -      -       -                -              2013-03-01
+--   2              champion              -  2013-04-01  -           -      -       -                -              2013-04-01
 SELECT model_version, role, traffic_share, valid_from, valid_to, actor, reason, artifact_digest, code_revision, known_at
 FROM live_versions
 WHERE model = {model:String}

@@ -25,7 +25,12 @@
 --   missing: events that are nowhere, since it ended
 --   unknown_at_most: how many may be lost uncounted: missing, and what waited in it if it ended uncleanly; NULL: it did not state its limit
 --   gaps: sequence numbers below its last arrival that did not arrive; query sequence_gaps says where
--- example: model=flights state=silent
+-- whole:
+--   intake: a producer's numbers run through its whole life
+-- example: model=flights
+-- output:
+--   producer_id  model    environment  state   first_heard                 last_heard           accepted  arrived  resent  dead_lettered  dropped  dropped_by_reason  failed  spooled  in_flight  missing  unknown_at_most  gaps
+--   producer-1   flights  production   closed  2013-02-01 04:30:01.406541  2013-04-30 22:00:00      1205     1204      13              0        0  []                      0        0          0        1                1     1
 SELECT
     producer_id, model, environment, state, first_heard, last_heard, accepted, arrived, resent, dead_lettered,
     toInt64(arraySum(mapValues(p.dropped))) AS dropped,

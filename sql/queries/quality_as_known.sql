@@ -27,6 +27,12 @@
 --   mae: regression: mean absolute error, unit of the truth
 --   rmse: regression: root of the mean squared error, unit of the truth
 -- example: model=flights t=2013-07-01
+-- plot: x=month y=roc_auc by=model_version
+-- output:
+--   month       model_version  output  served  predictions  labelled  void  coverage  provisional  accuracy  precision  recall      f1  log_loss   brier  roc_auc  mae  rmse
+--   2013-02-01  1                      yes             283       242     5    0.8705            0     0.557     0.4643  0.5361  0.4976    0.8425  0.2911   0.5904    -     -
+--   2013-03-01  1                      yes             304       268     5    0.8963            0    0.6604     0.5833  0.6875  0.6311    0.8146  0.2349   0.6972    -     -
+--   2013-04-01  2                      yes             313       280     5    0.9091            0      0.63      0.553  0.6348  0.5911    0.6772  0.2398   0.6613    -     -
 SELECT
     month, model_version, output, served, predictions, labelled, void, coverage, provisional, accuracy, precision, recall, f1, log_loss,
     brier, roc_auc, mae, rmse

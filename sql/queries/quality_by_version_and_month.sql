@@ -33,6 +33,12 @@
 --   rmse: regression: root of the mean squared error, unit of the truth
 --   bias: regression: mean of score - truth, unit of the truth
 -- example: model=flights traffic=all
+-- plot: x=month y=roc_auc by=model_version
+-- output:
+--   month       model_version  output  served  predictions  labelled  void  coverage  provisional  positives  true_positives  false_positives  false_negatives  true_negatives  accuracy  precision  recall      f1  log_loss   brier  roc_auc  mae  rmse  bias
+--   2013-02-01  1                      yes             283       242     5    0.8705            0         99              52               60               45              80     0.557     0.4643  0.5361  0.4976    0.8425  0.2911   0.5904    -     -     -
+--   2013-03-01  1                      yes             304       268     5    0.8963            0        113              77               55               35              98    0.6604     0.5833  0.6875  0.6311    0.8146  0.2349   0.6972    -     -     -
+--   2013-03-01  2                      no              304       268     5    0.8963            0        113              71               46               41             107    0.6717     0.6068  0.6339  0.6201    0.6094  0.2111   0.7307    -     -     -
 SELECT
     month, model_version, output, served, predictions, labelled, void, coverage, provisional, positives, true_positives,
     false_positives, false_negatives, true_negatives, accuracy, precision, recall, f1, log_loss, brier, roc_auc, mae, rmse, bias

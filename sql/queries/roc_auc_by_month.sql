@@ -3,6 +3,8 @@
 -- parameters:
 --   model String: model name
 --   environment String = 'production': where it ran
+--   since DateTime64(6, 'UTC') = 1970-01-01: first event time, UTC
+--   until DateTime64(6, 'UTC') = 2299-12-31: event times before this, UTC
 --   traffic String = 'served' [served, shadow, all]: served, shadow or both
 -- columns:
 --   month: first day of the month of event time, UTC
@@ -12,6 +14,12 @@
 --   negatives: labelled, it is not
 --   roc_auc: 0.5 for chance, 1 for a perfect order; NULL without a pair
 -- example: model=flights
+-- plot: x=month y=roc_auc by=model_version
+-- output:
+--   month       model_version  served  positives  negatives  roc_auc
+--   2013-02-01  1              yes            97        140   0.5904
+--   2013-03-01  1              yes           112        153   0.6972
+--   2013-04-01  2              yes           115        158   0.6613
 WITH
 per_score AS
 (
@@ -25,6 +33,8 @@ per_score AS
     FROM outcomes_all_v
     WHERE model = {model:String}
         AND environment = {environment:String}
+        AND event_time >= {since:DateTime64(6, 'UTC')}
+        AND event_time < {until:DateTime64(6, 'UTC')}
         AND ({traffic:String} = 'all' OR served = ({traffic:String} = 'served'))
         AND positive IS NOT NULL
         AND score IS NOT NULL

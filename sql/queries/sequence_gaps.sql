@@ -16,7 +16,12 @@
 --   missing: sequence numbers that did not arrive
 --   first_missing: the least of them
 --   last_missing: the greatest
+-- whole:
+--   intake: a number is missing only if it came neither before nor after
 -- example: model=flights since=2013-01-01
+-- output:
+--   producer_id  model    environment  minute_before        minute_after         missing  first_missing  last_missing
+--   producer-1   flights  production   2013-03-12 19:09:00  2013-03-12 19:09:00        1            500           500
 SELECT producer_id, model, environment, minute_before, minute_after, missing, first_missing, last_missing
 FROM sequence_gaps
 WHERE ({model:String} = '' OR model = {model:String})

@@ -18,6 +18,12 @@
 --   latency_p50_ms: milliseconds that half of the predictions took at most
 --   latency_p99_ms: milliseconds that 99 % of them took at most
 -- example: model=flights every=month
+-- plot: x=window y=predictions by=model_version
+-- output:
+--   window      model_version  role      served  predictions  errors  error_share  warnings  latency_p50_ms  latency_p99_ms
+--   2013-02-01  1              champion  yes             283       5      0.01767         0              20              39
+--   2013-03-01  1              champion  yes             304       3     0.009868         0              20              39
+--   2013-04-01  2              champion  yes             313       7      0.02236         0              18              39
 SELECT
     toDateTime64(multiIf(
         {every:String} = 'hour', toStartOfHour(event_time),

@@ -21,6 +21,11 @@
 --   log_loss: mean, nats
 --   mae: regression: mean absolute error
 -- example: model=flights by=carrier
+-- plot: x=value y=error_share by=segment
+-- output:
+--   segment  value  labelled  errors  error_share  overall_error_share  share_of_errors  log_loss  mae
+--   carrier  AA          345     134       0.3884               0.3819           0.4527    0.7703    -
+--   carrier  B6          388     148       0.3814               0.3819              0.5     0.793    -
 WITH judged AS
 (
     SELECT categorical_features, segments, correct, log_loss, error

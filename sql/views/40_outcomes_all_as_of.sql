@@ -15,6 +15,7 @@
 --   known_lag_s (first_truth_known_at - event_time, seconds), due_at (event_time + the contract's label horizon, UTC),
 --   positive_class (of the contract; true without one), positive (the truth is it), decided_positive (by decision, else by threshold), correct,
 --   probability_of_truth (what the model gave to the true class), log_loss (nats, clipped at 1e-15), brier ((score - positive) squared), error (score - truth_value)
+-- whole: predictions: whether an id was used twice is looked for in all of the model's
 -- example: SELECT label_state, count() FROM outcomes_all_as_of(t = '2013-06-01 00:00:00') WHERE model = 'flights' GROUP BY label_state
 CREATE OR REPLACE VIEW outcomes_all_as_of{on_cluster} AS
 WITH
@@ -51,8 +52,8 @@ facts AS
 reused AS
 (
     SELECT
-        model AS reused_model,
-        environment AS reused_environment,
+        p.model AS reused_model,
+        p.environment AS reused_environment,
         model_version AS reused_version,
         prediction_id AS reused_id,
         output AS reused_output,
@@ -60,17 +61,19 @@ reused AS
             (event_time, _appended_at, _offset),
             'Tuple(event_time DateTime64(6, \'UTC\'), appended_at DateTime64(6, \'UTC\'), offset UInt64)'
         )) AS rivals
-    FROM predictions FINAL
-    WHERE known_at <= {t:DateTime64(6, 'UTC')}
-        AND cityHash64(model, environment, model_version, prediction_id, output) IN
-        (
-            SELECT cityHash64(model, environment, model_version, prediction_id, output) AS id
-            FROM predictions
-            WHERE known_at <= {t:DateTime64(6, 'UTC')}
-            GROUP BY id
-            HAVING count() > 1
-        )
-    GROUP BY model, environment, model_version, prediction_id, output
+    FROM (SELECT * FROM predictions FINAL WHERE known_at <= {t:DateTime64(6, 'UTC')}) AS p
+    -- model and environment stay by themselves, so that a question about one model reads no other's
+    INNER JOIN
+    (
+        SELECT model, environment, cityHash64(model_version, prediction_id, output) AS id
+        FROM predictions
+        WHERE known_at <= {t:DateTime64(6, 'UTC')}
+        GROUP BY model, environment, id
+        HAVING count() > 1
+    ) AS twice
+        ON p.model = twice.model AND p.environment = twice.environment
+        AND cityHash64(p.model_version, p.prediction_id, p.output) = twice.id
+    GROUP BY reused_model, reused_environment, model_version, prediction_id, output
 ),
 matched AS
 (

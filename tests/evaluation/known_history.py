@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from known_stream import stream_rows
 from recorded_rows import Recorder, label, prediction, utc
 
 MODEL = "flights"
@@ -67,8 +68,10 @@ def known_history(seed: int = 7) -> KnownHistory:
     """The history, ready to be inserted."""
     random = np.random.default_rng(seed)
     shown = [_shown(random, number) for number in range(IDS)]
-    made = [row for row in (version for rows in shown for version in rows) if row["model_version"]]
     facts = [fact for rows in shown for fact in _facts(random, rows[0])]
+    # one message each, in the order of their moments; number 500 never arrived
+    made = sorted((version for rows in shown for version in rows), key=lambda row: row["event_time"])
+    made = [{**row, "sequence": place + (place >= 500)} for place, row in enumerate(made)]
     resent = [{**row, "_appended_at": row["_appended_at"] + timedelta(seconds=30)} for row in made[::100]]
     history = KnownHistory(pd.DataFrame(made), pd.DataFrame(facts), len(made) + len(resent))
     strangers = [
@@ -77,9 +80,15 @@ def known_history(seed: int = 7) -> KnownHistory:
     ]
     history.rows = {
         "predictions": [*made, *resent, *strangers],
-        "labels": [*facts, *facts[::50], label("p1", END, NEGATIVE, model="other")],
+        "labels": [
+            *facts,
+            *facts[::50],
+            label("p1", END, NEGATIVE, model="other"),
+            label("lost", END, NEGATIVE, model=MODEL, label_id="a-lost"),
+        ],
         "contracts": [_contract()],
         "deployments": _deployments(),
+        **stream_rows(made, resent, facts),
     }
     return history
 
@@ -101,10 +110,13 @@ def _shown(random: np.random.Generator, number: int) -> list[dict[str, Any]]:
         "known_at": moment,
         "_appended_at": moment,
         "entity_id": f"N{number % 40}",
+        "request_id": f"r{number // 3}",
+        "trace_id": f"t{number // 3}",
+        "item_index": number % 3,
         "numeric_features": {"distance": distance, "temperature": None if number % 9 == 0 else risk},
         "categorical_features": {
             "origin": ORIGINS[number % 3],
-            "carrier": None if number % 50 == 0 else CARRIERS[number % 2],
+            "carrier": None if number % 50 == 0 else _carrier(number, moment),
         },
         "segments": {"region": "east" if number % 4 else "west"},
         "latency_ms": float(random.integers(1, 40)),
@@ -125,6 +137,11 @@ def _shown(random: np.random.Generator, number: int) -> list[dict[str, Any]]:
         )
         for version in on_duty
     ]
+
+
+def _carrier(number: int, moment: datetime) -> str:
+    """The last carrier begins to fly in April."""
+    return CARRIERS[2 if moment >= APRIL and number % 10 == 7 else number % 2]
 
 
 def _answer(random: np.random.Generator, version: str, risk: float, number: int) -> dict[str, Any]:

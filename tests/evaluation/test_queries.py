@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from example_outputs import example_output, with_output
 
 from evaluation.history import History
 from evaluation.queries import Parameter, find_query, parse_query, shipped_queries
@@ -23,7 +24,13 @@ TEXT = """-- question: How many?
 --   most UInt32 = 7: rows
 -- columns:
 --   n: count
+-- whole:
+--   t: it is small
 -- example: model=m most=3
+-- plot: x=a y=n
+-- output:
+--      n
+--   1234
 SELECT count() AS n FROM t WHERE m = {model:String};
 """
 
@@ -40,7 +47,10 @@ def test_header_is_parsed() -> None:
         ("most", "UInt32", "7", ()),
     ]
     assert [(one.name, one.meaning) for one in query.columns] == [("n", "count")]
+    assert [(one.name, one.meaning) for one in query.whole] == [("t", "it is small")]
     assert query.example == {"model": "m", "most": "3"}
+    assert query.plot == {"x": "a", "y": "n"}
+    assert query.output == "   n\n1234"
     assert query.text == "SELECT count() AS n FROM t WHERE m = {model:String}"
 
 
@@ -126,7 +136,7 @@ def test_an_unknown_query_names_those_that_there_are() -> None:
         find_query("volumes")
 
 
-def test_at_least_ten_questions_are_shipped() -> None:
+def test_about_thirty_questions_are_shipped() -> None:
     """The questions of the design have an answer each."""
     asked = {
         "drift_by_feature",
@@ -141,6 +151,7 @@ def test_at_least_ten_questions_are_shipped() -> None:
         "accounting",
     }
     assert asked <= set(QUERIES)
+    assert len(QUERIES) >= 30
 
 
 @pytest.mark.parametrize("name", QUERIES)
@@ -150,6 +161,21 @@ def test_each_query_keeps_its_promise(history: History, name: str) -> None:
     answer = history.query(name, **query.example)
     assert answer.column_names == [column.name for column in query.columns]
     assert query.question.endswith("?")
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_each_query_shows_its_output(history: History, name: str) -> None:
+    """The output in a query's header is what its example gives over the known history, and there is one."""
+    shown = QUERIES[name].output
+    assert shown.count("\n") >= 1
+    assert shown == example_output(history, name)
+
+
+def test_a_header_takes_another_output() -> None:
+    """What is written into a header is read back, and replaces what stood there."""
+    for output in ("  n\n 12", "   n\n1234"):
+        assert parse_query("q", with_output(TEXT, output)).output == output
+    assert with_output(TEXT, "   n\n1234") == TEXT
 
 
 @pytest.mark.parametrize("name", QUERIES)

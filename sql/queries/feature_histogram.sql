@@ -1,0 +1,73 @@
+-- question: How are the values of one feature distributed in a period?
+-- From the stored sketches, of any windows and slice; whatever is no bin or category has rows of its own, so that the shares add up to 1.
+-- parameters:
+--   model String: model name
+--   column String: feature, or what the model gave: @score, @decision, @latency_ms
+--   since DateTime64(6, 'UTC') = 1970-01-01: start of the period, UTC
+--   until DateTime64(6, 'UTC') = 2299-12-31: its end, exclusive, UTC
+--   environment String = 'production': where it ran
+--   slice String = '': slice such as origin=JFK; empty: the whole
+--   model_version String = '': one version; empty: all
+--   bits UInt8 = 3: significant bits of a bin, at most those stored: 3 are bins of 6 to 12 % width
+--   traffic String = 'served' [served, shadow, all]: served, shadow or both
+-- columns:
+--   kind: bin, category, other (categories that are counted by hash alone), nan, plus_inf, minus_inf, null or absent
+--   bin: numeric: the end of the bin that is nearer to 0
+--   middle: numeric: its middle
+--   value: categorical: the category
+--   count: events
+--   share: count / events
+-- example: model=flights column=distance since=2013-02-01 until=2013-05-01
+-- plot: x=middle y=share
+-- output:
+--   kind  bin  middle  value  count   share
+--   bin   192     200  -        217  0.2411
+--   bin   704     736  -        232  0.2578
+--   bin   960     992  -        225    0.25
+WITH
+merged AS
+(
+    SELECT
+        any(w.column_kind = 'numeric') AS is_numeric,
+        least(min(w.precision), {bits:UInt8}) AS coarse,
+        sumMap(
+            if(w.column_kind = 'numeric', arrayMap(bin -> hindcast_bin(bin, {bits:UInt8}), w.bins), []),
+            if(w.column_kind = 'numeric', w.counts, [])
+        ) AS numeric,
+        sumMap(if(w.column_kind = 'categorical', w.values, []), if(w.column_kind = 'categorical', w.counts, [])) AS categorical,
+        [sum(arraySum(w.buckets)), sum(w.nans), sum(w.plus_inf), sum(w.minus_inf), sum(w.nulls), sum(w.absent)] AS others
+    FROM feature_windows AS w
+    WHERE model = {model:String}
+        AND environment = {environment:String}
+        AND `column` = {column:String}
+        AND slice = {slice:String}
+        AND window_start >= {since:DateTime64(6, 'UTC')}
+        AND window_start < {until:DateTime64(6, 'UTC')}
+        AND window_end <= {until:DateTime64(6, 'UTC')}
+        AND ({model_version:String} = '' OR model_version = {model_version:String})
+        AND ({traffic:String} = 'all' OR served = ({traffic:String} = 'served'))
+        AND column_kind != 'events'
+),
+listed AS
+(
+    SELECT arrayJoin(arrayConcat(
+        arrayMap((bin, n) -> ('bin', toNullable(bin), '', n), numeric.1, numeric.2),
+        arrayMap((value, n) -> ('category', CAST(NULL, 'Nullable(Float64)'), value, n), categorical.1, categorical.2),
+        arrayMap(
+            (name, n) -> (name, CAST(NULL, 'Nullable(Float64)'), '', n),
+            ['other', 'nan', 'plus_inf', 'minus_inf', 'null', 'absent'],
+            others
+        )
+    )) AS line, coarse
+    FROM merged
+)
+SELECT
+    line.1 AS kind,
+    line.2 AS bin,
+    if(kind = 'bin', hindcast_midpoint(assumeNotNull(bin), coarse), NULL) AS middle,
+    if(kind = 'category', line.3, NULL) AS value,
+    line.4 AS count,
+    count / sum(count) OVER () AS share
+FROM listed
+WHERE line.4 > 0
+ORDER BY indexOf(['bin', 'category', 'other', 'nan', 'plus_inf', 'minus_inf', 'null', 'absent'], kind), bin, count DESC, value

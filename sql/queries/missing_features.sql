@@ -1,0 +1,55 @@
+-- question: Which features are missing, and how often, day by day?
+-- From the stored sketches: null (said to be unknown), absent (not sent at all) and NaN (not a number) are told apart.
+-- parameters:
+--   model String: model name
+--   environment String = 'production': where it ran
+--   column String = '': one feature; empty: all
+--   slice String = '': slice such as origin=JFK; empty: the whole
+--   every String = 'day' [hour, day, week, month, all]: length of a row's window
+--   since DateTime64(6, 'UTC') = 1970-01-01: first window start, UTC
+--   until DateTime64(6, 'UTC') = 2299-12-31: window starts before this, UTC
+--   least Float64 = 0: missing share from which a row is shown, 0 to 1
+--   traffic String = 'served' [served, shadow, all]: served, shadow or both
+-- columns:
+--   window: start of the window, UTC
+--   model_version: version that answered
+--   column: feature or pseudo-column
+--   events: values, nulls and events without the feature
+--   nulls: events that said null
+--   absent: events that did not carry it
+--   nans: events with NaN
+--   missing_share: (nulls + absent + nans) / events
+-- example: model=flights column=temperature every=month
+-- plot: x=window y=missing_share by=column
+-- output:
+--   window      model_version  column       events  nulls  absent  nans  missing_share
+--   2013-02-01  1              temperature     283     26       0     0        0.09187
+--   2013-03-01  1              temperature     304     35       0     0         0.1151
+--   2013-04-01  2              temperature     313     39       0     0         0.1246
+SELECT
+    toDateTime64(multiIf(
+        {every:String} = 'hour', toStartOfHour(window_start),
+        {every:String} = 'day', toStartOfDay(window_start),
+        {every:String} = 'week', toDateTime(toMonday(window_start), 'UTC'),
+        {every:String} = 'month', toDateTime(toStartOfMonth(window_start), 'UTC'),
+        toDateTime(0, 'UTC')
+    ), 0, 'UTC') AS window,
+    model_version,
+    `column`,
+    sum(w.n + w.nulls + w.absent) AS events,
+    sum(w.nulls) AS nulls,
+    sum(w.absent) AS absent,
+    sum(w.nans) AS nans,
+    hindcast_ratio(nulls + absent + nans, events) AS missing_share
+FROM feature_windows AS w
+WHERE model = {model:String}
+    AND environment = {environment:String}
+    AND ({column:String} = '' OR `column` = {column:String})
+    AND slice = {slice:String}
+    AND window_start >= {since:DateTime64(6, 'UTC')}
+    AND window_start < {until:DateTime64(6, 'UTC')}
+    AND ({traffic:String} = 'all' OR served = ({traffic:String} = 'served'))
+    AND column_kind != 'events'
+GROUP BY window, model_version, `column`
+HAVING missing_share >= {least:Float64}
+ORDER BY window, missing_share DESC, `column`, model_version

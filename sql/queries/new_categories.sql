@@ -1,0 +1,68 @@
+-- question: Which categories are new in a period, and which are gone?
+-- Values of categorical features in one period and not in another. By name only: values that sketches count by hash alone are not seen, so that
+-- a rare one may be called new when it enters the names.
+-- parameters:
+--   model String: model name
+--   since DateTime64(6, 'UTC'): start of the period, UTC
+--   until DateTime64(6, 'UTC'): its end, exclusive, UTC
+--   reference_since DateTime64(6, 'UTC'): start of the period compared with, UTC
+--   reference_until DateTime64(6, 'UTC'): its end, exclusive, UTC
+--   environment String = 'production': where it ran
+--   column String = '': one feature; empty: all
+--   slice String = '': slice such as origin=JFK; empty: the whole
+--   traffic String = 'served' [served, shadow, all]: served, shadow or both
+--   most UInt32 = 1000: rows at most
+-- columns:
+--   column: feature or pseudo-column
+--   value: the category
+--   change: new or gone
+--   count: events that had it, in the period where it is
+--   share: count / events with a value of that column in that period
+--   first_window: start of the first window that has it, UTC
+--   last_window: start of the last window that has it, UTC
+-- example: model=flights since=2013-04-01 until=2013-05-01 reference_since=2013-03-01 reference_until=2013-04-01
+-- output:
+--   column   value  change  count    share  first_window  last_window
+--   carrier  UA     new        29  0.09446  2013-04-04    2013-04-30
+WITH
+chosen AS
+(
+    SELECT
+        `column`, values, counts, n, window_start,
+        window_start >= {since:DateTime64(6, 'UTC')} AND window_end <= {until:DateTime64(6, 'UTC')} AS ours,
+        window_start >= {reference_since:DateTime64(6, 'UTC')} AND window_end <= {reference_until:DateTime64(6, 'UTC')} AS theirs
+    FROM feature_windows
+    WHERE model = {model:String}
+        AND environment = {environment:String}
+        AND ({column:String} = '' OR `column` = {column:String})
+        AND slice = {slice:String}
+        AND window_start >= least({since:DateTime64(6, 'UTC')}, {reference_since:DateTime64(6, 'UTC')})
+        AND window_start < greatest({until:DateTime64(6, 'UTC')}, {reference_until:DateTime64(6, 'UTC')})
+        AND ({traffic:String} = 'all' OR served = ({traffic:String} = 'served'))
+        AND column_kind = 'categorical'
+        AND (ours OR theirs)
+),
+seen AS
+(
+    SELECT
+        `column`, value,
+        sumIf(each, ours) AS of_ours, sumIf(each, theirs) AS of_theirs,
+        min(window_start) AS first_window, max(window_start) AS last_window
+    FROM chosen
+    ARRAY JOIN values AS value, counts AS each
+    GROUP BY `column`, value
+    HAVING (of_ours > 0) != (of_theirs > 0)
+),
+whole AS (SELECT `column`, sumIf(n, ours) AS of_ours, sumIf(n, theirs) AS of_theirs FROM chosen GROUP BY `column`)
+SELECT
+    s.`column` AS `column`,
+    s.value AS value,
+    if(s.of_ours > 0, 'new', 'gone') AS change,
+    s.of_ours + s.of_theirs AS count,
+    hindcast_ratio(count, if(change = 'new', w.of_ours, w.of_theirs)) AS share,
+    s.first_window AS first_window,
+    s.last_window AS last_window
+FROM seen AS s
+INNER JOIN whole AS w ON s.`column` = w.`column`
+ORDER BY change DESC, count DESC, `column`, value
+LIMIT {most:UInt32}

@@ -1,0 +1,60 @@
+-- question: How are the scores of each version distributed, and did that change?
+-- Exact from rows; quantiles interpolate between neighbours.
+-- parameters:
+--   model String: model name
+--   environment String = 'production': where it ran
+--   every String = 'month' [hour, day, week, month, all]: length of a row's window
+--   since DateTime64(6, 'UTC') = 1970-01-01: first event time, UTC
+--   until DateTime64(6, 'UTC') = 2299-12-31: event times before this, UTC
+--   traffic String = 'all' [served, shadow, all]: served, shadow or both
+-- columns:
+--   window: start of the window, UTC
+--   model_version: version that answered
+--   served: false: shadow traffic
+--   predictions: count
+--   without_score: of these, without a score
+--   mean: mean score
+--   deviation: population standard deviation
+--   least: least score
+--   p05: 5 % have at most this score
+--   p25: 25 %
+--   p50: half
+--   p75: 75 %
+--   p95: 95 %
+--   greatest: greatest score
+-- example: model=flights
+-- plot: x=window y=p50 by=model_version
+-- output:
+--   window      model_version  served  predictions  without_score    mean  deviation  least     p05   p25   p50     p75   p95  greatest
+--   2013-02-01  1              yes             283              5  0.4879        0.3   0.01  0.0485  0.22  0.48  0.7475  0.94         1
+--   2013-03-01  1              yes             304              3  0.4898     0.2887      0    0.05  0.23  0.48    0.74  0.93      0.99
+--   2013-03-01  2              no              304              3  0.4864     0.2478   0.04    0.11  0.28  0.47    0.69  0.88      0.99
+SELECT
+    toDateTime64(multiIf(
+        {every:String} = 'hour', toStartOfHour(event_time),
+        {every:String} = 'day', toStartOfDay(event_time),
+        {every:String} = 'week', toDateTime(toMonday(event_time), 'UTC'),
+        {every:String} = 'month', toDateTime(toStartOfMonth(event_time), 'UTC'),
+        toDateTime(0, 'UTC')
+    ), 0, 'UTC') AS window,
+    model_version,
+    served,
+    count() AS predictions,
+    countIf(score IS NULL) AS without_score,
+    avgOrNull(score) AS mean,
+    stddevPopOrNull(score) AS deviation,
+    minOrNull(score) AS least,
+    quantileExactInclusiveOrNull(0.05)(score) AS p05,
+    quantileExactInclusiveOrNull(0.25)(score) AS p25,
+    quantileExactInclusiveOrNull(0.5)(score) AS p50,
+    quantileExactInclusiveOrNull(0.75)(score) AS p75,
+    quantileExactInclusiveOrNull(0.95)(score) AS p95,
+    maxOrNull(score) AS greatest
+FROM predictions_all_v
+WHERE model = {model:String}
+    AND environment = {environment:String}
+    AND event_time >= {since:DateTime64(6, 'UTC')}
+    AND event_time < {until:DateTime64(6, 'UTC')}
+    AND ({traffic:String} = 'all' OR served = ({traffic:String} = 'served'))
+GROUP BY window, model_version, served
+ORDER BY window, model_version, served
