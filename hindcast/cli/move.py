@@ -101,7 +101,7 @@ def import_(directory: Path, *, skip_expired: bool, as_json: bool) -> None:
     ):
         contents = _checked(directory, bars, asked)
         with _store() as store:
-            work = Import(store, directory, contents, time.time_ns() // 1000, asked.check)
+            work = Import(store, directory, contents, _now(), asked.check)
             work.check_tables()
             expired = work.expired()
             if expired and not skip_expired:
@@ -147,6 +147,11 @@ def verify(context: click.Context, directory: Path, *, against_record: bool, as_
             click.echo(f"{len(contents.files)} files as they were written, {contents.rows:,} rows{holds}")
     if found:
         context.exit(1)
+
+
+def _now() -> int:
+    """Microseconds since 1970."""
+    return time.time_ns() // 1000
 
 
 def _checked(directory: Path, bars: Bars, asked: Interruption) -> Contents:

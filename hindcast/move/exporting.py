@@ -6,7 +6,7 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -31,6 +31,21 @@ from producers.errors import ConfigError, StoreUnavailable
 from stream_processors.clickhouse import Store
 
 _ALL = 2**64
+
+
+@dataclass
+class _Waiting:
+    """What is to be noted of pages once their file has its name."""
+
+    digest: int = 0
+    topic_ids: set[str] = field(default_factory=set)
+    place: int = 0
+    last: tuple[str, ...] = ()
+
+    def add(self, page: Page) -> None:
+        self.digest += page.digest
+        self.topic_ids |= set(pc.unique(page.rows.column("_topic_id")).to_pylist())
+        self.place, self.last = page.place, page.last
 
 
 @dataclass(frozen=True)
@@ -81,7 +96,7 @@ class Export:
 
     def total(self, unfinished: Unfinished) -> int:
         """About how many rows the whole export has."""
-        return sum(self._reading(unfinished, table).count(self.store) for table in self._tables())
+        return sum(self._reading(unfinished, table).about(self.store) for table in self._tables())
 
     def run(self, unfinished: Unfinished, moved: Callable[[int], None]) -> Contents:
         """Do what is left, and write the manifest; ``moved`` is told of rows.
@@ -104,14 +119,14 @@ class Export:
         facts = unfinished.contents.tables[table.name]
         slices = [Slice(*days) for days in cursor.days()]
         with TableWriter(self.directory, table.name, len(facts.files)) as writer:
-            waiting: list[Page] = []
+            waiting = _Waiting()
             for page in reading.pages(self.store, slices, cursor.place, tuple(cursor.last)):
                 self.check()
-                waiting.append(page)
                 full = writer.write(page.rows)
+                waiting.add(page)
                 moved(page.rows.num_rows)
                 if full:
-                    self._keep(unfinished, writer, waiting)
+                    waiting = self._keep(unfinished, writer, waiting)
             self._keep(unfinished, writer, waiting)
         there = reading.count(self.store)
         if there != facts.rows:
@@ -134,21 +149,19 @@ class Export:
             write_unfinished(self.directory, unfinished)
         return unfinished.cursor
 
-    def _keep(self, unfinished: Unfinished, writer: TableWriter, pages: list[Page]) -> None:
+    def _keep(self, unfinished: Unfinished, writer: TableWriter, waiting: _Waiting) -> _Waiting:
         """End the file, and note it and the place behind its last row."""
         file = writer.finish()
-        if file is None:
-            return
-        assert unfinished.cursor is not None
-        facts = unfinished.contents.tables[unfinished.cursor.table]
-        facts.files.append(file)
-        facts.rows += file.rows
-        facts.digest = (facts.digest + sum(page.digest for page in pages)) % _ALL
-        topics = {topic for page in pages for topic in pc.unique(page.rows.column("_topic_id")).to_pylist()}
-        facts.topic_ids = sorted({*facts.topic_ids, *topics})
-        unfinished.cursor.place, unfinished.cursor.last = pages[-1].place, list(pages[-1].last)
-        pages.clear()
-        write_unfinished(self.directory, unfinished)
+        if file is not None:
+            assert unfinished.cursor is not None
+            facts = unfinished.contents.tables[unfinished.cursor.table]
+            facts.files.append(file)
+            facts.rows += file.rows
+            facts.digest = (facts.digest + waiting.digest) % _ALL
+            facts.topic_ids = sorted({*facts.topic_ids, *waiting.topic_ids})
+            unfinished.cursor.place, unfinished.cursor.last = waiting.place, list(waiting.last)
+            write_unfinished(self.directory, unfinished)
+        return _Waiting()
 
     def _forget(self, unfinished: Unfinished, table: MovedTable) -> None:
         unfinished.contents.tables.pop(table.name)

@@ -108,11 +108,14 @@ class Reading:
 
     def count(self, store: Store) -> int:
         """How many rows the record holds."""
-        return int(
-            store.command(
-                f"SELECT count() FROM `{self.table.name}` FINAL WHERE {self._where()}", self._bound()
-            )
-        )
+        return int(store.command(self._counting("FINAL"), self._bound()))
+
+    def about(self, store: Store) -> int:
+        """The same, at once: rows that a merge would collapse are counted each."""
+        return int(store.command(self._counting(""), self._bound()))
+
+    def _counting(self, final: str) -> str:
+        return f"SELECT count() FROM `{self.table.name}` {final} WHERE {self._where()}"
 
     def _page(self, store: Store, part: Slice, place: int, last: tuple[str, ...], limit: int) -> Page | None:
         where, bound = [self._where()], {**self._bound(), "limit": limit}
