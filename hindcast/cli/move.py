@@ -73,9 +73,11 @@ def export(
         with _interruptible(asked, f"the same command goes on; {directory} is not finished"):
             unfinished = work.begin(datetime.now(UTC))
             before = rows_done(unfinished)
-            with bars.counted("exported", work.total(unfinished)) as moved:
+            about = work.total(unfinished)
+            with bars.counted("exported", about) as moved:
                 moved(before)
                 contents = work.run(unfinished, moved)
+                moved(about - contents.rows)
     if as_json:
         click.echo(json.dumps({**_facts(directory, contents), "seconds": round(time.monotonic() - began, 3)}))
         return

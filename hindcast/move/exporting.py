@@ -31,6 +31,8 @@ from producers.errors import ConfigError, StoreUnavailable
 from stream_processors.clickhouse import Store
 
 _ALL = 2**64
+# and then somebody else's turn
+_READ_TIMES = 3
 
 
 @dataclass
@@ -102,23 +104,38 @@ class Export:
         """Do what is left, and write the manifest; ``moved`` is told of rows.
 
         Raises:
-            StoreUnavailable: rows came or went while they were read; the same export reads that table again.
+            StoreUnavailable: rows came or went each time a table was read; the same export reads that table again.
         """
         contents = unfinished.contents
         done = set(contents.tables) - ({unfinished.cursor.table} if unfinished.cursor else set())
         for table in self._tables():
             if table.name not in done:
-                self._table(unfinished, table, moved)
+                self._settled(unfinished, table, moved)
         write_manifest(self.directory, contents)
         forget_unfinished(self.directory)
         return contents
 
-    def _table(self, unfinished: Unfinished, table: MovedTable, moved: Callable[[int], None]) -> None:
+    def _settled(self, unfinished: Unfinished, table: MovedTable, moved: Callable[[int], None]) -> None:
+        """Read a table until it holds what was read: an insert that was on its way at the moment of the export may end later."""
         reading = self._reading(unfinished, table)
+        for _ in range(_READ_TIMES):
+            self._table(unfinished, reading, moved)
+            read, there = unfinished.contents.tables[table.name].rows, reading.count(self.store)
+            if read == there:
+                unfinished.cursor = None
+                write_unfinished(self.directory, unfinished)
+                return
+            moved(-read)
+            self._forget(unfinished, table)
+        raise StoreUnavailable(
+            f"{table.name}: rows came or went while they were read ({read:,} read, {there:,} there now): the same command reads them again"
+        )
+
+    def _table(self, unfinished: Unfinished, reading: Reading, moved: Callable[[int], None]) -> None:
         cursor = self._cursor(unfinished, reading)
-        facts = unfinished.contents.tables[table.name]
+        name = reading.table.name
         slices = [Slice(*days) for days in cursor.days()]
-        with TableWriter(self.directory, table.name, len(facts.files)) as writer:
+        with TableWriter(self.directory, name, len(unfinished.contents.tables[name].files)) as writer:
             waiting = _Waiting()
             for page in reading.pages(self.store, slices, cursor.place, tuple(cursor.last)):
                 self.check()
@@ -128,15 +145,6 @@ class Export:
                 if full:
                     waiting = self._keep(unfinished, writer, waiting)
             self._keep(unfinished, writer, waiting)
-        there = reading.count(self.store)
-        if there != facts.rows:
-            self._forget(unfinished, table)
-            raise StoreUnavailable(
-                f"{table.name}: rows came or went while they were read ({facts.rows:,} read, {there:,} there now):"
-                " the same command reads them again"
-            )
-        unfinished.cursor = None
-        write_unfinished(self.directory, unfinished)
 
     def _cursor(self, unfinished: Unfinished, reading: Reading) -> Cursor:
         name = reading.table.name

@@ -166,12 +166,12 @@ class Unfinished(_Strict):
 def write_manifest(directory: Path, contents: Contents) -> None:
     """Write the manifest, whole or not at all; it ends with the SHA-256 of the rest."""
     body = contents.model_dump(mode="json")
-    _replace(directory / MANIFEST, {**body, "sha256": _digest(body)})
+    _replace(directory / MANIFEST, {**body, "sha256": _digest(body)}, sure=True)
 
 
 def write_unfinished(directory: Path, unfinished: Unfinished) -> None:
-    """Keep how far an export is."""
-    _replace(directory / UNFINISHED, unfinished.model_dump(mode="json"))
+    """Keep how far an export is. A power cut may lose it, a killed process does not."""
+    _replace(directory / UNFINISHED, unfinished.model_dump(mode="json"), sure=False)
 
 
 def read_manifest(directory: Path) -> Contents:
@@ -253,14 +253,16 @@ def _read(path: Path) -> dict[str, Any]:
     return body
 
 
-def _replace(path: Path, body: Any) -> None:
+def _replace(path: Path, body: Any, *, sure: bool) -> None:
     new = path.with_suffix(".new")
     with new.open("wb") as file:
         file.write(json.dumps(body, indent=1, ensure_ascii=False).encode() + b"\n")
         file.flush()
-        os.fsync(file.fileno())
+        if sure:
+            os.fsync(file.fileno())
     new.replace(path)
-    sync_directory(path.parent)
+    if sure:
+        sync_directory(path.parent)
 
 
 def sync_directory(directory: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,20 +80,20 @@ def hindcast(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str])
     return call
 
 
-@pytest.fixture
-def exported(source: Recorder, hindcast: Hindcast, tmp_path: Path) -> Path:
-    """An export of everything."""
-    directory = tmp_path / "export"
-    assert hindcast(source, "export", directory).code == 0
-    return directory
-
-
 @pytest.fixture(scope="session")
 def whole(source: Recorder, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same, made once, to be copied."""
+    """An export of everything; it is not changed."""
     directory = tmp_path_factory.mktemp("whole") / "export"
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("HINDCAST_CLICKHOUSE", source.store.settings.url)
         patched.setenv("HINDCAST_DATABASE", source.store.database)
         assert run(["export", str(directory)]) == 0
+    return directory
+
+
+@pytest.fixture
+def copied(whole: Path, tmp_path: Path) -> Path:
+    """A copy of it that may be changed."""
+    directory = tmp_path / "copied"
+    shutil.copytree(whole, directory)
     return directory

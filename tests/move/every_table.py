@@ -19,9 +19,9 @@ NOT_TEXT = bytes([0xFF, 0x00, 0x80])
 
 def fill(record: Recorder) -> None:
     """Insert them."""
-    for model in MODELS:
-        for table, rows in _of_model(model).items():
-            record.insert(table, rows)
+    one, other = map(_of_model, MODELS)
+    for table, rows in one.items():
+        record.insert(table, [*rows, *other[table]])
     record.insert("intake", arrivals([None], model="", environment="", dead=True, at=MARCH))
     record.insert("stretches", [{"topic_id": "x", "first_offset": 0, "next_offset": 9, "events": 9}])
     # the same messages once more, as an insert that outlived its recorder would leave them

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -122,50 +121,44 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("kind", DAMAGE)
-def test_a_damaged_export_is_refused(
-    source: Recorder, target: Recorder, hindcast: Hindcast, whole: Path, tmp_path: Path, kind: str
-) -> None:
+def test_a_damaged_export_is_refused(target: Recorder, hindcast: Hindcast, copied: Path, kind: str) -> None:
     """By verify and by import, with the reason, and nothing is in."""
-    directory = tmp_path / "damaged"
-    shutil.copytree(whole, directory)
     damage, reason = DAMAGE[kind]
-    damage(directory)
+    damage(copied)
     for command in ("verify", "import"):
-        told = hindcast(target, command, directory)
+        told = hindcast(target, command, copied)
         assert told.code == 2
         assert reason in told.line
     assert target.store.command("SELECT count() FROM contracts") == 0
 
 
-def test_rows_of_another_type_are_refused(target: Recorder, hindcast: Hindcast, exported: Path) -> None:
+def test_rows_of_another_type_are_refused(target: Recorder, hindcast: Hindcast, copied: Path) -> None:
     """A file that is what its manifest says, and no labels."""
 
     def change(rows: pa.Table) -> pa.Table:
         place = rows.schema.get_field_index("reported_at")
         return rows.set_column(place, "reported_at", pa.array(["never"] * rows.num_rows))
 
-    rewritten(exported, change)
-    told = hindcast(target, "import", exported)
+    rewritten(copied, change)
+    told = hindcast(target, "import", copied)
     assert told.code == 1
     assert "labels-00000.parquet: ClickHouse refuses an insert into labels" in told.line
 
 
+@pytest.mark.parametrize("column", ["nothing", "_version"])
 def test_columns_that_the_record_does_not_have_are_refused(
-    target: Recorder, hindcast: Hindcast, exported: Path
+    target: Recorder, hindcast: Hindcast, copied: Path, column: str
 ) -> None:
     """Also one that the record makes itself: a version of one's own would win over every other."""
-    for column in ("nothing", "_version"):
-        forged(exported, lambda body, column=column: _labels(body)["columns"].update({column: "String"}))
-        rewritten(
-            exported, lambda rows, column=column: rows.append_column(column, pa.array(["x"] * len(rows)))
-        )
-        assert f"labels has no column '{column}'" in hindcast(target, "import", exported).line
+    forged(copied, lambda body: _labels(body)["columns"].update({column: "String"}))
+    rewritten(copied, lambda rows: rows.append_column(column, pa.array(["x"] * len(rows))))
+    assert f"labels has no column '{column}'" in hindcast(target, "import", copied).line
 
 
-def test_an_export_of_a_newer_record_waits(target: Recorder, hindcast: Hindcast, exported: Path) -> None:
+def test_an_export_of_a_newer_record_waits(target: Recorder, hindcast: Hindcast, copied: Path) -> None:
     """An older record would lose columns."""
-    forged(exported, lambda body: body.update(migration=999))
-    assert "the export is of migration 0999" in hindcast(target, "import", exported).line
+    forged(copied, lambda body: body.update(migration=999))
+    assert "the export is of migration 0999" in hindcast(target, "import", copied).line
 
 
 def test_ranges_are_of_whole_hours(target: Recorder, hindcast: Hindcast, tmp_path: Path) -> None:
