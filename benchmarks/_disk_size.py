@@ -13,7 +13,6 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a file: the checkou
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from hindcast.move.files import TableWriter
 from hindcast.move.reading import Reading, columns_of
@@ -78,14 +77,14 @@ def flights() -> Iterator[bytes]:
 def full_entropy(count: int) -> Iterator[bytes]:
     """Predictions of an hour with 20 features, each a double that no other value tells anything about."""
     chance = np.random.default_rng(1)
-    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
+    began = datetime.now(UTC) - timedelta(hours=4)
     for first in range(0, count, _BATCH):
         many = min(_BATCH, count - first)
         rows = pa.table(
             {
                 **{f"feature_{number}": chance.random(many) for number in range(20)},
                 "event_time": pa.array(
-                    [now + timedelta(microseconds=3.6e9 * (first + n) / count) for n in range(many)]
+                    [began + timedelta(microseconds=3.6e9 * (first + n) / count) for n in range(many)]
                 ),
                 "score": chance.random(many),
             }
@@ -97,9 +96,9 @@ def full_entropy(count: int) -> Iterator[bytes]:
         yield from (message.value for message in sink.messages if message.stream == "predictions")
 
 
-def insert(store: Store, values: Sequence[bytes]) -> None:
-    """Make rows of messages as the recorder does, and insert them."""
-    now = int(datetime.now(UTC).timestamp() * 1e3)
+def insert(store: Store, values: Sequence[bytes], *, recorded_ago: float = 2) -> None:
+    """Make rows of messages as a recorder did so many hours ago, and insert them: an hour later merges pack tighter."""
+    now = int((datetime.now(UTC) - timedelta(hours=recorded_ago)).timestamp() * 1e3)
     for first in range(0, len(values), _BATCH):
         raw = [
             _Recorded(first + n, value, now + n // 100)
