@@ -3,6 +3,7 @@
 Events have 16 numeric and 4 categorical features, and an id of their own; each makes a row in ``predictions`` and one in ``intake``. They are
 on the topic before the measurement starts; broker and ClickHouse share the machine, merges included. Uses the servers of HINDCAST_KAFKA and
 HINDCAST_CLICKHOUSE, else starts them. The rate counts from the first commit to the last; CPU is that of the recorder's process alone.
+Then bytes on disk of predictions, recorded two hours ago and merged, over those of an export of the same rows, which is Parquet with zstd.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a file: the checkout is not on the path
 
 import psutil
+from _disk_size import disk_against_parquet, flights, full_entropy
 from _predictions import DIFFERENT, PARTITIONS, START_S, event, kafka
 
 from hindcast.local.clickhouse import pings, prepare_clickhouse
@@ -186,9 +189,21 @@ def main() -> None:
             say("recorder.rows_per_s", round(rate), "1/s", count)
             say("recorder.cpu_us_per_row", round(cpu * 1e6, 2), "us", count)
             say("recorder.bare_inserts_per_s", round(bare_inserts(store, 100_000)), "1/s", 100_000)
+            of_disk(store, quick=quick)
         finally:
             store.command(f"DROP DATABASE {store.database} SYNC")
             store.close()
+
+
+def of_disk(store: Store, *, quick: bool) -> None:
+    """Bytes on disk over bytes in Parquet: of the demo's flights, whose values repeat, and of noise, whose do not."""
+    for name, events in (
+        ("flights", islice(flights(), 20_000 if quick else None)),
+        ("random", full_entropy(20_000 if quick else 300_000)),
+    ):
+        rows, disk, parquet = disk_against_parquet(store, list(events))
+        say(f"recorder.disk_vs_parquet.{name}", round(disk / parquet, 3), "ratio", rows)
+        say(f"recorder.disk_bytes_per_event.{name}", round(disk / rows, 1), "bytes", rows)
 
 
 def say(measure: str, value: float, unit: str, n: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import keyword
 
 import click
 
@@ -15,6 +16,9 @@ COMMANDS = {
     "demo": ("hindcast.cli.demo", "Stream a year of flights through it all and write a report."),
     "load": ("hindcast.cli.load", "Load history from a file into the record."),
     "contract": ("hindcast.cli.contracts", "Infer, check and publish what a model promises."),
+    "export": ("hindcast.cli.move", "Write the record, or a part of it, to Parquet files."),
+    "import": ("hindcast.cli.move", "Read an export into the record."),
+    "verify": ("hindcast.cli.move", "Check an export against its manifest, and the record against it."),
     "topics": ("hindcast.cli.record", "Create the Kafka topics that are missing."),
     "migrate": ("hindcast.cli.record", "Bring the ClickHouse tables, views and functions up to date."),
     "resume": ("hindcast.cli.record", "Let a partition go on that paused at too many dead letters."),
@@ -43,7 +47,9 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(COMMANDS[cmd_name][0])
-        command = getattr(module, cmd_name.replace("-", "_"))
+        # a command named like a word of Python's stands under it with an underscore
+        name = cmd_name.replace("-", "_") + "_" * keyword.iskeyword(cmd_name)
+        command = getattr(module, name)
         assert isinstance(command, click.Command)
         return command
 

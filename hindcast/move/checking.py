@@ -1,0 +1,65 @@
+"""Checks an export: the files against the manifest, and a record against the manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from hindcast.move.files import check_file, check_form
+from hindcast.move.manifest import MANIFEST, Contents
+from hindcast.move.reading import Reading
+from hindcast.move.tables import BY_NAME
+from producers.errors import ConfigError
+from stream_processors.clickhouse import Store
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A table of which the record does not hold what the manifest says.
+
+    Attributes:
+        table: its name.
+        rows: how many the manifest says.
+        recorded: how many the record holds of the same model, range and topics, recorded before the export.
+    """
+
+    table: str
+    rows: int
+    recorded: int
+
+    def __str__(self) -> str:
+        if self.rows == self.recorded:
+            return f"{self.table}: the record holds as many rows ({self.rows:,}), but not the same"
+        return f"{self.table}: the record holds {self.recorded:,} rows, the export {self.rows:,}"
+
+
+def check_files(directory: Path, contents: Contents, moved: Callable[[int], None]) -> None:
+    """Return when the directory holds the files of the manifest, as they were written, and nothing else.
+
+    Raises:
+        ConfigError: it does not; the message names the first file.
+    """
+    expected = {MANIFEST, *(file.name for file in contents.files)}
+    strangers = sorted(path.name for path in directory.iterdir() if path.name not in expected)
+    if strangers:
+        raise ConfigError(f"{directory / strangers[0]} is not in the manifest")
+    for table in contents.tables.values():
+        for file in table.files:
+            check_file(directory, file, moved)
+            check_form(directory, file, set(table.columns))
+
+
+def differences(store: Store, contents: Contents, check: Callable[[], None]) -> Iterator[Difference]:
+    """Tables of which the record does not hold exactly the exported rows.
+
+    Looked at are rows of the selection, of the topics that the export has rows of, that were recorded no later than it was made: what a
+    record holds besides is no difference.
+    """
+    selection = contents.selection.selection()
+    for name, facts in contents.tables.items():
+        check()
+        reading = Reading(BY_NAME[name], facts.columns, selection, contents.moment)
+        rows, digest = reading.total(store, facts.topic_ids) if facts.topic_ids else (0, 0)
+        if (rows, digest) != (facts.rows, facts.digest):
+            yield Difference(name, facts.rows, rows)

@@ -1,0 +1,128 @@
+"""Reads an export into a record. Rows that are there already stay once, so that it may be done again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from hindcast.move.exporting import last_migration
+from hindcast.move.files import pieces as pieces_of_file
+from hindcast.move.manifest import Contents
+from hindcast.move.reading import columns_of
+from producers.errors import ConfigError
+from stream_processors.clickhouse import QueryRefused, Store
+from stream_processors.recorder.sorting import TableRows
+from stream_processors.recorder.table_partitions import pieces
+
+_DAY = 86_400_000_000
+_INSERT_S = 120.0
+_EXPIRING = "predictions"
+
+
+@dataclass(frozen=True)
+class Import:
+    """An import of a checked export.
+
+    Args:
+        store: the record.
+        directory: the export's.
+        contents: its manifest.
+        now: µs since 1970, by which rows expire.
+        check: called now and then; raises to end the work.
+    """
+
+    store: Store
+    directory: Path
+    contents: Contents
+    now: int
+    check: Callable[[], None]
+
+    def check_tables(self) -> None:
+        """Return when the record has the tables and columns of the export.
+
+        Raises:
+            ConfigError: it is of an older version, or lacks some.
+        """
+        own = last_migration(self.store)
+        if self.contents.migration > own:
+            raise ConfigError(
+                f"the export is of migration {self.contents.migration:04d}, and {self.store.database} of {own:04d}:"
+                " `hindcast migrate` of as new a version comes first"
+            )
+        for name, facts in self.contents.tables.items():
+            types = columns_of(self.store, name)
+            for column in facts.columns:
+                if column not in types:
+                    raise ConfigError(f"{self.store.database}.{name} has no column {column[:60]!r}")
+
+    def expired(self) -> int:
+        """Predictions of the export that are older than they are kept: a merge would delete them without a word."""
+        found = 0
+        for path in self._paths(_EXPIRING):
+            for rows in pieces_of_file(path, ["event_time", "retention_days"]):
+                self.check()
+                found += int(_expired(rows, self.now).sum())
+        return found
+
+    def run(self, moved: Callable[[int], None], *, skip_expired: bool) -> dict[str, int]:
+        """Insert every row but expired ones, in the order of the manifest; returns rows per table. ``moved`` is told of rows.
+
+        Raises:
+            QueryRefused: the record does not take rows; those inserted before stay.
+        """
+        return {name: self._table(name, moved, skip_expired=skip_expired) for name in self.contents.tables}
+
+    def _table(self, name: str, moved: Callable[[int], None], *, skip_expired: bool) -> int:
+        inserted = 0
+        for path in self._paths(name):
+            for rows in pieces_of_file(path):
+                self.check()
+                wanted = rows
+                if skip_expired and name == _EXPIRING:
+                    wanted = rows.filter(pa.array(~_expired(rows, self.now)))
+                self._insert(name, wanted, path)
+                inserted += wanted.num_rows
+                moved(rows.num_rows)
+        return inserted
+
+    def _insert(self, name: str, rows: pa.Table, path: Path) -> None:
+        try:
+            for piece in pieces(TableRows(name, rows)):
+                if piece.rows.num_rows:
+                    self.store.insert(
+                        name,
+                        piece.rows,
+                        query_id=f"hindcast-import/{self.store.database}/{name}/{uuid4().hex}",
+                        timeout=_INSERT_S,
+                    )
+        except QueryRefused as fault:
+            raise QueryRefused(fault.code, f"{path}: {fault}") from None
+        except (pa.ArrowException, KeyError):
+            raise ConfigError(f"{path} has a column of another type than {name} has") from None
+
+    def _paths(self, table: str) -> list[Path]:
+        facts = self.contents.tables.get(table)
+        return [self.directory / file.name for file in facts.files] if facts else []
+
+
+def _expired(rows: pa.Table, now: int) -> npt.NDArray[np.bool_]:
+    times, days = (_numbers(rows, name) for name in ("event_time", "retention_days"))
+    return np.asarray((days > 0) & (times < now - days * _DAY))
+
+
+def _numbers(rows: pa.Table, name: str) -> npt.NDArray[np.int64]:
+    try:
+        return np.asarray(rows.column(name).cast(pa.int64()).to_numpy())
+    except (pa.ArrowException, KeyError):
+        raise ConfigError(f"the files of {_EXPIRING} have no {name} that can be one") from None
+
+
+def rows_of(counts: Mapping[str, int]) -> int:
+    """Rows of all tables."""
+    return sum(counts.values())

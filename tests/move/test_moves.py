@@ -1,0 +1,181 @@
+"""A record that moves is the same record: rows, places, accounts; whole or in part, once however often it is read in."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from conftest import Hindcast
+from every_table import APRIL, HARD, MODELS, PREDICTIONS
+from recorded_rows import Recorder, prediction
+
+from hindcast.cli import move
+from hindcast.move import exporting, files, reading
+from hindcast.move.tables import BY_NAME, TABLES, MovedTable
+
+ANSWERS = {
+    "accounting": "SELECT * FROM accounting ORDER BY ALL",
+    "gaps": "SELECT * FROM sequence_gaps ORDER BY ALL",
+    "outcomes": "SELECT * EXCEPT (numeric_features) FROM outcomes_all_v ORDER BY ALL",
+    "windows": "SELECT model, `column`, window_start, n, bins, counts FROM feature_windows ORDER BY ALL",
+    "bytes": "SELECT offset, hex(key), hex(value), hex(headers[1].value) FROM dead_letters FINAL ORDER BY ALL",
+}
+
+
+def rows_of(record: Recorder, table: MovedTable, where: str = "true") -> list[dict[str, Any]]:
+    """Every row that stands, bytes as hex and NaN as text, so that equal means equal."""
+    columns = reading.columns_of(record.store, table.name)
+    shown = ", ".join(f"hex(toString(`{name}`)) AS `hex of {name}`" for name in columns)
+    return record.store.rows(f"SELECT {shown} FROM `{table.name}` FINAL WHERE {where} ORDER BY ALL")
+
+
+def test_every_table_is_moved_by_its_own_key(source: Recorder) -> None:
+    """A table of the record that is not in the list, or has another sort key, would be lost or read twice."""
+    found = source.store.rows(
+        "SELECT name, sorting_key FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree' AND name != 'migrations'"
+    )
+    assert {one["name"]: one["sorting_key"] for one in found} == {one.name: one.sort_key for one in TABLES}
+
+
+def test_what_is_imported_is_what_was_exported(
+    source: Recorder, target: Recorder, hindcast: Hindcast, whole: Path
+) -> None:
+    """Each row with the place of its message, every answer, and the same again when it is imported twice."""
+    assert hindcast(target, "import", whole).code == 0
+    assert hindcast(target, "import", whole).code == 0
+    assert hindcast(target, "verify", whole, "--against-record").code == 0
+    counts = {}
+    for table in TABLES:
+        there = rows_of(source, table)
+        assert rows_of(target, table) == there
+        counts[table.name] = len(there)
+    assert min(counts.values()) > 0
+    for question in ANSWERS.values():
+        answer = source.store.rows(question)
+        assert target.store.rows(question) == answer
+        assert answer or "gaps" in question
+    assert hindcast(source, "verify", whole, "--json").facts["rows"] == counts
+
+
+def test_small_pages_and_files_hold_the_same(
+    source: Recorder, hindcast: Hindcast, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pages of nine rows, a few days at a time, in files of one page: every row once, whatever begins or ends with it."""
+    monkeypatch.setattr(reading, "FIRST_ROWS", 9)
+    monkeypatch.setattr(reading, "MOST_ROWS", 9)
+    monkeypatch.setattr(reading, "_SLICE_ROWS", 25)
+    monkeypatch.setattr(files, "FILE_BYTES", 1)
+    directory = tmp_path / "small"
+    assert hindcast(source, "export", directory, "--model", "m", "--environment", "production").code == 0
+    facts = hindcast(source, "verify", directory, "--against-record", "--json").facts
+    assert facts["differences"] == []
+    assert facts["files"] > 30
+    everything = pq.read_table(whole / "predictions-00000.parquet")
+    parts = [pq.read_table(path) for path in sorted(directory.glob("predictions-*"))]
+    ids = [name for part in parts for name in part.column("prediction_id").to_pylist()]
+    assert ids == [
+        row["prediction_id"]
+        for row in everything.select(["prediction_id", "model"]).to_pylist()
+        if row["model"] == "m"
+    ]
+
+
+def test_a_range_is_what_was_predicted_in_it_and_what_is_known_of_that(
+    source: Recorder, hindcast: Hindcast, tmp_path: Path, target: Recorder
+) -> None:
+    """April's predictions of one model: with truths told in May, the reference from January, contract and deployment; no stretch."""
+    directory = tmp_path / "april"
+    chosen = ("--model", "m", "--since", "2024-04-01", "--until", "2024-05-01T00:00")
+    assert hindcast(source, "export", directory, *chosen).code == 0
+    rows = hindcast(source, "verify", directory, "--against-record", "--json").facts["rows"]
+    days = PREDICTIONS - 31
+    expected = dict.fromkeys(("predictions", "labels", "outcomes", "quality", "drift", "alerts"), days)
+    once = dict.fromkeys(("contracts", "deployments"), 1)
+    assert rows == {**expected, **once, "sketches": days + 1, "intake": 0, "ledger": 0, "dead_letters": 0}
+    assert hindcast(target, "import", directory).code == 0
+    for name in ("predictions", "outcomes"):
+        assert rows_of(target, BY_NAME[name]) == rows_of(
+            source, BY_NAME[name], f"model = 'm' AND event_time >= '{APRIL:%Y-%m-%d}'"
+        )
+    labelled = target.store.rows("SELECT label_state, count() AS n FROM outcomes_all_v GROUP BY label_state")
+    assert labelled == [{"label_state": "labelled", "n": days}]
+
+
+def test_what_a_record_holds_besides_is_no_difference(
+    target: Recorder, hindcast: Hindcast, whole: Path
+) -> None:
+    """Rows of another topic stay beside the imported ones; a row too few or another value is found."""
+    target.insert("predictions", [prediction("own", APRIL, _topic_id="another topic")])
+    assert hindcast(target, "import", whole).code == 0
+    assert hindcast(target, "verify", whole, "--against-record").code == 0
+    target.store.command(
+        "ALTER TABLE predictions DELETE WHERE prediction_id = 'm3'", settings={"mutations_sync": 2}
+    )
+    target.store.command(
+        "ALTER TABLE outcomes UPDATE score = 1 WHERE prediction_id = 'm3'", settings={"mutations_sync": 2}
+    )
+    told = hindcast(target, "verify", whole, "--against-record", "--json")
+    assert told.code == 1
+    many = len(MODELS) * PREDICTIONS
+    assert told.facts["differences"] == [
+        {"table": "predictions", "rows": many, "recorded": many - 1},
+        {"table": "outcomes", "rows": many, "recorded": many},
+    ]
+    assert (
+        "holds as many rows (80), but not the same"
+        in hindcast(target, "verify", whole, "--against-record").out
+    )
+
+
+def test_predictions_that_would_expire_are_refused(
+    target: Recorder, hindcast: Hindcast, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A merge would delete them without a word; they are left out on demand, and others are kept."""
+    made = datetime.now(UTC)
+    target.insert(
+        "predictions",
+        [
+            prediction("old", made, retention_days=30),
+            prediction("for ever", made, retention_days=0),
+            prediction("longer", made, retention_days=90),
+        ],
+    )
+    directory = tmp_path / "old"
+    assert hindcast(target, "export", directory).code == 0
+    target.store.command("TRUNCATE TABLE predictions SYNC")
+    in_two_months = int((made + timedelta(days=60)).timestamp() * 1e6)
+    monkeypatch.setattr(move, "_now", lambda: in_two_months)
+    assert "1 predictions are older than they are kept" in hindcast(target, "import", directory).line
+    assert target.store.command("SELECT count() FROM predictions") == 0
+    told = hindcast(target, "import", directory, "--skip-expired", "--json").facts
+    assert (told["rows"]["predictions"], told["skipped"]) == (2, 1)
+    assert target.store.command("SELECT count() FROM predictions WHERE prediction_id = 'old'") == 0
+
+
+@pytest.mark.parametrize("times", [1, 5])
+def test_rows_that_come_while_they_are_read_are_not_passed_over(
+    target: Recorder, hindcast: Hindcast, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """Inserts that were on their way when the export began: their rows are in it, or the export says that it is not done."""
+    target.insert("labels", [{"label_id": HARD, "model": "m"}])
+    finish, late = exporting.TableWriter.finish, []
+
+    def finished_late(writer: Any) -> Any:
+        done = finish(writer)
+        if done is not None and done.name.startswith("labels") and len(late) < times:
+            late.append({"label_id": f"late {len(late)}", "model": "m"})
+            target.insert("labels", late[-1:])
+        return done
+
+    monkeypatch.setattr(exporting.TableWriter, "finish", finished_late)
+    directory = tmp_path / "export"
+    told = hindcast(target, "export", directory)
+    if times > 1:
+        assert told.code == 3
+        assert "labels: rows came or went while they were read (3 read, 4 there now)" in told.line
+        told = hindcast(target, "export", directory)
+    assert told.code == 0
+    assert hindcast(target, "verify", directory, "--json").facts["rows"]["labels"] == 1 + times
