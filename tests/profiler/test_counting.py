@@ -85,6 +85,32 @@ def test_any_split_adds_up(events: list[dict[str, Any]], data: st.DataObject) ->
         if data.draw(st.booleans()):
             sent += deltas(counting)
     sent += deltas(counting)
+    assert_whole(events, sent)
+
+
+@settings(deadline=None, max_examples=40)
+@given(events=EVENTS, data=st.data())
+def test_any_restarts_add_up(events: list[dict[str, Any]], data: st.DataObject) -> None:
+    """Whatever is counted and dropped before it is flushed, and read again in other batches, merged deltas are the counts of all events; in any order."""
+    order = data.draw(st.permutations(events))
+    sent: list[dict[str, Any]] = []
+    committed = 0
+    while committed < len(order):
+        counting, place = Counting(), committed
+        for _ in range(data.draw(st.integers(1, 3))):
+            size = data.draw(st.integers(0, len(order) - place))
+            if size:
+                count(counting, order[place : place + size], [n % 3 for n in range(place, place + size)])
+            place += size
+        # dead before the flush, as often as not
+        if data.draw(st.booleans()):
+            sent += deltas(counting)
+            committed = place
+    assert_whole(events, sent)
+
+
+def assert_whole(events: list[dict[str, Any]], sent: list[dict[str, Any]]) -> None:
+    """Merged deltas of each model are the counts of its events."""
     for model, precision in (("with", 8), ("without", 5)):
         own = [one for one in events if one["model"] == model]
         whole = MergedSketch([d for d in sent if d["model"] == model and d["slice"] == ""])

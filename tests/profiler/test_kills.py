@@ -5,11 +5,9 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 
 import pytest
-from profiled_log import event, send
+from event_flow import EventFlow
 from profiler_lives import ProfilerLives
 from recomputed import assert_recomputed, raw_rows
 from running_profiler import all_read
@@ -19,32 +17,6 @@ from producers.settings import KafkaSettings
 from stream_processors.kafka import admin, latest_offsets
 
 PARTITIONS = range(3)
-
-
-class Flow:
-    """Events that flow all the while, now and then a message that is none, until ended; then everything of it is on the topic."""
-
-    def __init__(self, settings: KafkaSettings) -> None:
-        self._settings, self._ended, self.sent = settings, threading.Event(), 0
-        self._start = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=20)
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        while not self._ended.is_set():
-            numbers = range(self.sent, self.sent + 40)
-            minutes = (timedelta(minutes=number % 2) for number in numbers)
-            events = [
-                event(n, event_time=self._start + after) for n, after in zip(numbers, minutes, strict=True)
-            ]
-            send(self._settings, [*events, b"garbage"] if self.sent % 50 else events)
-            self.sent += len(numbers)
-            self._ended.wait(0.05)
-
-    def end(self) -> None:
-        """Send no more."""
-        self._ended.set()
-        self._thread.join()
 
 
 def written(settings: KafkaSettings) -> Callable[[], dict[int, int]]:
@@ -59,12 +31,10 @@ def kill_while_profiling(settings: KafkaSettings, kills: int, seed: int, *, chan
     Half of the kills come at any moment of a life, even before it has joined; the others after something more was written, so that
     there is always something to lose.
     """
-    # a member hears of the others' coming with its next heartbeat: every three seconds by librdkafka's default
-    lively = replace(settings, properties={"heartbeat.interval.ms": "250"})
-    chance, flow, place = random.Random(seed), Flow(settings), written(settings)
+    chance, flow, place = random.Random(seed), EventFlow(settings), written(settings)
     pause = threading.Event()
     try:
-        with ProfilerLives(lively) as lives:
+        with ProfilerLives(settings) as lives:
             lives.start("0")
             lives.start("1")
             before: dict[int, int] = {}
