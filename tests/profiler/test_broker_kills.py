@@ -39,7 +39,7 @@ class KillableKafka:
         eventually(lambda: answers(self._node.bootstrap), within=60)
 
     def kill_and_start(self) -> None:
-        """kill -9, and up again with its data."""
+        """SIGKILL, and up again with its data."""
         self._running.kill()
         self._running = Running(self._program)
         self._await()

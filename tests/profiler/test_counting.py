@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -88,22 +89,27 @@ def test_any_split_adds_up(events: list[dict[str, Any]], data: st.DataObject) ->
     assert_whole(events, sent)
 
 
-@settings(deadline=None, max_examples=40)
-@given(events=EVENTS, data=st.data())
-def test_any_restarts_add_up(events: list[dict[str, Any]], data: st.DataObject) -> None:
-    """Whatever is counted and dropped before it is flushed, and read again in other batches, merged deltas are the counts of all events; in any order."""
-    order = data.draw(st.permutations(events))
+# A life: sizes of the batches that it counts, and whether it lives to flush them.
+LIVES = st.lists(st.tuples(st.lists(st.integers(1, 12), min_size=1, max_size=3), st.booleans()), max_size=6)
+
+
+@settings(deadline=None, max_examples=30)
+@given(events=EVENTS, lives=LIVES, random=st.randoms(use_true_random=False))
+def test_any_restarts_add_up(
+    events: list[dict[str, Any]], lives: list[tuple[list[int], bool]], random: Random
+) -> None:
+    """In any order, and whatever is counted and lost before it is flushed and read again in other batches, merged deltas are the counts of all events."""
+    order = random.sample(events, len(events))
     sent: list[dict[str, Any]] = []
     committed = 0
-    while committed < len(order):
+    for sizes, flushed in [*lives, ([len(order)], True)]:
         counting, place = Counting(), committed
-        for _ in range(data.draw(st.integers(1, 3))):
-            size = data.draw(st.integers(0, len(order) - place))
-            if size:
-                count(counting, order[place : place + size], [n % 3 for n in range(place, place + size)])
-            place += size
-        # dead before the flush, as often as not
-        if data.draw(st.booleans()):
+        for size in sizes:
+            batch = order[place : place + size]
+            if batch:
+                count(counting, batch, [n % 3 for n in range(place, place + len(batch))])
+            place += len(batch)
+        if flushed:
             sent += deltas(counting)
             committed = place
     assert_whole(events, sent)
