@@ -93,7 +93,7 @@ def test_any_split_adds_up(events: list[dict[str, Any]], data: st.DataObject) ->
 LIVES = st.lists(st.tuples(st.lists(st.integers(1, 12), min_size=1, max_size=3), st.booleans()), max_size=6)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=20)
 @given(events=EVENTS, lives=LIVES, random=st.randoms(use_true_random=False))
 def test_any_restarts_add_up(
     events: list[dict[str, Any]], lives: list[tuple[list[int], bool]], random: Random

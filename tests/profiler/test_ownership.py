@@ -64,7 +64,12 @@ def members(settings: KafkaSettings, *slots: str) -> Iterator[list[Member]]:
     """Members that share all three partitions."""
     found = [Member(settings, slot) for slot in slots]
     try:
-        eventually(lambda: sorted(p for one in found for p in one.owned) == [0, 1, 2], saying="all is owned")
+        eventually(
+            lambda: (
+                all(one.owned for one in found) and sorted(p for one in found for p in one.owned) == [0, 1, 2]
+            ),
+            saying="each owns some, and all is owned",
+        )
         yield found
     finally:
         for one in found:
