@@ -34,7 +34,7 @@ def kill_while_profiling(settings: KafkaSettings, kills: int, seed: int, *, chan
     chance, flow, place = random.Random(seed), EventFlow(settings), written(settings)
     pause = threading.Event()
     try:
-        with ProfilerLives(settings) as lives:
+        with ProfilerLives(settings, flush_interval=0.05) as lives:
             lives.start("0")
             lives.start("1")
             before: dict[int, int] = {}
