@@ -48,7 +48,13 @@ def read_promises(path: Path) -> SourcePromises:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read {path}: {getattr(error, 'strerror', None) or 'not text'}") from None
-    return promises_of(_from_yaml(text, path) if suffix in _YAML else _from_json(text, path), str(path))
+    if suffix not in _YAML:
+        return promises_of(_from_json(text, path), str(path))
+    body = _from_yaml(text, path)
+    try:
+        return promises_of(body, str(path))
+    except _Misplaced as mistake:
+        raise ConfigError(mistake.told(f"{path} line {_line(text, mistake.place)}")) from None
 
 
 def promises_of(body: object, source: str) -> SourcePromises:
@@ -57,7 +63,7 @@ def promises_of(body: object, source: str) -> SourcePromises:
     Raises:
         ConfigError: no contract, or a word nobody knows.
     """
-    part = _Part(body, source, "", CONTRACT_FIELDS)
+    part = _Part(body, source, (), CONTRACT_FIELDS)
     features = part.named("features")
     if len(features) > MAX_FEATURES:
         raise part.error("features", f"more than {MAX_FEATURES:,}")
@@ -71,7 +77,7 @@ def promises_of(body: object, source: str) -> SourcePromises:
         model=model,
         environment=part.text("environment"),
         features={
-            name: _feature(_Part(one, source, f"features.{name}", FEATURE_FIELDS))
+            name: _feature(_Part(one, source, ("features", name), FEATURE_FIELDS))
             for name, one in features.items()
         },
         on_violation=part.word("on_violation", POLICIES, "warn"),
@@ -100,10 +106,23 @@ def _feature(part: _Part) -> FeaturePromise:
     return found
 
 
+class _Misplaced(ConfigError):
+    """What is wrong with the field at this place of a contract."""
+
+    def __init__(self, source: str, place: tuple[str, ...], problem: str) -> None:
+        self.place, self._problem = place, problem
+        super().__init__(self.told(source))
+
+    def told(self, source: str) -> str:
+        return f"{source}: {'.'.join(self.place) or 'contract'}: {self._problem}"
+
+
 class _Part:
     """A mapping of the file, its values read by what they must be; a field that is not there is None or its default."""
 
-    def __init__(self, body: object, source: str, place: str, known: Collection[str] | None) -> None:
+    def __init__(
+        self, body: object, source: str, place: tuple[str, ...], known: Collection[str] | None
+    ) -> None:
         self._source, self._place = source, place
         if not isinstance(body, Mapping):
             raise self.error("", "a mapping is wanted")
@@ -115,12 +134,11 @@ class _Part:
                 raise self.error(name, "no contract has such a field")
 
     def error(self, name: str, problem: str) -> ConfigError:
-        place = ".".join(part for part in (self._place, name) if part) or "contract"
-        return ConfigError(f"{self._source}: {place}: {problem}")
+        return _Misplaced(self._source, (*self._place, name) if name else self._place, problem)
 
     def named(self, name: str) -> Mapping[str, Any]:
         """A mapping of names to anything; empty where there is none."""
-        return _Part(self.body.get(name, {}), self._source, name, None).body
+        return _Part(self.body.get(name, {}), self._source, (name,), None).body
 
     def word(self, name: str, words: Collection[str], default: str | None = None) -> str:
         value = self.body.get(name, default)
@@ -191,3 +209,19 @@ def _from_yaml(text: str, path: Path) -> object:
     ) as error:  # the last two of dates and depths that cannot be
         mark = getattr(error, "problem_mark", None)
         raise ConfigError(f"{path}{f' line {mark.line + 1}' if mark else ''}: not YAML") from None
+
+
+def _line(text: str, place: tuple[str, ...]) -> int:
+    """The line of a field, from 1; of what it would stand in where it is missing. Only of text that was read as YAML."""
+    import yaml
+
+    node = yaml.compose(text, yaml.SafeLoader)
+    line = 1 if node is None else node.start_mark.line + 1
+    for name in place:
+        inner = reversed(node.value) if isinstance(node, yaml.MappingNode) else ()
+        found = next(((key, value) for key, value in inner if key.value == name), None)
+        if found is None:
+            break
+        key, node = found
+        line = key.start_mark.line + 1
+    return int(line)

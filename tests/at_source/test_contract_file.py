@@ -149,6 +149,26 @@ def test_a_mistake_is_one_line_that_names_its_place(
     assert "\n" not in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    ("words", "mistake", "line"),
+    [
+        ("pii: drop", "pi: drop", "line 11: features.email.pi: "),
+        ("minimum: 0", "minimum: zero", "line 7: features.age.minimum: "),
+        ("  email:", "  7:", "line 11: features.7: "),
+        ("values: [basic, plus], ", "", "line 9: features.plan.only_listed: "),
+        ("sampling_rate: 0.25", "sampling_rate: 0", "line 13: sampling_rate: "),
+        ("model: churn\n", "", "line 2: model: "),
+    ],
+)
+def test_a_mistake_in_yaml_is_found_by_its_line(tmp_path: Path, words: str, mistake: str, line: str) -> None:
+    """The line of the field is told, and of a field that is missing the line of what it would stand in."""
+    file = tmp_path / "churn.yaml"
+    file.write_text(GOOD.replace(words, mistake))
+    with pytest.raises(ConfigError) as refusal:
+        read_promises(file)
+    assert str(refusal.value).startswith(f"{file} {line}")
+
+
 PROTECTIONS = [
     (words, mistake) for words, mistake, said in MISTAKES if ".pii: " in said or ".bucket: " in said
 ]

@@ -50,6 +50,12 @@ def event(number: int, **more: Any) -> Record:
     }
 
 
+def numbered(count: int, first: int = 0) -> list[Record]:
+    """Events of one fixed minute, so that how long a test takes decides nothing."""
+    at = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=20)
+    return [event(first + number, event_time=at) for number in range(count)]
+
+
 def send(settings: KafkaSettings, messages: Iterable[Record | bytes | None]) -> None:
     """Put predictions (or raw bytes) on the topic; keys spread them over the partitions."""
     client = producer(settings)
@@ -125,6 +131,11 @@ class SketchLog:
         return MergedSketch(
             [d for d in self.deltas if all(d[name] == value for name, value in fields.items())]
         )
+
+
+def writers(log: SketchLog) -> set[str]:
+    """Who has written stretches."""
+    return {one["profiler_id"] for one in log.stretches.get(0, [])}
 
 
 class MergedSketch:

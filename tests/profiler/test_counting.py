@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -85,6 +86,37 @@ def test_any_split_adds_up(events: list[dict[str, Any]], data: st.DataObject) ->
         if data.draw(st.booleans()):
             sent += deltas(counting)
     sent += deltas(counting)
+    assert_whole(events, sent)
+
+
+# A life: sizes of the batches that it counts, and whether it lives to flush them.
+LIVES = st.lists(st.tuples(st.lists(st.integers(1, 12), min_size=1, max_size=3), st.booleans()), max_size=6)
+
+
+@settings(deadline=None, max_examples=20)
+@given(events=EVENTS, lives=LIVES, random=st.randoms(use_true_random=False))
+def test_any_restarts_add_up(
+    events: list[dict[str, Any]], lives: list[tuple[list[int], bool]], random: Random
+) -> None:
+    """In any order, and whatever is counted and lost before it is flushed and read again in other batches, merged deltas are the counts of all events."""
+    order = random.sample(events, len(events))
+    sent: list[dict[str, Any]] = []
+    committed = 0
+    for sizes, flushed in [*lives, ([len(order)], True)]:
+        counting, place = Counting(), committed
+        for size in sizes:
+            batch = order[place : place + size]
+            if batch:
+                count(counting, batch, [n % 3 for n in range(place, place + len(batch))])
+            place += len(batch)
+        if flushed:
+            sent += deltas(counting)
+            committed = place
+    assert_whole(events, sent)
+
+
+def assert_whole(events: list[dict[str, Any]], sent: list[dict[str, Any]]) -> None:
+    """Merged deltas of each model are the counts of its events."""
     for model, precision in (("with", 8), ("without", 5), ("another", 5)):
         own = [one for one in events if one["model"] == model]
         whole = MergedSketch([d for d in sent if d["model"] == model and d["slice"] == ""])

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import random
 import signal
 import threading
 import time
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from profiled_log import SketchLog, assert_categorical, assert_numeric, event, send
-from profiler_process import kill, profiler_process, start_profiler
+from profiled_log import SketchLog, assert_categorical, assert_numeric, numbered, send, writers
+from profiler_process import profiler_process
 from running_profiler import all_read, running_profiler
 from waiting import eventually
 
@@ -26,12 +24,6 @@ from stream_processors.status import StatusFile
 Events = list[dict[str, Any]]
 
 
-def numbered(count: int, first: int = 0) -> Events:
-    """Events of one fixed minute, so that how long a test takes decides nothing."""
-    at = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=20)
-    return [event(first + number, event_time=at) for number in range(count)]
-
-
 def assert_all_counted(log: SketchLog, events: Events) -> None:
     """Stretches tile, deltas add up to them, and the columns are those of all events."""
     log.check_tiling()
@@ -39,34 +31,6 @@ def assert_all_counted(log: SketchLog, events: Events) -> None:
     assert whole.events == len(events)
     assert_numeric(whole.numeric("age"), [one["numeric_features"]["age"] for one in events])
     assert_categorical(whole.categorical("city"), [one["categorical_features"]["city"] for one in events])
-
-
-@pytest.mark.parametrize("seed", range(2))
-def test_kill_at_any_moment(settings: KafkaSettings, seed: int) -> None:
-    """A profiler killed again and again while events flow has counted every event once in the end."""
-    chance = random.Random(seed)
-    events = numbered(6_000)
-    done = threading.Event()
-
-    def flow() -> None:
-        for start in range(0, len(events), 500):
-            send(settings, events[start : start + 500])
-            done.wait(0.4)
-
-    sender = threading.Thread(target=flow)
-    sender.start()
-    for _ in range(4):
-        process = start_profiler(settings)
-        try:
-            process.wait(1.5 + chance.random() * 2)
-        except Exception:  # noqa: BLE001 - still running, as it should
-            kill(process)
-        else:
-            pytest.fail(f"the profiler ended by itself: {process.stderr and process.stderr.read()}")
-    sender.join()
-    with profiler_process(settings):
-        log = all_read(settings)
-    assert_all_counted(log, events)
 
 
 def test_restart_goes_on(settings: KafkaSettings) -> None:
@@ -86,11 +50,6 @@ def test_tiny_flushes(settings: KafkaSettings) -> None:
     with running_profiler(settings, rule=FlushRule(interval=60, events=1, entries=50)):
         log = all_read(settings)
     assert_all_counted(log, events)
-
-
-def writers(log: SketchLog) -> set[str]:
-    """Who has written stretches."""
-    return {one["profiler_id"] for one in log.stretches.get(0, [])}
 
 
 def heartbeat(directory: Path) -> dict[str, Any]:
