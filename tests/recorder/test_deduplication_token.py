@@ -23,7 +23,7 @@ _START_S = 120.0
 
 _TABLE = f"""
 CREATE TABLE tokens (batch UInt64, number UInt64) ENGINE = MergeTree PARTITION BY number % {_PARTITIONS} ORDER BY batch
-SETTINGS non_replicated_deduplication_window = 100000, parts_to_throw_insert = 0, parts_to_delay_insert = 0
+SETTINGS non_replicated_deduplication_window = 100000, parts_to_throw_insert = 1000000, parts_to_delay_insert = 1000000
 """
 
 
@@ -36,9 +36,9 @@ def insert(store: Store, batch: int) -> None:
     store.insert("tokens", rows, query_id="", settings=settings)
 
 
-def tokens_logged(data: Path) -> int:
+def tokens_logged(log: Path) -> int:
     """How many tokens the table's log holds."""
-    return sum(log.read_bytes().count(b"\n") for log in data.glob("deduplication_logs/*.txt"))
+    return log.read_bytes().count(b"\n")
 
 
 def parts_there(data: Path) -> int:
@@ -58,23 +58,23 @@ def dies_between_token_and_part(server: Running, url: str, data: Path) -> int | 
         with suppress(HindcastError):
             insert(store, batch)
 
-    logged = tokens_logged(data)
+    log = data / "deduplication_logs" / "deduplication_log_1.txt"
     for batch in range(_ATTEMPTS):
+        size = log.stat().st_size if log.exists() else 0
         inserting = threading.Thread(target=sent, args=(batch,))
         inserting.start()
         while inserting.is_alive():
-            if (now := tokens_logged(data)) == logged:
+            if not log.exists() or log.stat().st_size == size:
                 continue
-            logged = now
             os.kill(pid, signal.SIGSTOP)
             os.waitpid(pid, os.WUNTRACED)
-            if tokens_logged(data) > parts_there(data):
+            size = log.stat().st_size
+            if tokens_logged(log) > parts_there(data):
                 server.kill()
                 inserting.join()
                 return batch
             os.kill(pid, signal.SIGCONT)
         inserting.join()
-        logged = tokens_logged(data)
     return None
 
 

@@ -10,6 +10,7 @@ import pytest
 from gate import Gate
 from recording_road import Road, example
 from steady_load import sketch
+from stepping import stepping
 from waiting import eventually
 
 from producers.codec import encode
@@ -115,6 +116,45 @@ def test_an_answer_that_is_lost_is_read_back(road: Road, clickhouse: str) -> Non
         road.recorded("predictions")
     assert road.count("predictions", final=False) == 300
     assert road.count("intake", final=False) == 300
+
+
+class WritesLikeTwo:
+    """A store in which every insert happens twice: by its writer, and by one that Kafka took for dead and that had read back the same."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def insert(self, table: str, rows: Any, *, query_id: str, **named: Any) -> None:
+        """As the store's, and once more."""
+        self._store.insert(table, rows, query_id=query_id, **named)
+        self._store.insert(table, rows, query_id=f"{query_id}-again", **named)
+
+
+def test_two_writers_of_one_partition_repeat_nothing(road: Road) -> None:
+    """Two recorders insert the same messages, each sure that the partition is its own: tables hold them twice, and every reading once."""
+    sent = {
+        "predictions": [prediction(number) for number in range(50)],
+        "labels": [encode("label", example("label", label_id=f"l{number}")) for number in range(50)],
+        "sketches": [sketch(number) for number in range(3)],
+        "ledger": [encode("ledger", example("ledger", hour=number)) for number in range(50)],
+    }
+    for topic, values in sent.items():
+        road.send(topic, values)
+    with stepping(road) as (recorder, until):
+        recorder._writer._connect = lambda: WritesLikeTwo(road.store)  # type: ignore[assignment, return-value]  # a store as far as a writer asks
+        until(
+            lambda: all(
+                sum(max(at, 0) for at in road.committed(topic).values()) == len(sent[topic]) for topic in sent
+            )
+        )
+    for table in ("predictions", "intake", "labels", "ledger"):
+        assert (road.count(table, final=False), road.count(table)) == (100, 50)
+    assert road.count("sketches", final=False) == 2 * road.count("sketches")
+    assert_recorded_once(road, 50, 3)
+    assert road.rows("SELECT count() AS n FROM predictions_v") == [{"n": 50}]
 
 
 def test_two_recorders_share_the_work(road: Road) -> None:
