@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from confluent_kafka import (
     OFFSET_BEGINNING,
+    OFFSET_END,
     Consumer,
     KafkaError,
     KafkaException,
@@ -28,11 +29,13 @@ from producers.topics import Topic, default_partitions
 
 __all__ = [
     "OFFSET_BEGINNING",
+    "OFFSET_END",
     "Consumer",
     "KafkaError",
     "KafkaException",
     "Message",
     "Producer",
+    "TopicIds",
     "TopicList",
     "TopicPartition",
     "consumer",
@@ -225,18 +228,41 @@ def partition_counts(settings: KafkaSettings, *, timeout: float = 10.0) -> dict[
     return TopicList(settings).partition_counts(timeout=timeout)
 
 
+class TopicIds:
+    """Kafka's topic UUIDs (base64url without padding, as Kafka prints them), asked for over one connection as often as one likes."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._client = admin(settings, reconnect_backoff_max_ms=1000)
+
+    def of(self, names: Iterable[str]) -> dict[str, str]:
+        """UUIDs by full name; a topic that does not exist is left out.
+
+        Raises:
+            BrokerUnavailable: no answer within 10 s.
+        """
+        found = {}
+        futures = self._client.describe_topics(_TopicCollection(sorted(names)), request_timeout=10)
+        for name, future in futures.items():
+            try:
+                found[name] = _uuid_text(future.result().topic_id)
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                    raise unavailable(self._settings, error) from None
+        return found
+
+
 def topic_ids(settings: KafkaSettings, names: Sequence[str]) -> dict[str, str]:
-    """Kafka's topic UUIDs (base64url without padding, as Kafka prints them) by full name.
+    """Kafka's topic UUIDs, as `TopicIds` gives them.
 
     Raises:
         BrokerUnavailable: no answer, or a topic that does not exist (yet).
     """
-    client = admin(settings)  # held while the answers come: they fail once the client is gone
-    futures = client.describe_topics(_TopicCollection(list(names)), request_timeout=10)
-    try:
-        return {name: _uuid_text(future.result().topic_id) for name, future in futures.items()}
-    except KafkaException as error:
-        raise unavailable(settings, error) from None
+    found = TopicIds(settings).of(names)
+    missing = set(names) - set(found)
+    if missing:
+        raise BrokerUnavailable(f"topic {min(missing)} does not exist (yet)")
+    return found
 
 
 def _uuid_text(uuid: object) -> str:

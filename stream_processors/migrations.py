@@ -10,6 +10,7 @@ from pathlib import Path
 
 from producers.errors import ConfigError
 from stream_processors.clickhouse import Store
+from stream_processors.migration_lock import migration_lock
 from stream_processors.sql_files import sql_files
 
 _HISTORY = """
@@ -23,6 +24,11 @@ CREATE TABLE IF NOT EXISTS migrations{on_cluster}
 ENGINE = {replicated}ReplacingMergeTree
 ORDER BY number
 COMMENT 'Migrations applied to this database'
+"""
+
+_NOTE = """
+INSERT INTO migrations (number, name, digest, applied_at)
+VALUES ({number:UInt32}, {name:String}, {digest:String}, {at:DateTime64(6)})
 """
 
 
@@ -110,25 +116,29 @@ def migrate(
 ) -> int:
     """Create the database if need be, apply what is pending, re-create functions and views; returns how many applied.
 
-    Every statement may be run again: a crash between two of them is mended by the next run.
+    Every statement may be run again: a crash between two of them is mended by the next run. Of two runs at once one waits for the other.
 
     Raises:
         ConfigError: as `pending`.
     """
+    cluster = store.settings.cluster
     database, history = _beginning(store)
     store.command(database, settings={"database": "default"})
-    store.command(history)
-    todo = pending(store)
-    for migration in todo:
-        store.command(render(migration.text, store.settings.cluster))
-        store.command(
-            "INSERT INTO migrations (number, name, digest, applied_at) VALUES ({number:UInt32}, {name:String}, {digest:String}, {at:DateTime64(6)})",
-            {"number": migration.number, "name": migration.name, "digest": migration.digest, "at": now()},
-            {"async_insert": 0},
-        )
-        said(f"applied {migration.name}")
-    for statement in _always(store.settings.cluster):
-        store.command(statement)
+    with migration_lock(store, lambda text: render(text, cluster), said=said) as renew:
+        store.command(history)
+        todo = pending(store)
+        for migration in todo:
+            renew()
+            store.command(render(migration.text, cluster))
+            store.command(
+                _NOTE,
+                {"number": migration.number, "name": migration.name, "digest": migration.digest, "at": now()},
+                {"async_insert": 0},
+            )
+            said(f"applied {migration.name}")
+        renew()
+        for statement in _always(cluster):
+            store.command(statement)
     return len(todo)
 
 

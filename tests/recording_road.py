@@ -17,6 +17,7 @@ from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
 from waiting import eventually
 
 from producers.codec import encode
+from producers.errors import ConfigError
 from producers.schema_files import newest, schema_directory
 from producers.settings import KafkaSettings
 from producers.topics import topics
@@ -154,10 +155,11 @@ class Road:
             client.close()
         return {place.partition: place.offset for place in places}
 
-    def rewind(self, offsets: Mapping[str, int], *, partition: int = 0) -> None:
+    def rewind(self, offsets: Mapping[str, int], *, partition: int = 0, metadata: str = "") -> None:
         """Take back commits, as if they had been lost; no recorder may be running."""
         places = [
-            TopicPartition(self.kafka.topic(name), partition, offset) for name, offset in offsets.items()
+            TopicPartition(self.kafka.topic(name), partition, offset, metadata)
+            for name, offset in offsets.items()
         ]
         group = ConsumerGroupTopicPartitions(recorder_group(self.kafka), places)
         client = admin(self.kafka)
@@ -191,6 +193,26 @@ class Road:
         client = admin(self.kafka)
         for future in client.delete_topics([self.kafka.topic(topic)]).values():
             future.result()
+
+    def make_anew(self, topic: str) -> None:
+        """Delete a topic and create it again: other offsets, another UUID."""
+        self.delete_topic(topic)
+
+        def made() -> bool:
+            try:
+                return bool(create_topics(self.kafka, [topics()[topic]]))
+            except ConfigError:
+                return False
+
+        eventually(made, within=20, saying="the topic is made anew")
+
+    def letters(self) -> list[dict[str, Any]]:
+        """Dead letters in order of where the original stands."""
+        return self.rows(
+            "SELECT topic, partition, offset, reason, detail, fingerprint, model, hex(key) AS key, hex(value) AS value,"
+            " arrayMap(h -> h.name || '=' || hex(h.value), headers) AS headers,"
+            " replayed FROM dead_letters FINAL ORDER BY topic, topic_id, partition, offset"
+        )
 
     def recorded(self, *names: str, within: float = 60) -> None:
         """Return when the recorder has come to the end of these topics."""

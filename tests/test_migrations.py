@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
 
 import pytest
+from waiting import eventually
 
-from producers.errors import ConfigError
+from producers.errors import ConfigError, StoreUnavailable
+from stream_processors import migration_lock
 from stream_processors.clickhouse import Store
 from stream_processors.migrations import migrate, pending, planned, render, shipped_migrations
 from stream_processors.settings import ClickHouseSettings
@@ -54,6 +59,80 @@ def test_a_crash_between_a_table_and_its_note_is_mended(store: Store) -> None:
     store.command("DELETE FROM migrations WHERE number = 3")
     assert [one.number for one in pending(store)] == [3]
     assert migrate(store) == 1
+
+
+class Crashes:
+    """A store whose server is gone after so many statements."""
+
+    def __init__(self, store: Store, after: int) -> None:
+        self._store, self.left = store, after
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def command(self, *given: Any, **named: Any) -> Any:
+        """As the store's, while it lives."""
+        if self.left <= 0:
+            raise StoreUnavailable("gone")
+        self.left -= 1
+        return self._store.command(*given, **named)
+
+
+def test_a_crash_between_any_two_statements_is_mended(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that dies after the second statement, the third and so on leaves what the next goes on with, and nothing is applied twice."""
+    # a run that crashed cannot have let go of its lock: its lease is over at once here
+    monkeypatch.setattr(migration_lock, "LEASE_S", -1)
+    said: list[str] = []
+    for statements in (*range(2, 15), 10_000):
+        with suppress(StoreUnavailable):
+            migrate(Crashes(store, statements), said=said.append)  # type: ignore[arg-type]  # a store as far as a run asks
+    assert sorted(set(said)) == [f"applied {one.name}" for one in shipped_migrations()]
+    assert len(said) == len(set(said))
+    assert pending(store) == []
+
+
+def test_of_two_runs_at_once_one_waits(store: Store, clickhouse: str) -> None:
+    """A second run says that it waits, applies nothing while the first holds the lock, and then finds nothing left to do."""
+    other = Store(ClickHouseSettings(url=clickhouse, database=store.database))
+    found: list[int] = []
+    heard: list[str] = []
+    second = threading.Thread(target=lambda: found.append(migrate(other, said=heard.append)))
+
+    def said(text: str) -> None:
+        if text == "applied 0001_predictions":
+            second.start()
+            eventually(lambda: heard, saying="the second one waits")
+
+    assert migrate(store, said=said) == len(NUMBERS)
+    second.join(120)
+    other.close()
+    assert heard == [f"another run of migrate works on database {store.database}: waiting for its end"]
+    assert found == [0]
+    there = "SELECT count() AS n FROM system.tables WHERE database = currentDatabase() AND name = 'migrations_lock'"
+    assert store.rows(there) == [{"n": 0}]
+
+
+def test_a_lock_that_a_dead_run_left_is_taken_over(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that was killed keeps others waiting until its lease is over, and no longer."""
+    migrate(store)
+    store.command(migration_lock._TAKE.format(on_cluster=""))
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        monkeypatch.setattr(migration_lock, "LEASE_S", -1)
+
+    with migration_lock.migration_lock(store, lambda text: render(text, ""), said=[].append, wait=wait):
+        pass
+    assert len(waits) == 1
+
+
+@pytest.mark.parametrize("text", [migration_lock._TAKE, migration_lock._RENEW, migration_lock._LET_GO])
+def test_the_lock_is_taken_on_the_whole_cluster(text: str, store: Store) -> None:
+    """Every node knows the lock, so that two runs that talk to two nodes are kept apart."""
+    statement = render(text, "the_cluster")
+    assert "migrations_lock ON CLUSTER the_cluster" in statement
+    store.command(f"EXPLAIN AST {statement}", settings={"database": "default"})
 
 
 def test_a_plan_names_everything_and_runs_nothing(store: Store) -> None:

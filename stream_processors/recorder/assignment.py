@@ -7,15 +7,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from producers.errors import TransientError
 from producers.settings import KafkaSettings
 from producers.topics import topics
-from stream_processors.fencing import fatal, is_fatal
 from stream_processors.kafka import (
+    OFFSET_END,
     Consumer,
     KafkaError,
     KafkaException,
     Message,
+    TopicIds,
     TopicPartition,
     consumer,
 )
+from stream_processors.recorder.gathering import LogChanged, judge
 from stream_processors.recorder.groups import recorder_group
 from stream_processors.recorder.holdings import Holding, known_end, place, take_hold, to_commit, watermarks
 from stream_processors.recorder.pauses import FullPartition, Pause, Resumptions
@@ -29,6 +31,7 @@ class Assignment:
     Args:
         letting_go: called before partitions are given back, with their offsets still ours to commit.
         failed: is told of each fault that will be tried again.
+        now: microseconds since the epoch.
 
     Attributes:
         client: the consumer.
@@ -39,17 +42,30 @@ class Assignment:
     """
 
     def __init__(
-        self, settings: KafkaSettings, instance: str, *, letting_go: Callable[[], None], failed: Failed
+        self,
+        settings: KafkaSettings,
+        instance: str,
+        *,
+        letting_go: Callable[[], None],
+        failed: Failed,
+        now: Callable[[], int],
     ) -> None:
-        self._settings, self._letting_go, self._failed = settings, letting_go, failed
+        self._settings, self._letting_go, self._failed, self._now = settings, letting_go, failed, now
         self.away = f"no Kafka answers at {settings.bootstrap}"
         self.epoch = 0
         self.holdings: dict[FullPartition, Holding] = {}
         self.is_new = False
         self._fresh: list[FullPartition] = []
+        self._before: dict[FullPartition, Holding] = {}
+        self._topic_ids = TopicIds(settings)
         self._resumptions = Resumptions(settings)
         self.client: Consumer = consumer(
-            settings, group=recorder_group(settings), instance=instance, error_cb=self._fault
+            settings,
+            group=recorder_group(settings),
+            instance=instance,
+            error_cb=self._fault,
+            # where the log does not hold what comes next, nothing is passed over in silence
+            auto_offset_reset="error",
         )
         self.client.subscribe(
             [settings.topic(name) for name in topics()],
@@ -68,23 +84,29 @@ class Assignment:
             self._failed(self.away)
 
     def _assigned(self, client: Consumer, places: Sequence[TopicPartition]) -> None:
-        self.epoch += 1
-        self.holdings, self._fresh = {}, [(one.topic, one.partition) for one in places]
-        known = self.take_hold()
-        client.assign(list(places))
-        # nothing flows before it is known where it stands, or while it waits for a person
-        waiting = [
-            one for one in places if not known or self.holdings[one.topic, one.partition].pause is not None
-        ]
-        client.pause(waiting)
+        self._let_go()
+        self._fresh = [(one.topic, one.partition) for one in places]
+        if not self.take_hold():
+            # nothing flows before it is known where it stands
+            client.assign([TopicPartition(*key, OFFSET_END) for key in self._fresh])
+            client.pause(list(places))
 
     def _revoked(self, client: Consumer, places: Sequence[TopicPartition]) -> None:
         self._letting_go()
-        self._lost(client, places)
+        self._let_go()
 
     def _lost(self, client: Consumer, places: Sequence[TopicPartition]) -> None:
+        self._let_go()
+
+    def _let_go(self) -> None:
         self.epoch += 1
-        self.holdings, self._fresh = {}, []
+        self.holdings, self._before, self._fresh = {}, {}, []
+
+    def take_anew(self) -> None:
+        """Let go of everything and take it again, as Kafka has it now; nothing may be in flight that is to be committed."""
+        held = self.holdings
+        self._let_go()
+        self._before, self._fresh = held, list(held)
 
     @property
     def is_unknown(self) -> bool:
@@ -92,14 +114,48 @@ class Assignment:
         return bool(self._fresh)
 
     def take_hold(self) -> bool:
-        """Learn where fresh partitions stand; False where Kafka does not answer."""
+        """Learn where fresh partitions stand, and let them flow from there; False where Kafka does not answer."""
         try:
-            self.holdings = take_hold(self.client, self._settings, self._fresh)
+            self.holdings = take_hold(
+                self.client,
+                self._settings,
+                self._topic_ids,
+                self._fresh,
+                before=self._before,
+                now=self._now(),
+            )
         except TransientError as fault:
             self._failed(fault)
             return False
-        self._fresh, self.is_new = [], True
+        self._before, self._fresh, self.is_new = {}, [], True
+        self.client.assign([TopicPartition(*key, one.submitted) for key, one in self.holdings.items()])
+        self.client.pause([TopicPartition(*key) for key, one in self.holdings.items() if one.pause])
+        self.flow()
         return True
+
+    def confirm(self, names: Iterable[str]) -> None:
+        """Make sure that what was consumed of these topics, by full name, is of the topics that we hold.
+
+        A topic that is not there any more still is the one that we hold.
+
+        Raises:
+            LogChanged: one was deleted and made anew.
+            BrokerUnavailable: Kafka does not say.
+        """
+        wanted = set(names)
+        ends = {
+            key: max(one.end, known_end(self.client, *key))
+            for key, one in self.holdings.items()
+            if key[0] in wanted
+        }
+        found = self._topic_ids.of(wanted)
+        for key, end in ends.items():
+            one = self.holdings[key]
+            if found.get(key[0], one.topic_id) != one.topic_id:
+                raise LogChanged(
+                    f"topic {one.topic} was deleted and made anew: it is recorded from its beginning"
+                )
+            one.confirmed_end = max(one.confirmed_end, end)
 
     def put_back(self, messages: Iterable[Message]) -> None:
         """Consume these again, as far as they are ours."""
@@ -121,18 +177,23 @@ class Assignment:
 
     def commit(self, positions: Mapping[FullPartition, int]) -> None:
         """Commit what is recorded. A commit that Kafka does not take is made good by the next."""
+        for key in set(positions) & set(self.holdings):
+            self.holdings[key].recorded = max(self.holdings[key].recorded, positions[key])
         self._commit(to_commit(self.holdings, positions))
 
     def _commit(self, places: Sequence[TopicPartition]) -> None:
         if not places:
             return
         try:
-            self.client.commit(offsets=list(places), asynchronous=False)
+            taken = self.client.commit(offsets=list(places), asynchronous=False)
         except KafkaException as fault:
             self._failed(f"Kafka does not take a commit ({fault.args[0].name()})")
             return
-        for one in places:
-            self.holdings[one.topic, one.partition].committed = one.offset
+        for one in taken:
+            if one.error is None:
+                self.holdings[one.topic, one.partition].committed = one.offset
+            else:
+                self._failed(f"Kafka does not take a commit of {one.topic} ({one.error.name()})")
 
     def flow(self) -> None:
         """Let every partition flow that does not wait for a person."""
@@ -147,14 +208,15 @@ class Assignment:
 
         Raises:
             ConfigError: Kafka refuses this member for good.
+            LogChanged: the log does not hold what comes next.
         """
         message = self.client.poll(seconds)
         if message is None:
             return
         if message.error() is None:
             self.client.seek(TopicPartition(message.topic(), message.partition(), message.offset()))
-        elif is_fatal(message.error()):
-            raise fatal(message.error(), "recorder")
+        else:
+            judge(message, self._failed)
 
     def stop_at(self, key: FullPartition, offset: int, why: str) -> None:
         """Let a partition wait at ``offset`` for a person; the commit of that offset says so for every later recorder."""

@@ -30,9 +30,9 @@ class Facts:
     Attributes:
         topic: without prefix.
         topic_id: Kafka's UUID of it.
-        appended_at: append time of the original, microseconds since the epoch.
-        reason: undecodable, unknown_schema, implausible_time, contract, refused (by ClickHouse), or expired (the log
-            dropped messages from this offset on before they were recorded).
+        appended_at: append time of the original, microseconds since the epoch; of expired ones, when they were missed.
+        reason: undecodable, unknown_schema, implausible_time, contract, refused (by ClickHouse), or expired (messages
+            from this offset on left the log, or were deleted with their topic, before they were recorded).
         detail: what was wrong; never a payload.
         fingerprint: of the schema, hex, where the value names one.
         model: where it is known.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 from stream_processors.fencing import fatal, is_fatal
-from stream_processors.kafka import Consumer, Message
+from stream_processors.kafka import Consumer, KafkaError, Message
 
 # One call takes at most so many; it returns early where its own time is up.
 _CHUNK = 10_000
@@ -29,6 +29,10 @@ class Limits:
     linger: float = 0.5
 
 
+class LogChanged(Exception):
+    """A partition's log is not what it was: its topic was deleted and made anew, or it has expired beyond what comes next."""
+
+
 def gather(
     client: Consumer,
     limits: Limits,
@@ -41,6 +45,7 @@ def gather(
 
     Raises:
         ConfigError: another recorder runs with the same slot, or Kafka refuses for good.
+        LogChanged: what was consumed with it is let go, to be consumed again.
     """
     found: list[Message] = []
     size = 0
@@ -53,7 +58,8 @@ def gather(
         good = chunk
         if any(map(Message.error, chunk)):
             good = [message for message in chunk if message.error() is None]
-            _judge(chunk, failed)
+            for message in chunk:
+                judge(message, failed)
         if good and not found:
             until = clock() + limits.linger
         found += good
@@ -61,11 +67,18 @@ def gather(
     return found
 
 
-def _judge(chunk: list[Message], failed: Callable[[str], None]) -> None:
-    for message in chunk:
-        error = message.error()
-        if error is None:
-            continue
-        if is_fatal(error):
-            raise fatal(error, "recorder")
-        failed(f"Kafka: {error.name()}")
+def judge(message: Message, failed: Callable[[str], None]) -> None:
+    """Say the error that stands where a message should.
+
+    Raises:
+        ConfigError: Kafka refuses this member for good.
+        LogChanged: the log does not hold what comes next.
+    """
+    error = message.error()
+    if error is None:
+        return
+    if is_fatal(error):
+        raise fatal(error, "recorder")
+    if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - public constant
+        raise LogChanged(f"{message.topic()}-{message.partition()}: its log does not hold what comes next")
+    failed(f"Kafka: {error.name()}")

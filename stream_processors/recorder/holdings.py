@@ -7,10 +7,17 @@ from dataclasses import dataclass, field
 
 from producers.errors import BrokerUnavailable
 from producers.settings import KafkaSettings
-from stream_processors.kafka import Consumer, KafkaException, TopicPartition, topic_ids
+from stream_processors.kafka import Consumer, KafkaException, TopicIds, TopicPartition
 from stream_processors.recorder.brake import Brake
 from stream_processors.recorder.dead_letters import EXPIRED, DeadLetter, Facts
-from stream_processors.recorder.pauses import FullPartition, Pause, committed_places, pause_in
+from stream_processors.recorder.pauses import (
+    FullPartition,
+    Pause,
+    committed_places,
+    metadata,
+    pause_in,
+    topic_id_in,
+)
 
 _WATERMARKS_S = 10.0
 
@@ -23,18 +30,22 @@ class Holding:
         topic: without prefix.
         topic_id: Kafka's UUID of the topic.
         committed: the offset that the group's commit says, -1 for none; everything before it is recorded.
+        recorded: the offset before which everything is recorded, whether or not Kafka has taken the commit.
         submitted: the offset before which everything is recorded or being written.
         end: the log's end when it was last looked at.
+        confirmed_end: its end when it was last known to be the log of this topic id.
         pause: set while it waits for a person.
-        lost: messages that the log dropped before they were recorded.
+        lost: messages that left the log, or were deleted with their topic, before they were recorded.
     """
 
     topic: str
     topic_id: str
     partition: int
     committed: int
+    recorded: int
     submitted: int
     end: int
+    confirmed_end: int
     pause: Pause | None = None
     lost: DeadLetter | None = None
     brake: Brake = field(default_factory=Brake)
@@ -58,32 +69,68 @@ class Holding:
 
 
 def take_hold(
-    client: Consumer, settings: KafkaSettings, assigned: Iterable[FullPartition]
+    client: Consumer,
+    settings: KafkaSettings,
+    ids: TopicIds,
+    assigned: Iterable[FullPartition],
+    *,
+    before: Mapping[FullPartition, Holding],
+    now: int,
 ) -> dict[FullPartition, Holding]:
-    """Learn what Kafka knows of freshly assigned partitions.
+    """Learn what Kafka knows of assigned partitions.
+
+    Args:
+        client: the group member.
+        settings: of our topics.
+        ids: tells the topics' UUIDs.
+        assigned: the partitions.
+        before: what was known of those of them that never left this member's hands.
+        now: microseconds since the epoch, for what is found to be lost.
 
     Raises:
         BrokerUnavailable: it does not answer; ask again.
     """
     places = committed_places(client, assigned)
-    ids = topic_ids(settings, sorted({place.topic for place in places})) if places else {}
+    found = ids.of({place.topic for place in places}) if places else {}
+    missing = {place.topic for place in places} - set(found)
+    if missing:
+        raise BrokerUnavailable(f"topic {min(missing)} is not there (any more)")
     return {
-        (place.topic, place.partition): _holding(client, settings, place, ids[place.topic])
+        key: _holding(client, settings, place, found[place.topic], before.get(key), now)
         for place in places
+        for key in [(place.topic, place.partition)]
     }
 
 
-def _holding(client: Consumer, settings: KafkaSettings, place: TopicPartition, topic_id: str) -> Holding:
+def _holding(
+    client: Consumer,
+    settings: KafkaSettings,
+    place: TopicPartition,
+    topic_id: str,
+    before: Holding | None,
+    now: int,
+) -> Holding:
     low, high = watermarks(client, place.topic, place.partition)
     name = place.topic.removeprefix(settings.topic(""))
-    committed = max(place.offset, -1)
+    # a commit that speaks of a topic that was deleted since says nothing about the one of its name
+    ours = topic_id_in(place) in {"", topic_id}
+    committed = max(place.offset, -1) if ours else -1
     submitted = max(committed, low)
-    holding = Holding(name, topic_id, place.partition, committed, submitted, high, pause_in(place))
-    if 0 <= place.offset < low:
-        detail = f"offsets {place.offset} to {low - 1} left the log before they were recorded"
-        facts = Facts(name, topic_id, place.partition, place.offset, 0, EXPIRED, detail)
-        holding.lost = DeadLetter(facts, None, None)
+    pause = pause_in(place) if ours else None
+    holding = Holding(name, topic_id, place.partition, committed, submitted, submitted, high, high, pause)
+    if 0 <= committed < low:
+        holding.lost = _lost(holding, committed, low, now, "left the log")
+    if before and before.topic_id != topic_id and before.recorded < before.confirmed_end:
+        holding.lost = _lost(
+            before, before.recorded, before.confirmed_end, now, "were deleted with their topic"
+        )
     return holding
+
+
+def _lost(holding: Holding, first: int, end: int, now: int, how: str) -> DeadLetter:
+    detail = f"offsets {first} to {end - 1} {how} before they were recorded"
+    facts = Facts(holding.topic, holding.topic_id, holding.partition, first, now, EXPIRED, detail)
+    return DeadLetter(facts, None, None)
 
 
 def watermarks(client: Consumer, topic: str, partition: int) -> tuple[int, int]:
@@ -122,6 +169,6 @@ def to_commit(
 
 
 def place(key: FullPartition, holding: Holding, offset: int) -> TopicPartition:
-    """One partition's offset to commit, with its pause if it waits there."""
+    """One partition's offset to commit, with its topic's UUID, and its pause if it waits there."""
     waits = holding.pause is not None and holding.pause.offset == offset
-    return TopicPartition(*key, offset, metadata=holding.pause.metadata() if holding.pause and waits else "")
+    return TopicPartition(*key, offset, metadata=metadata(holding.topic_id, holding.pause if waits else None))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Self
+from typing import Any, Self
 
 from producers.errors import BrokerUnavailable
 from producers.settings import KafkaSettings
@@ -37,18 +37,35 @@ class Pause:
     offset: int
     why: str
 
-    def metadata(self) -> str:
-        """What is committed beside the offset."""
-        return json.dumps({"paused": asdict(self)}, separators=(",", ":"))
+
+def metadata(topic_id: str, pause: Pause | None) -> str:
+    """What is committed beside an offset: of which topic it speaks, by Kafka's UUID, and the pause if it waits there."""
+    said: dict[str, object] = {"topic_id": topic_id}
+    if pause:
+        said["paused"] = asdict(pause)
+    return json.dumps(said, separators=(",", ":"))
 
 
 def pause_in(place: TopicPartition) -> Pause | None:
     """The pause that a committed offset's metadata speaks of."""
     try:
-        found = json.loads(place.metadata or "{}").get("paused")
+        found = _said(place).get("paused")
         return Pause(**found) if found else None
-    except (ValueError, TypeError, AttributeError):
+    except TypeError:
         return None
+
+
+def topic_id_in(place: TopicPartition) -> str:
+    """The UUID of the topic that a committed offset speaks of; empty where it does not say."""
+    return str(_said(place).get("topic_id", ""))
+
+
+def _said(place: TopicPartition) -> dict[str, Any]:
+    try:
+        said = json.loads(place.metadata or "{}")
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}
 
 
 def committed_places(client: Consumer, wanted: Iterable[FullPartition]) -> list[TopicPartition]:

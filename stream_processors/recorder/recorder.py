@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
+from contextlib import suppress
 from functools import partial
 from time import monotonic, time_ns
 
@@ -22,7 +23,7 @@ from stream_processors.recorder.assignment import Assignment, names
 from stream_processors.recorder.brake import LIMIT, WINDOW
 from stream_processors.recorder.daemon_thread import DaemonThread
 from stream_processors.recorder.dead_letter_sender import DeadLetterSender
-from stream_processors.recorder.gathering import Limits, gather
+from stream_processors.recorder.gathering import Limits, LogChanged, gather
 from stream_processors.recorder.messages import Messages, by_topic
 from stream_processors.recorder.pauses import FullPartition
 from stream_processors.recorder.sorting import SortedMessages, sort_messages
@@ -68,6 +69,7 @@ class Recorder:
             f"recorder-{settings.slot}",
             letting_go=lambda: self._drain(_LETTING_GO_S),
             failed=status.failed,
+            now=self._now,
         )
         self._thread = DaemonThread("writer")
         self._writer = Writer(
@@ -84,11 +86,15 @@ class Recorder:
         Raises:
             ConfigError: Kafka refuses this recorder for good.
         """
+        try:
+            self._step()
+        except LogChanged as change:
+            self._take_anew(change)
+
+    def _step(self) -> None:
         self._finish_written()
         if self._ours.is_unknown:
-            if self._ours.take_hold():
-                self._ours.flow()
-            else:
+            if not self._ours.take_hold():
                 self._serve(1.0)
             return
         if self._ours.is_new:
@@ -132,6 +138,16 @@ class Recorder:
         ]
         self._submit(lost, {key: one.submitted for key, one in holdings.items()})
 
+    def _take_anew(self, change: LogChanged) -> None:
+        """Finish what is in flight, which may stand nowhere else any more, and take the partitions as their logs are now."""
+        self._status.failed(change)
+        self._ours.hold_back()
+        while self._in_flight and not self._stop.is_set():
+            with suppress(LogChanged):
+                self._serve(0.2)
+            self._finish_written()
+        self._ours.take_anew()
+
     # --- from messages to a batch --------------------------------------------------------------------------------
 
     def _hand_over(self, found: Sequence[Message]) -> None:
@@ -142,9 +158,14 @@ class Recorder:
             self._submit(braked, self._ours.advanced())
 
     def _sorted(self, grouped: Mapping[str, Sequence[Message]]) -> list[SortedMessages] | None:
-        """What becomes of the messages; waits for contracts and schema registry; None where the process stops."""
+        """What becomes of the messages; waits for Kafka, contracts and schema registry; None where the process stops.
+
+        Raises:
+            LogChanged: they may be of a topic made anew.
+        """
         while not self._stop.is_set():
             try:
+                self._ours.confirm(grouped)
                 if f"{self._prefix}predictions" in grouped:
                     self._contracts.catch_up(timeout=2.0)
                 return [self._part(topic, raw) for topic, raw in grouped.items()]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from time import time_ns
 from typing import Any
 
 from recording_road import Road, example
-from waiting import eventually
+from stepping import stepping
 
 from producers.errors import StoreUnavailable
 from producers.settings import KafkaSettings
@@ -17,10 +16,7 @@ from stream_processors.clickhouse import Store
 from stream_processors.kafka import Consumer, KafkaError, KafkaException
 from stream_processors.recorder.dead_letter_sender import DeadLetterSender
 from stream_processors.recorder.pauses import paused_partitions
-from stream_processors.recorder.recorder import Recorder
 from stream_processors.recorder.writer import Batch, Writer
-from stream_processors.settings import ProcessorSettings
-from stream_processors.status import StatusFile
 
 
 class RefusesCommits:
@@ -38,25 +34,6 @@ class RefusesCommits:
             self.left -= 1
             raise KafkaException(KafkaError(KafkaError.COORDINATOR_LOAD_IN_PROGRESS))
         return self._client.commit(**places)
-
-
-@contextmanager
-def stepping(road: Road) -> Iterator[tuple[Recorder, Callable[[Callable[[], object]], None]]]:
-    """A recorder in this thread, and a way to let it step until something holds."""
-    settings = ProcessorSettings(kafka=road.kafka, clickhouse=road.store.settings)
-    recorder = Recorder(settings, threading.Event(), StatusFile("recorder", "0", None))
-
-    def until(check: Callable[[], object]) -> None:
-        def stepped() -> object:
-            recorder.step()
-            return check()
-
-        eventually(stepped, within=60)
-
-    try:
-        yield recorder, until
-    finally:
-        recorder.close()
 
 
 def test_a_refused_commit_is_made_good_without_another_message(road: Road) -> None:

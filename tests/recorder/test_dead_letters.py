@@ -7,25 +7,12 @@ import time
 
 import pytest
 from recording_road import Road, example
-from waiting import eventually
 
 from producers.codec import encode
-from producers.errors import ConfigError
-from producers.topics import topics
-from stream_processors.kafka import create_topics
 
 NOW = time.time_ns() // 1000
 
 GOOD = encode("prediction", example("prediction", event_time=NOW))
-
-
-def letters(road: Road) -> list[dict[str, object]]:
-    """Dead letters in order of where the original stands."""
-    return road.rows(
-        "SELECT topic, partition, offset, reason, detail, fingerprint, model, hex(key) AS key, hex(value) AS value,"
-        " arrayMap(h -> h.name || '=' || hex(h.value), headers) AS headers,"
-        " replayed FROM dead_letters FINAL ORDER BY topic, partition, offset"
-    )
 
 
 def test_bad_bytes_are_kept_and_the_rest_goes_on(road: Road) -> None:
@@ -35,7 +22,7 @@ def test_bad_bytes_are_kept_and_the_rest_goes_on(road: Road) -> None:
     road.send("predictions", [GOOD, *bad, GOOD], key="the key", partition=2, headers=[("trace", b"\xfe")])
     road.start()
     road.recorded("predictions", "dead-letters")
-    found = letters(road)
+    found = road.letters()
     assert [one["reason"] for one in found] == ["undecodable", "unknown_schema", *["undecodable"] * 3]
     assert [one["value"] for one in found] == [
         value.hex().upper() if value is not None else None for value in bad
@@ -60,7 +47,7 @@ def test_an_event_from_the_future_is_a_dead_letter(running: Road) -> None:
     ahead = example("prediction", event_time=NOW + 2 * 3_600_000_000, model="early bird")
     running.send_records("predictions", "prediction", [ahead])
     running.recorded("predictions", "dead-letters")
-    [letter] = letters(running)
+    [letter] = running.letters()
     assert (letter["reason"], letter["model"]) == ("implausible_time", "early bird")
     assert running.count("predictions") == 0
 
@@ -72,14 +59,14 @@ def test_a_time_that_clickhouse_cannot_keep_is_a_dead_letter(running: Road) -> N
     running.send_records("labels", "label", records, partition=0)
     running.recorded("labels", "dead-letters")
     assert running.rows("SELECT label_id FROM labels FINAL") == [{"label_id": "1"}]
-    assert [one["reason"] for one in letters(running)] == ["implausible_time"] * 2
+    assert [one["reason"] for one in running.letters()] == ["implausible_time"] * 2
 
 
 def test_a_message_on_the_wrong_topic_is_a_dead_letter(running: Road) -> None:
     """A prediction on the topic of labels is not recorded as anything."""
     running.send("labels", [GOOD])
     running.recorded("labels", "dead-letters")
-    assert [one["detail"] for one in letters(running)] == ["prediction.v1 does not belong on this topic"]
+    assert [one["detail"] for one in running.letters()] == ["prediction.v1 does not belong on this topic"]
     assert running.count("predictions") == 0
 
 
@@ -98,8 +85,8 @@ def test_a_row_that_clickhouse_refuses_is_found_among_good_ones(road: Road) -> N
     )
     road.start()
     road.recorded("predictions", "dead-letters")
-    assert [(one["reason"], one["offset"]) for one in letters(road)] == [("refused", 613)]
-    assert "666" not in str(letters(road)[0]["detail"])
+    assert [(one["reason"], one["offset"]) for one in road.letters()] == [("refused", 613)]
+    assert "666" not in str(road.letters()[0]["detail"])
     assert road.count("predictions") == 999
     assert road.rows("SELECT _offset FROM intake FINAL WHERE dead_letter") == [{"_offset": 613}]
 
@@ -109,7 +96,7 @@ def test_what_is_no_dead_letter_on_their_topic_is_one(running: Road) -> None:
     before = sum(running.ends("dead-letters").values())
     running.send("dead-letters", [b"not ours"], headers=[("hindcast.dead-letter", b'{"topic": 1}')])
     running.recorded("dead-letters")
-    [letter] = letters(running)
+    [letter] = running.letters()
     assert (letter["topic"], letter["value"]) == ("dead-letters", b"not ours".hex().upper())
     assert sum(running.ends("dead-letters").values()) == before + 1
 
@@ -128,44 +115,3 @@ def test_a_message_of_10_megabytes_fits_the_dead_letters(road: Road) -> None:
     assert road.rows("SELECT length(value) AS n FROM dead_letters FINAL") == [{"n": len(value)}]
     rows = road.rows("SELECT length(categorical_features['text']) AS n FROM predictions FINAL")
     assert rows == [{"n": 10_000_000}]
-
-
-def test_messages_that_left_the_log_are_said_and_recorded(road: Road) -> None:
-    """A gap between the committed offset and the log's start is a dead letter of reason `expired`, once."""
-    road.send("labels", [encode("label", example("label", label_id=str(n))) for n in range(10)], partition=0)
-    first = road.start()
-    road.recorded("labels")
-    road.kill(first)
-    road.send(
-        "labels", [encode("label", example("label", label_id=str(n))) for n in range(10, 20)], partition=0
-    )
-    road.drop_before("labels", 0, 15)
-    road.start()
-    road.recorded("labels", "dead-letters")
-    [letter] = letters(road)
-    assert (letter["reason"], letter["offset"]) == ("expired", 10)
-    assert "offsets 10 to 14" in str(letter["detail"])
-    assert road.count("labels") == 15
-    eventually(lambda: "offsets 10 to 14" in road.heartbeat()["last_error"], saying="the status says it")
-
-
-def test_a_record_survives_a_topic_made_anew(road: Road) -> None:
-    """A topic that is deleted and made again begins at offset 0: its messages are recorded beside the old ones."""
-    road.send("labels", [encode("label", example("label", label_id="old"))], partition=0)
-    first = road.start()
-    road.recorded("labels")
-    road.kill(first)
-    road.delete_topic("labels")
-
-    def made() -> bool:
-        try:
-            return bool(create_topics(road.kafka, [topics()["labels"]]))
-        except ConfigError:
-            return False
-
-    eventually(made, within=20, saying="the topic is made anew")
-    road.send("labels", [encode("label", example("label", label_id="new"))], partition=0)
-    road.start()
-    road.recorded("labels")
-    rows = road.rows("SELECT label_id, _offset FROM labels FINAL ORDER BY label_id")
-    assert rows == [{"label_id": "new", "_offset": 0}, {"label_id": "old", "_offset": 0}]

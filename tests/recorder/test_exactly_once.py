@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from typing import Any
@@ -10,6 +9,8 @@ from typing import Any
 import pytest
 from gate import Gate
 from recording_road import Road, example
+from steady_load import sketch
+from stepping import stepping
 from waiting import eventually
 
 from producers.codec import encode
@@ -27,13 +28,6 @@ def prediction(number: int) -> bytes:
     return encode("prediction", example("prediction", prediction_id=f"p{number}", event_time=NOW + number))
 
 
-def sketch(number: int) -> bytes:
-    """A delta with 30 numeric columns: 31 rows and more."""
-    column = example("sketch")["numeric"][0]
-    columns = [{**column, "column": f"c{place}"} for place in range(30)]
-    return encode("sketch", example("sketch", first_offset=number, next_offset=number + 1, numeric=columns))
-
-
 def assert_recorded_once(road: Road, predictions: int, sketches: int) -> None:
     """Rows are what was sent, each once, whether read with FINAL or counted in intake."""
     assert road.count("predictions") == predictions
@@ -44,55 +38,6 @@ def assert_recorded_once(road: Road, predictions: int, sketches: int) -> None:
         "SELECT first_offset, count() = any(_rows) AS whole FROM sketches FINAL GROUP BY first_offset)"
     )
     assert row == {"n": sketches, "messages": sketches, "whole": 1}
-
-
-def kill_while_recording(road: Road, kills: int, seed: int) -> None:
-    """Send all the while, kill the recorder again and again at random moments, and look."""
-    chance = random.Random(seed)
-    sent = {"predictions": 0, "sketches": 0}
-    ended = threading.Event()
-
-    def send_all_the_while() -> None:
-        while not ended.is_set():
-            numbers = range(sent["predictions"], sent["predictions"] + 2_000)
-            road.send("predictions", [prediction(number) for number in numbers])
-            sent["predictions"] += len(numbers)
-            road.send(
-                "sketches", [sketch(number) for number in range(sent["sketches"], sent["sketches"] + 40)]
-            )
-            sent["sketches"] += 40
-
-    sender = threading.Thread(target=send_all_the_while)
-    sender.start()
-    try:
-        for _ in range(kills):
-            recorder = road.start()
-            before = sum(road.committed("predictions").values())
-            eventually(
-                lambda before=before: sum(road.committed("predictions").values()) != before,
-                within=60,
-                saying="the recorder records",
-            )
-            ended.wait(chance.random())
-            road.kill(recorder)
-    finally:
-        ended.set()
-        sender.join()
-    road.start()
-    road.recorded("predictions", "sketches")
-    assert_recorded_once(road, **sent)
-
-
-def test_five_kills(road: Road) -> None:
-    """Five kills at random moments while messages stream lose nothing and repeat nothing."""
-    kill_while_recording(road, 5, seed=1)
-
-
-@pytest.mark.soak
-@pytest.mark.parametrize("seed", range(10))
-def test_hundreds_of_kills(road: Road, seed: int) -> None:
-    """The same with 300 kills."""
-    kill_while_recording(road, 30, seed)
 
 
 def test_what_is_there_is_not_inserted_again(road: Road) -> None:
@@ -171,6 +116,45 @@ def test_an_answer_that_is_lost_is_read_back(road: Road, clickhouse: str) -> Non
         road.recorded("predictions")
     assert road.count("predictions", final=False) == 300
     assert road.count("intake", final=False) == 300
+
+
+class WritesLikeTwo:
+    """A store in which every insert happens twice: by its writer, and by one that Kafka took for dead and that had read back the same."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def insert(self, table: str, rows: Any, *, query_id: str, **named: Any) -> None:
+        """As the store's, and once more."""
+        self._store.insert(table, rows, query_id=query_id, **named)
+        self._store.insert(table, rows, query_id=f"{query_id}-again", **named)
+
+
+def test_two_writers_of_one_partition_repeat_nothing(road: Road) -> None:
+    """Two recorders insert the same messages, each sure that the partition is its own: tables hold them twice, and every reading once."""
+    sent = {
+        "predictions": [prediction(number) for number in range(50)],
+        "labels": [encode("label", example("label", label_id=f"l{number}")) for number in range(50)],
+        "sketches": [sketch(number) for number in range(3)],
+        "ledger": [encode("ledger", example("ledger", hour=number)) for number in range(50)],
+    }
+    for topic, values in sent.items():
+        road.send(topic, values)
+    with stepping(road) as (recorder, until):
+        recorder._writer._connect = lambda: WritesLikeTwo(road.store)  # type: ignore[assignment, return-value]  # a store as far as a writer asks
+        until(
+            lambda: all(
+                sum(max(at, 0) for at in road.committed(topic).values()) == len(sent[topic]) for topic in sent
+            )
+        )
+    for table in ("predictions", "intake", "labels", "ledger"):
+        assert (road.count(table, final=False), road.count(table)) == (100, 50)
+    assert road.count("sketches", final=False) == 2 * road.count("sketches")
+    assert_recorded_once(road, 50, 3)
+    assert road.rows("SELECT count() AS n FROM predictions_v") == [{"n": 50}]
 
 
 def test_two_recorders_share_the_work(road: Road) -> None:

@@ -300,6 +300,26 @@ def test_arrivals_without_a_row_stand_apart(record: Recorder) -> None:
     assert accounts(record, "recorded", "without_row", "balanced") == [(4, -1, False)]
 
 
+@pytest.mark.parametrize(
+    ("table", "what"),
+    [
+        ("predictions", {"recorded": 4, "without_row": 1, "missing": 0}),
+        ("intake", {"recorded": 5, "without_row": -1, "missing": 1}),
+    ],
+)
+def test_a_row_deleted_by_hand_is_found(record: Recorder, table: str, what: dict[str, int]) -> None:
+    """Where a person deletes one row of a balanced hour, the question `accounting` says so, and which table lacks it."""
+    record.insert("ledger", [ledger(5, closing=True)])
+    record.insert("intake", arrivals(range(5)))
+    known = [prediction(str(n), START, producer_id="p", sequence=n) for n in range(5)]
+    record.insert("predictions", known)
+    assert accounts(record, "accepted", "recorded", "balanced") == [(5, 5, True)]
+    record.store.command(f"ALTER TABLE {table} DELETE WHERE sequence = 3", settings={"mutations_sync": 1})
+    [row] = record.store.rows("SELECT * FROM accounting")
+    assert {name: row[name] for name in what} == what
+    assert not row["balanced"]
+
+
 def test_a_row_without_number_belongs_to_no_ledger(record: Recorder) -> None:
     """A producer id alone counts nothing."""
     record.insert(
