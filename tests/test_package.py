@@ -108,6 +108,7 @@ def test_a_light_producer_pulls_in_three_packages(metadata: Message) -> None:
         "embedded",
         "gateway",
         "bench-sketches",
+        "plot",
         "demo",
         "bench",
         "dev",

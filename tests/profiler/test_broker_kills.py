@@ -22,6 +22,7 @@ from producers.topics import topics
 from stream_processors.kafka import create_topics
 from stream_processors.profiler.source import Source
 from stream_processors.profiler.transactions import Outgoing, Transactions
+from stream_processors.settings import ProcessorSettings
 
 
 class KillableKafka:
@@ -69,7 +70,7 @@ def test_broker_killed_in_the_middle_of_a_transaction(kafka: KillableKafka) -> N
         kafka.kill_and_start()
         yield Outgoing(b"after the restart", partition=1)
 
-    source = Source(settings, "0", lambda: None)
+    source = Source(ProcessorSettings(kafka=settings), lambda: None)
     eventually(
         lambda: source.read(0.1) is None and source.start_over(), within=60, saying="it owns partitions"
     )

@@ -33,7 +33,7 @@ class Member:
     def __init__(self, settings: KafkaSettings, slot: str) -> None:
         self.asked_to_give_up = 0
         settings = replace(settings, properties=LIVELY)
-        self.source = Source(settings, slot, self._before_losing)
+        self.source = Source(ProcessorSettings(kafka=settings, slot=slot), self._before_losing)
         self.owned: frozenset[int] = frozenset()
         self.read: Places = set()
         self._stop = threading.Event()
@@ -148,7 +148,7 @@ def test_messages_of_a_partition_that_is_not_owned(settings: KafkaSettings) -> N
         messages += [message for message in client.consume(60, 0.2) if message.error() is None]
     client.close()
     assert {message.partition() for message in messages} == {0, 1, 2}
-    source = Source(settings, "0", lambda: None)
+    source = Source(ProcessorSettings(kafka=settings), lambda: None)
     source._next = {1: 5}
     read = source._owned_part(messages)
     source.close()

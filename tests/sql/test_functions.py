@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -33,15 +34,16 @@ def hostile_doubles() -> np.ndarray[Any, np.dtype[np.float64]]:
 
 
 @pytest.fixture(scope="module")
-def doubles(recorder: Recorder) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """The hostile doubles, also in table `doubles`, in the same order."""
+def doubles(recorder: Recorder) -> Iterator[np.ndarray[Any, np.dtype[np.float64]]]:
+    """The hostile doubles, also in table `doubles`, in the same order, which is gone when they are."""
     values = hostile_doubles()
     recorder.store.command("CREATE TABLE doubles (n UInt32, x Float64) ENGINE = MergeTree ORDER BY n")
     numbers = pa.array(np.arange(len(values), dtype=np.uint32))
     recorder.store.insert(
         "doubles", pa.table({"n": numbers, "x": values}), query_id=f"doubles-{recorder.store.database}"
     )
-    return values
+    yield values
+    recorder.store.command("DROP TABLE doubles SYNC")
 
 
 def bits(values: Any) -> np.ndarray[Any, np.dtype[np.uint64]]:
