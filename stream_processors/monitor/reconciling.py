@@ -7,7 +7,7 @@ sent before a crash is found there and not sent again; and two of the same say t
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from time import monotonic, time_ns
 
 from stream_processors.clickhouse import Store
@@ -79,6 +79,10 @@ class Reconciling:
         self._lateness, self._clock = lateness, clock
         self._integrity = Integrity(store, outbox)
         self._changed: dict[Model, set[Span]] = defaultdict(set)
+        # what the record is asked about, once it holds all that was sent before
+        self._asked: dict[Model, set[Span]] = {}
+        # what the last look could not settle
+        self._left: dict[Model, set[Span]] = {}
         self._barrier: Places | None = None
         self._rested = float("-inf")
         self.waiting = 0
@@ -87,7 +91,7 @@ class Reconciling:
     def assigned(self) -> None:
         """Other partitions are ours now; what is known of the old ones is no longer ours to do."""
         self._changed.clear()
-        self._barrier, self.waiting = None, 0
+        self._barrier, self._asked, self._left, self.waiting = None, {}, {}, 0
 
     def restored(self, topic_id: str, partition: int, before: int) -> None:
         """Take what the record says of a partition of ``sketches`` below an offset."""
@@ -101,25 +105,37 @@ class Reconciling:
 
     def round(self, watermark: int | None) -> None:
         """Look at windows that have closed, when all that was sent before this round began is in the record."""
-        closed = dict(self._closed(watermark))
-        self.waiting = max(self.waiting, bool(closed))
-        if not closed:
-            self.waiting = 0
-            return
         if self._barrier is None:
+            closed = dict(self._closed(watermark))
+            if not closed:
+                self.waiting = 0
+                return
+            if self._newer(closed):
+                self.waiting = max(self.waiting, 1)
             if self._clock() < self._rested:
                 return
-            self._barrier = self._topology.ends(("sketches", "alerts"))
+            self._barrier, self._asked = self._topology.ends(("sketches", "alerts")), closed
+            # a delta that comes from now on may not be in the record when it is asked: its window is looked at again
+            for model, windows in closed.items():
+                self._changed[model] -= windows
         if not self._topology.all_recorded(self._barrier):
             return
-        self._barrier = None
         # a log that is recorded to its end cannot bring what a window still waits for
         ended = self._topology.all_recorded(self._topology.ends(("predictions",)))
         reached = self._frontier()
         self._integrity.stretches(reached)
-        left = sum(self._look_at(model, windows, reached) for model, windows in closed.items())
-        self.waiting = 0 if ended else left
+        left = {model: self._look_at(model, windows, reached) for model, windows in self._asked.items()}
+        # not before all went well: what a store that is away kept from being looked at is looked at again
+        self._barrier, self._asked, self._left = None, {}, left
+        for model, windows in left.items():
+            self._changed[model] |= windows
+        newer = self._newer(dict(self._closed(watermark)))
+        self.waiting = 0 if ended and not newer else max(1, sum(map(len, left.values())))
         self._rested = self._clock() + _REST_S
+
+    def _newer(self, closed: Mapping[Model, set[Span]]) -> bool:
+        """Whether there are windows that the last look did not leave."""
+        return any(windows - self._left.get(model, set()) for model, windows in closed.items())
 
     def _closed(self, watermark: int | None) -> Iterator[tuple[Model, set[Span]]]:
         for model, windows in self._changed.items():
@@ -132,8 +148,8 @@ class Reconciling:
         recorded = {name: self._topology.recorded(name, range(count)) for name, count in counts.items()}
         return frontier(self._store, self._topology.ids(tuple(counts)), recorded)
 
-    def _look_at(self, model: Model, windows: set[Span], reached: Frontier) -> int:
-        """Send totals where they are due and forget what agrees; returns how many windows must wait."""
+    def _look_at(self, model: Model, windows: set[Span], reached: Frontier) -> set[Span]:
+        """Send totals where they are due; returns the windows that must wait."""
         unequal = sorted(
             start
             for run in _runs(windows)
@@ -145,8 +161,7 @@ class Reconciling:
             work = Reconciliation(self._store, reached, *model, now=time_ns() // 1_000)
             for place in range(0, len(unequal), _AT_ONCE):
                 left |= self._put_right(work, model, unequal[place : place + _AT_ONCE])
-        self._changed[model] -= {one for one in windows if one not in left}
-        return len(left)
+        return left & windows
 
     def _put_right(self, work: Reconciliation, model: Model, starts: list[int]) -> set[Span]:
         report = work.of_windows(starts)
