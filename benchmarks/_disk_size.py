@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a file: the checkou
 
 import numpy as np
 import pyarrow as pa
+from _ready_messages import Ready
 
 from hindcast.move.files import TableWriter
 from hindcast.move.reading import Reading, columns_of
@@ -27,34 +28,6 @@ from stream_processors.recorder.table_partitions import pieces
 
 PREDICTIONS = BY_NAME["predictions"]
 _BATCH = 50_000
-
-
-class _Recorded:
-    """A message as a consumer would hand it on."""
-
-    def __init__(self, offset: int, value: bytes, at: int) -> None:
-        self._offset, self._value, self._at = offset, value, at
-
-    def topic(self) -> str:
-        return "predictions"
-
-    def partition(self) -> int:
-        return 0
-
-    def offset(self) -> int:
-        return self._offset
-
-    def timestamp(self) -> tuple[int, int]:
-        return 2, self._at
-
-    def key(self) -> bytes:
-        return b""
-
-    def value(self) -> bytes:
-        return self._value
-
-    def headers(self) -> None:
-        return None
 
 
 def flights() -> Iterator[bytes]:
@@ -101,8 +74,7 @@ def insert(store: Store, values: Sequence[bytes], *, recorded_ago: float = 2) ->
     now = int((datetime.now(UTC) - timedelta(hours=recorded_ago)).timestamp() * 1e3)
     for first in range(0, len(values), _BATCH):
         raw = [
-            _Recorded(first + n, value, now + n // 100)
-            for n, value in enumerate(values[first : first + _BATCH])
+            Ready(first + n, value, now + n // 100) for n, value in enumerate(values[first : first + _BATCH])
         ]
         part = sort_messages(
             Messages.of("predictions", "dG9waWMtb2YtdGhlLWJlbmNo", raw),

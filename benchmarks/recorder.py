@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a file: the checkou
 import psutil
 from _disk_size import disk_against_parquet, flights, full_entropy
 from _predictions import DIFFERENT, PARTITIONS, START_S, event, kafka
+from _ready_messages import Ready
 
 from hindcast.local.clickhouse import pings, prepare_clickhouse
 from hindcast.local.program import Running
@@ -131,38 +132,10 @@ def _cpu(process: psutil.Process) -> float:
     return float(times.user + times.system)
 
 
-class _Ready:
-    """A message that was never in Kafka."""
-
-    def __init__(self, number: int, value: bytes, at: int) -> None:
-        self._number, self._value, self._at = number, value, at
-
-    def topic(self) -> str:
-        return "predictions"
-
-    def partition(self) -> int:
-        return 0
-
-    def offset(self) -> int:
-        return self._number
-
-    def timestamp(self) -> tuple[int, int]:
-        return 2, self._at
-
-    def key(self) -> bytes:
-        return b""
-
-    def value(self) -> bytes:
-        return self._value
-
-    def headers(self) -> None:
-        return None
-
-
 def bare_inserts(store: Store, count: int) -> float:
     """Rows per second of inserts of ready rows: what is left of the work when Kafka and decoding are taken away."""
     now = time.time_ns() // 1_000_000
-    raw = [_Ready(number, value, now) for number, (_, value) in enumerate(values(count))]
+    raw = [Ready(number, value, now) for number, (_, value) in enumerate(values(count))]
     part = sort_messages(Messages.of("predictions", "bare", raw), ContractHistory(), recorded_at=now * 1000)
     started = time.perf_counter()
     for table in part.tables:
