@@ -203,7 +203,7 @@ class Channel:
                 if not self._closed:
                     self._sender = Sender(intake, self._sink, self._registry, self._spool, self._contract)
                     _started.append(self)
-                    _closeclose_all()
+                    _close_at_exit()
                 self._intake = intake
             return self._intake
 
@@ -218,7 +218,7 @@ def _patience(channels: Sequence[Channel], quiet: float) -> Patience:
     return Patience(lambda: min(delivered(), enough), quiet)
 
 
-def _closeclose_all() -> None:
+def _close_at_exit() -> None:
     atexit.unregister(close_all)
     atexit.register(close_all)
     # a worker of multiprocessing leaves by os._exit and runs only multiprocessing's own finalizers
