@@ -16,6 +16,7 @@ import numpy.typing as npt
 Micros = npt.NDArray[np.int64]
 
 SECOND = 1_000_000
+HOUR = 3_600 * SECOND
 DAY = 86_400 * SECOND
 WEEK = 7 * DAY
 

@@ -33,6 +33,10 @@ _SCALARS = {
 }
 
 
+# with this in place of a column's own, a row of sketches is the one that every window has: its events
+EVENTS = {"column": "@events", "column_kind": "events", "bins": [], "counts": [], "values": []}
+
+
 def utc(text: str) -> datetime:
     """A moment from ISO text without an offset, taken as UTC."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC)

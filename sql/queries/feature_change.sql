@@ -31,22 +31,35 @@
 --   @score       numeric      306          278     0.494          0.4879     0.02236               0.01767  0.8259          0.4534              0.1145      0.06171
 --   carrier      categorical  307          281         -               -     0.01917              0.007067  0.3837          0.2212                   -            -
 WITH
-chosen AS
+both AS
 (
-    SELECT
-        *,
-        window_start >= {since:DateTime64(6, 'UTC')} AND window_end <= {until:DateTime64(6, 'UTC')} AS ours,
-        window_start >= {reference_since:DateTime64(6, 'UTC')} AND window_end <= {reference_until:DateTime64(6, 'UTC')} AS theirs,
-        min(precision) OVER (PARTITION BY `column`, column_kind) AS least_precision
-    FROM feature_windows
-    WHERE model = {model:String}
-        AND environment = {environment:String}
-        AND slice = {slice:String}
+    SELECT *, true AS ours
+    FROM feature_windows_between(
+        model = {model:String},
+        environment = {environment:String},
+        since = {since:DateTime64(6, 'UTC')},
+        until = {until:DateTime64(6, 'UTC')},
+        widest = 86400
+    )
+    WHERE slice = {slice:String}
         AND ({model_version:String} = '' OR model_version = {model_version:String})
         AND ({traffic:String} = 'all' OR served = ({traffic:String} = 'served'))
         AND column_kind != 'events'
-        AND (ours OR theirs)
+    UNION ALL
+    SELECT *, false AS ours
+    FROM feature_windows_between(
+        model = {model:String},
+        environment = {environment:String},
+        since = {reference_since:DateTime64(6, 'UTC')},
+        until = {reference_until:DateTime64(6, 'UTC')},
+        widest = 86400
+    )
+    WHERE slice = {slice:String}
+        AND ({model_version:String} = '' OR model_version = {model_version:String})
+        AND ({traffic:String} = 'all' OR served = ({traffic:String} = 'served'))
+        AND column_kind != 'events'
 ),
+chosen AS (SELECT *, NOT ours AS theirs, min(precision) OVER (PARTITION BY `column`, column_kind) AS least_precision FROM both),
 midpoints AS
 (
     SELECT

@@ -36,14 +36,15 @@ merged AS
         ) AS numeric,
         sumMap(if(w.column_kind = 'categorical', w.values, []), if(w.column_kind = 'categorical', w.counts, [])) AS categorical,
         [sum(arraySum(w.buckets)), sum(w.nans), sum(w.plus_inf), sum(w.minus_inf), sum(w.nulls), sum(w.absent)] AS others
-    FROM feature_windows AS w
-    WHERE model = {model:String}
-        AND environment = {environment:String}
-        AND `column` = {column:String}
+    FROM feature_windows_between(
+        model = {model:String},
+        environment = {environment:String},
+        since = {since:DateTime64(6, 'UTC')},
+        until = {until:DateTime64(6, 'UTC')},
+        widest = 86400
+    ) AS w
+    WHERE `column` = {column:String}
         AND slice = {slice:String}
-        AND window_start >= {since:DateTime64(6, 'UTC')}
-        AND window_start < {until:DateTime64(6, 'UTC')}
-        AND window_end <= {until:DateTime64(6, 'UTC')}
         AND ({model_version:String} = '' OR model_version = {model_version:String})
         AND ({traffic:String} = 'all' OR served = ({traffic:String} = 'served'))
         AND column_kind != 'events'

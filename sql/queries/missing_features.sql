@@ -7,7 +7,7 @@
 --   slice String = '': slice such as origin=JFK; empty: the whole
 --   every String = 'day' [hour, day, week, month, all]: length of a row's window
 --   since DateTime64(6, 'UTC') = 1970-01-01: first window start, UTC
---   until DateTime64(6, 'UTC') = 2299-12-31: window starts before this, UTC
+--   until DateTime64(6, 'UTC') = 2299-12-31: end of the last window, exclusive, UTC
 --   least Float64 = 0: missing share from which a row is shown, 0 to 1
 --   traffic String = 'served' [served, shadow, all]: served, shadow or both
 -- columns:
@@ -41,13 +41,15 @@ SELECT
     sum(w.absent) AS absent,
     sum(w.nans) AS nans,
     hindcast_ratio(nulls + absent + nans, events) AS missing_share
-FROM feature_windows AS w
-WHERE model = {model:String}
-    AND environment = {environment:String}
-    AND ({column:String} = '' OR `column` = {column:String})
+FROM feature_windows_between(
+    model = {model:String},
+    environment = {environment:String},
+    since = {since:DateTime64(6, 'UTC')},
+    until = {until:DateTime64(6, 'UTC')},
+    widest = if({every:String} = 'hour', 3600, 86400)
+) AS w
+WHERE ({column:String} = '' OR `column` = {column:String})
     AND slice = {slice:String}
-    AND window_start >= {since:DateTime64(6, 'UTC')}
-    AND window_start < {until:DateTime64(6, 'UTC')}
     AND ({traffic:String} = 'all' OR served = ({traffic:String} = 'served'))
     AND column_kind != 'events'
 GROUP BY window, model_version, `column`

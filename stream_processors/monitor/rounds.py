@@ -22,6 +22,7 @@ from stream_processors.monitor.progress import Due, JudgedWindow, PartitionProgr
 from stream_processors.monitor.reconciling import Reconciling
 from stream_processors.monitor.record_progress import models_of, restored_progress
 from stream_processors.monitor.record_windows import AsOf
+from stream_processors.monitor.rolling_up import RollingUp
 from stream_processors.monitor.topology import Topology
 
 
@@ -98,6 +99,7 @@ class Rounds:
         self._judging = Judging(store, follower.history, self._contract_recorded)
         self._alerting = Alerting(store, follower.history, topology, outbox)
         self._reconciling = Reconciling(store, topology, outbox, lateness=lateness)
+        self._rolling_up = RollingUp(store, topology, lateness=lateness)
         self.verdicts = 0
 
     @property
@@ -125,6 +127,7 @@ class Rounds:
         self._alerting.round()
         if not more:
             self._reconciling.round(self._watermark())
+            self._rolling_up.round(self._watermark(), self._own)
         return more
 
     def _watermark(self) -> int | None:
@@ -145,6 +148,7 @@ class Rounds:
             if isinstance(item, Assigned):
                 self._own = {partition: _Own() for partition in sorted(item.partitions)}
                 self._reconciling.assigned()
+                self._rolling_up.assigned()
             elif item.partition in self._own:
                 self._own[item.partition].take(item)
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from known_history import APRIL, END, MARCH, MODEL, START, KnownHistory
 from known_stream import DRIFTED
-from recorded_rows import Recorder
+from recorded_rows import EVENTS, Recorder
 
 from evaluation.history import History
 from stream_processors.sketches.bins import histogram_bins, midpoint
@@ -83,6 +83,7 @@ def test_histogram_of_what_is_no_number(ask: History, record: Recorder) -> None:
             {**window, "column": "x", "column_kind": "numeric", "precision": 7, "bins": [1.0], "counts": [6],
              "nans": 1, "plus_inf": 2, "minus_inf": 3, "absent": 4, "nulls": 4},
             {**window, "column": "c", "column_kind": "categorical", "values": ["a"], "counts": [3], "buckets": [1, 2]},
+            {**window, **EVENTS},
         ],
     )  # fmt: skip
     assert [(row["kind"], row["count"], row["share"]) for row in rows(ask, "feature_histogram", model=MODEL, column="x")] == [
@@ -122,7 +123,10 @@ def test_missing_tells_null_absent_and_nan_apart(ask: History, record: Recorder)
     }
     record.insert(
         "sketches",
-        [{**window, "precision": 7, "bins": [1.0], "counts": [5], "nans": 1, "nulls": 2, "absent": 2}],
+        [
+            {**window, "precision": 7, "bins": [1.0], "counts": [5], "nans": 1, "nulls": 2, "absent": 2},
+            {**window, **EVENTS},
+        ],
     )
     (row,) = rows(ask, "missing_features", model=MODEL)
     assert (row["events"], row["nulls"], row["absent"], row["nans"], row["missing_share"]) == (

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from known_history import APRIL, MARCH, MODEL, START, KnownHistory
-from recorded_rows import Recorder, prediction, utc
+from recorded_rows import EVENTS, Recorder, prediction, utc
 from scipy.stats import ks_2samp, wasserstein_distance
 
 from evaluation.history import History
@@ -225,6 +225,9 @@ def test_feature_change(ask: History, record: Recorder) -> None:
                 }
             ],
         )
+    record.insert(
+        "sketches", [{**sketch(values, day, precision=7), **EVENTS} for day, values in enumerate(days)]
+    )
     asked = {
         "since": START + 2 * DAY,
         "until": START + 4 * DAY,

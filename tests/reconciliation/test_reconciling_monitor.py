@@ -46,18 +46,46 @@ def totals(road: ReconciledRoad, model: str) -> int:
     return int(road.road.store.rows(TOTALS, {"model": model})[0]["n"])
 
 
+def rolled_up(road: ReconciledRoad, model: str, events: int) -> None:
+    """Wait until hours and days count so many events, and nothing overtakes them."""
+    counted = "SELECT width, sum(events) AS n FROM rollups FINAL WHERE model = {model:String} AND column = '@events' AND slice = '' GROUP BY width ORDER BY width"
+    between = (
+        "SELECT uniqExact(window_end - window_start) AS widths, min(window_end - window_start) AS seconds, sum(events) AS n"
+        " FROM feature_windows_between(model = {model:String}, environment = 'production', since = '1970-01-01', until = '2299-12-31', widest = 86400)"
+        " WHERE column = '@events' AND slice = ''"
+    )
+
+    def right() -> None:
+        assert road.road.store.rows(counted, {"model": model}) == [
+            {"width": 3600, "n": events},
+            {"width": 86400, "n": events},
+        ]
+        asked = road.road.store.rows(between, {"model": model})
+        assert asked == [{"widths": 1, "seconds": 86400.0, "n": events}]
+
+    eventually(right, within=120, saying="what has closed is rolled up")
+
+
 def test_resends_are_put_right_once_and_again_after_more(road: ReconciledRoad) -> None:
-    """Totals come by themselves; a monitor that is killed and started again sends them once; later resends bring newer ones."""
-    road.publish(contract("watched"))
+    """Totals come by themselves, and hours and days after them; a monitor that is killed and started again sends them once; later resends bring newer ones."""
+    road.publish(contract("watched", windows={"base": "20m", "rollups": ["1h", "1d"]}))
     road.send([*(event("watched", n) for n in range(200)), *(event("watched", n) for n in range(60))])
     assert road.events("watched") == 260
+    # as an import brings it: sketches of a topic that is not here
+    road.road.store.command(
+        "INSERT INTO sketches SELECT * REPLACE ('imported' AS _topic_id, 'elsewhere' AS model)"
+        " FROM (SELECT * FROM sketches WHERE model = 'watched' AND kind = 'delta')"
+    )
     with monitor(road):
         put_right(road, "watched", 200)
+        rolled_up(road, "watched", 200)
+        rolled_up(road, "elsewhere", 260)
     before = totals(road, "watched")
     road.send([event("watched", n) for n in range(50, 120)])
     assert road.events("watched") == 270
     with monitor(road):
         put_right(road, "watched", 200)
+        rolled_up(road, "watched", 200)
     windows = road.road.store.rows(
         "SELECT window_start, slice, uniqExact(_partition, _offset) AS n FROM sketches WHERE kind = 'total' AND model = 'watched'"
         " AND column = '@events' GROUP BY window_start, slice, model_version, served, sampling_rate, shape"

@@ -124,6 +124,8 @@ def test_a_pool_that_is_left_is_flushed(settings: KafkaSettings, read_all: ReadA
     found = events(read_all)
     arrived = Counter(event["item_index"] for event in found)
     missing = set(range(-1, 400)) - set(arrived)
-    assert not missing, f"{len(missing)} events of {len(workers)} workers are missing; what the workers logged is on stderr"
+    assert not missing, (
+        f"{len(missing)} events of {len(workers)} workers are missing; what the workers logged is on stderr"
+    )
     assert max(arrived.values()) == 1
     assert len(by_producer(found)) == len(workers) + 1
