@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import urllib.request
 import uuid
 from base64 import b64encode
@@ -11,6 +12,9 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from hypothesis import settings
 from services import running_clickhouse, running_kafka
+
+# A processor that a test starts would compile all that it imports, again for each process, where it may not keep that.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # A test never asserts how long it took: a busy machine would fail it.
 settings.register_profile("any machine", deadline=None)
