@@ -20,7 +20,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 from confluent_kafka import TopicCollection as _TopicCollection
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from confluent_kafka.admin import AdminClient, ClusterMetadata, NewTopic, OffsetSpec
 
 from producers.errors import BrokerUnavailable, ConfigError, HindcastError
 from producers.kafka import client_settings, producer_settings
@@ -67,6 +67,9 @@ _NO_COORDINATOR = {
     KafkaError.COORDINATOR_NOT_AVAILABLE,
     KafkaError.UNSTABLE_OFFSET_COMMIT,
 }
+_NOBODY = KafkaError._ALL_BROKERS_DOWN  # noqa: SLF001 - public constant
+# so long a person waits who has mistyped an address or started no Kafka; attempts are made all the while
+_NOBODY_LISTENS_S = 3.0
 _REFUSED = {KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED}  # noqa: SLF001 - public constants
 
 
@@ -101,6 +104,8 @@ def consumer(settings: KafkaSettings, *, group: str, instance: str, **more: obje
         "isolation_level": "read_committed",
         "partition_assignment_strategy": "range",
         "session_timeout_ms": 10_000,
+        # whoever shares a group hears with the next heartbeat that another has come or gone: librdkafka's default is three seconds
+        "heartbeat_interval_ms": 1_000,
         "max_poll_interval_ms": 300_000,
         "fetch_wait_max_ms": 100,
         "queued_max_messages_kbytes": 65_536,
@@ -208,12 +213,12 @@ class TopicList:
         """How many partitions each topic of ours has, by full name.
 
         Raises:
-            BrokerUnavailable: no answer within ``timeout`` seconds.
+            BrokerUnavailable: no answer within ``timeout`` seconds, or within three where nobody listens at any address.
             ConfigError: the broker refuses the credentials.
         """
         self._heard.clear()
         try:
-            metadata = self._client.list_topics(timeout=timeout)
+            metadata = self._metadata(timeout)
         except KafkaException as error:
             self._client.poll(0)
             raise unavailable(self._settings, error, self._heard) from None
@@ -221,6 +226,16 @@ class TopicList:
         return {
             name: len(topic.partitions) for name, topic in metadata.topics.items() if name.startswith(ours)
         }
+
+    def _metadata(self, timeout: float) -> ClusterMetadata:
+        first = min(timeout, _NOBODY_LISTENS_S)
+        try:
+            return self._client.list_topics(timeout=first)
+        except KafkaException:
+            self._client.poll(0)
+            if first == timeout or any(error.code() == _NOBODY for error in self._heard):
+                raise
+        return self._client.list_topics(timeout=timeout - first)
 
 
 def partition_counts(settings: KafkaSettings, *, timeout: float = 10.0) -> dict[str, int]:

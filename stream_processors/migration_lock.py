@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from time import sleep
+from time import monotonic, sleep
 
 from producers.errors import HindcastError
 from stream_processors.clickhouse import QueryRefused, Store
 
-# a lock that nobody renewed for so long was left behind by a run that died; between two renewals lies one statement
+# a lock that nobody renewed for so long was left behind by a run that died
 LEASE_S = 30
+# a renewal is a statement too, and most statements of a run take milliseconds
+_RENEWED_AFTER_S = 5
 _AGAIN_S = 0.2
 
 _TABLE_EXISTS = 57
@@ -34,8 +36,9 @@ def migration_lock(
     *,
     said: Callable[[str], None],
     wait: Callable[[float], object] = sleep,
+    clock: Callable[[], float] = monotonic,
 ) -> Iterator[Callable[[], None]]:
-    """Hold the database's lock; gives what renews it, to be called before each statement.
+    """Hold the database's lock; gives what renews it, to be called before each statement, which has `LEASE_S` less five seconds at least.
 
     Another run that holds it is waited for, and said; one that died is waited for until its lease of `LEASE_S` seconds is over. Should two take over
     from a dead one in the same moment, both run: which does no harm, because every statement may be run twice.
@@ -45,10 +48,19 @@ def migration_lock(
         render: fills in a statement's place for a cluster.
         said: is told, once, that another run is waited for.
         wait: pauses for as many seconds.
+        clock: seconds.
     """
     _take(store, render, said, wait)
+    renewed = clock()
+
+    def renew() -> None:
+        nonlocal renewed
+        if clock() - renewed >= _RENEWED_AFTER_S:
+            store.command(render(_RENEW))
+            renewed = clock()
+
     try:
-        yield lambda: store.command(render(_RENEW))
+        yield renew
     finally:
         # a server that is gone keeps the lock until its lease is over
         with suppress(HindcastError):

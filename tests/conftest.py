@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import urllib.request
 import uuid
 from base64 import b64encode
@@ -12,15 +14,24 @@ import pytest
 from hypothesis import settings
 from services import running_clickhouse, running_kafka
 
+# A processor that a test starts would compile all that it imports, again for each process, where it may not keep that.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# nor need the tests themselves, whose assertions pytest rewrites, be compiled by every run
+sys.dont_write_bytecode = False
+
 # A test never asserts how long it took: a busy machine would fail it.
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 
 
+# rooms with files that take half a minute and more
+_LONG = {"docs", "faults", "gateway", "joiner", "load", "local", "monitor", "move", "profiler", "reconciliation", "recorder"}  # fmt: skip
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the whole roads, which take minutes each: two files run at a time, and nobody should wait for one of these at the end."""
-    items.sort(key=lambda item: item.path.parent.name != "road")
+    """Begin with the whole roads, which take minutes each, and end with files of seconds: two run at a time, and nobody should wait for one at the end."""
+    items.sort(key=lambda item: (item.path.parent.name != "road", item.path.parent.name not in _LONG))
 
 
 @pytest.fixture(scope="session")

@@ -78,6 +78,21 @@ class Crashes:
         return self._store.command(*given, **named)
 
 
+class Watched:
+    """A store whose statements are noted."""
+
+    def __init__(self, store: Store, sent: list[str]) -> None:
+        self._store, self._sent = store, sent
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def command(self, text: str, *given: Any, **named: Any) -> Any:
+        """As the store's."""
+        self._sent.append(text)
+        return self._store.command(text, *given, **named)
+
+
 def test_a_crash_between_any_two_statements_is_mended(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that dies after the second statement, the third and so on leaves what the next goes on with, and nothing is applied twice."""
     # a run that crashed cannot have let go of its lock: its lease is over at once here
@@ -125,6 +140,23 @@ def test_a_lock_that_a_dead_run_left_is_taken_over(store: Store, monkeypatch: py
     with migration_lock.migration_lock(store, lambda text: render(text, ""), said=[].append, wait=wait):
         pass
     assert len(waits) == 1
+
+
+def test_a_lock_is_renewed_while_its_run_lives(store: Store) -> None:
+    """A run that takes longer than the lease keeps its lock, and one that is quick does not spend its time on renewals."""
+    migrate(store)
+    sent: list[str] = []
+    watched = Watched(store, sent)
+    times = iter([0.0, 4.9, 5.0, 5.1, 9.9, 10.2, 10.3])
+    with migration_lock.migration_lock(
+        watched,  # type: ignore[arg-type]  # a store as far as a lock asks
+        lambda text: render(text, ""),
+        said=[].append,
+        clock=lambda: next(times),
+    ) as renew:
+        for renewals in (0, 1, 1, 2):
+            renew()
+            assert sum(text.startswith("ALTER TABLE migrations_lock") for text in sent) == renewals
 
 
 @pytest.mark.parametrize("text", [migration_lock._TAKE, migration_lock._RENEW, migration_lock._LET_GO])

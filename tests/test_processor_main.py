@@ -50,3 +50,22 @@ def test_a_setting_that_cannot_be_is_one_line(role: str, tmp_path: Path) -> None
     process = started(role, log, HINDCAST_FLUSH_INTERVAL="soon")
     assert process.wait(40) == 2
     assert log.read_text().splitlines() == [f"{role}: HINDCAST_FLUSH_INTERVAL is 'soon': a number is wanted"]
+
+
+# as a child: what stays out of a process is not for a test's own
+_ARRAYS = """
+import sys
+import pyarrow as pa
+from stream_processors.processor_main import processor_main
+def run(settings, stop):
+    assert pa.array([1.5, None]).to_pylist() == [1.5, None]
+    assert pa.Table.from_pylist([{"a": "b"}]).num_rows == 1
+    print("pandas" in sys.modules)
+sys.exit(processor_main("profiler", run))
+"""
+
+
+def test_no_processor_imports_pandas() -> None:
+    """Arrays are made without it, although it is installed here."""
+    done = subprocess.run([sys.executable, "-c", _ARRAYS], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "False\n", "")

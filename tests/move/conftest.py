@@ -2,43 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from every_table import fill
+from moving import Hindcast, Told
 from recorded_rows import Recorder, migrated_record
 
 from hindcast.__main__ import run
-
-
-@dataclass(frozen=True)
-class Told:
-    """How a command ended, and what it said."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What it said as JSON."""
-        found: dict[str, Any] = json.loads(self.out)
-        return found
-
-    @property
-    def line(self) -> str:
-        """The one line of a refusal, behind which bars may stand."""
-        lines = [line for line in self.err.splitlines() if line.startswith("hindcast: ")]
-        assert len(lines) == 1, self.err
-        return lines[0]
-
-
-Hindcast = Callable[..., Told]
 
 
 @pytest.fixture(scope="session")

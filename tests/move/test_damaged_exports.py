@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import Hindcast
+from moving import Hindcast
 from recorded_rows import Recorder
 
 LABELS = "labels-00000.parquet"

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import Hindcast
+from moving import Hindcast
 from recorded_rows import Recorder
 from waiting import eventually
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from conftest import Hindcast
 from every_table import APRIL, HARD, MODELS, PREDICTIONS
+from moving import Hindcast
 from recorded_rows import Recorder, prediction
 
 from hindcast.cli import move
