@@ -33,7 +33,7 @@
 SELECT
     event_time, model_version, served, prediction_id, output, score, decision, label_state, truth, truth_value, correct, true_at,
     truth_known_at, numeric_features, categorical_features
-FROM outcomes_all_as_of(t = {t:DateTime64(6, 'UTC')})
+FROM outcomes_all_of(t = {t:DateTime64(6, 'UTC')}, model = {model:String}, entity = {entity:String})
 WHERE model = {model:String}
     AND environment = {environment:String}
     AND event_time >= {since:DateTime64(6, 'UTC')}

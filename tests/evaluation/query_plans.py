@@ -25,11 +25,13 @@ class Read:
     Attributes:
         pruned: some of its parts are not read.
         by_key: the sort key narrows what is read.
+        by_index: names of data-skipping indexes that narrow what is read.
     """
 
     table: str
     pruned: bool
     by_key: bool
+    by_index: tuple[str, ...] = ()
 
 
 def reads(store: Store, statement: str, bound: Mapping[str, Any]) -> list[Read]:
@@ -46,6 +48,11 @@ def _reads(node: Mapping[str, Any]) -> Iterator[Read]:
             node["Description"].rpartition(".")[2],
             bool(indexes) and indexes[-1]["Selected Parts"] < indexes[0]["Initial Parts"],
             any(index["Type"] == "PrimaryKey" and index.get("Keys") for index in indexes),
+            tuple(
+                index["Name"]
+                for index in indexes
+                if index["Type"] == "Skip" and index["Selected Parts"] < index["Initial Parts"]
+            ),
         )
     for inner in node.get("Plans", []):
         yield from _reads(inner)

@@ -39,6 +39,39 @@ def test_a_query_reads_what_it_needs(recorded: Recorder, name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "of_whom", "index", "indexed"),
+    [
+        ("prediction_record", {"prediction_id": "p21"}, "prediction_id_bloom", 1),
+        # its ids are asked for while the query is planned, which no plan shows; then each time that these ids were used, twice
+        ("entity_history", {"entity": "N7"}, "prediction_id_bloom", 2),
+        ("answers_to_request", {"request": "r7"}, "request_id_bloom", 1),
+        ("answers_to_request", {"trace": "t7"}, "trace_id_bloom", 1),
+    ],
+)
+def test_a_look_up_needs_no_period(
+    recorded: Recorder, name: str, of_whom: dict[str, str], index: str, indexed: int
+) -> None:
+    """Asked about one id and no times, a query finds by an index which parts of predictions it need not read."""
+    query = QUERIES[name]
+    found = reads(recorded.store, query.text, query.bind({"model": MODEL, **of_whom}, NOW))
+    of_predictions = [read for read in found if read.table == "predictions"]
+    assert all(read.pruned and read.by_key for read in of_predictions)
+    assert sum(index in read.by_index for read in of_predictions) >= indexed
+
+
+@pytest.mark.parametrize("column", ["prediction_id", "entity_id", "trace_id", "request_id"])
+@pytest.mark.parametrize("view", ["predictions_all_v", "predictions_v"])
+def test_views_look_up_by_index(recorded: Recorder, view: str, column: str) -> None:
+    """Analysts' own look-ups in the views that are exactly once use the same indexes, and find what there is."""
+    of_one = f"SELECT {column} FROM {view} WHERE model = {{model:String}} AND {column} = {{asked:String}}"
+    some = f"SELECT any({column}) AS asked FROM predictions_v WHERE model = {{model:String}}"
+    [asked] = recorded.store.rows(some, {"model": MODEL})
+    [read] = reads(recorded.store, of_one, {"model": MODEL, **asked})
+    assert read.by_index == (f"{column}_bloom",)
+    assert recorded.store.rows(of_one, {"model": MODEL, **asked})
+
+
+@pytest.mark.parametrize(
     ("statement", "wrong"),
     [
         (

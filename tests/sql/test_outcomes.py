@@ -212,3 +212,32 @@ def test_labels_as_of_gives_the_fact_that_counts(record: Recorder) -> None:
         ("a", None, "labelled", "old", 1),
         ("b", None, "labelled", "x", 1),
     ]
+
+
+def test_one_entity_has_the_outcomes_that_it_has_among_all(record: Recorder) -> None:
+    """Asked about one entity, a fact finds the same prediction as among all, also where another entity or model uses the id."""
+    appended = NOON + 9 * DAY
+    record.insert(
+        "predictions",
+        [
+            prediction("a", NOON, entity_id="e"),
+            prediction("a", NOON + DAY, entity_id="other"),
+            prediction("a", NOON, entity_id="e", model="another"),
+            prediction("b", NOON, entity_id="e"),
+            prediction("b", NOON, entity_id="e", _appended_at=NOON + DAY),
+            prediction("c", NOON, entity_id="e"),
+            prediction("d", NOON, entity_id="other"),
+            prediction("f", NOON),
+        ],
+    )
+    record.insert("labels", [label(name, appended, name, true_at=appended) for name in "abdf"])
+    whole = f"(SELECT * FROM {AS_OF} WHERE model = {{model:String}} AND entity_id = {{entity:String}})"
+    of_one = "outcomes_all_of(t = {t:DateTime64(6, 'UTC')}, model = {model:String}, entity = {entity:String})"
+    for entity, expected in (
+        ("e", [("unlabelled", None), ("labelled", "b"), ("unlabelled", None)]),
+        ("other", [("labelled", "a"), ("labelled", "d")]),
+        ("nobody", []),
+    ):
+        asked = {"t": appended, "entity": entity, "model": prediction("a", NOON)["model"]}
+        assert truths(record, of_one, **asked) == expected
+        assert outcomes(record, of_one, **asked) == outcomes(record, whole, **asked)
