@@ -324,7 +324,8 @@ class Sender:
             marker.reached.set()
 
     def _hand_on_rest(self) -> None:
-        """Encode what is still queued, for the spool; without one, or time, it is given up."""
-        while self._delivery.has_spool and time.monotonic() < self._deadline and self._take(LONG_TURN):
-            pass
+        """Encode and lay what is still queued in the spool, however long a busy machine takes; without one it is given up."""
+        while self._delivery.has_spool and self._take(LONG_TURN):
+            # laid as it is taken: who waits for the end sees by it that something moves
+            self._delivery.move()
         self._intake.give_up_rest()

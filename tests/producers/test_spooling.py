@@ -164,6 +164,19 @@ def test_a_full_spool_drops_and_counts(tmp_path: Path, monkeypatch: pytest.Monke
     assert sum(file.stat().st_size for file in tmp_path.iterdir()) <= 20_000
 
 
+def test_a_close_without_time_lays_the_whole_queue(make: Make, tmp_path: Path) -> None:
+    """However little time a close has, all that waits in memory is on disk when it returns, each event once."""
+    sink = MemorySink(capacity=5)
+    sink.away = True
+    log = make(sink)
+    said = [log.prediction(score=0.5) for _ in range(20_000)]
+    log.close(0)
+    assert log.stats.dropped == {}
+    assert sorted(ids([record for stream, record in spooled(tmp_path) if stream == "predictions"])) == sorted(
+        said
+    )
+
+
 def test_whoever_waits_for_an_event_hears_that_it_is_on_disk(tmp_path: Path) -> None:
     """`settled` says ``spooled`` where the event was laid on disk, and ``delivered`` where Kafka has it."""
     sink = MemorySink()
