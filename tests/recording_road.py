@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -194,9 +194,11 @@ class Road:
         for future in client.delete_topics([self.kafka.topic(topic)]).values():
             future.result()
 
-    def make_anew(self, topic: str) -> None:
+    def make_anew(self, topic: str, *, meanwhile: Callable[[], None] | None = None) -> None:
         """Delete a topic and create it again: other offsets, another UUID."""
         self.delete_topic(topic)
+        if meanwhile is not None:
+            meanwhile()
 
         def made() -> bool:
             try:

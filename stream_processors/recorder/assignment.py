@@ -57,6 +57,8 @@ class Assignment:
         self.is_new = False
         self._fresh: list[FullPartition] = []
         self._before: dict[FullPartition, Holding] = {}
+        self._deleted: dict[FullPartition, Holding] = {}
+        self._leaving = False
         self._topic_ids = TopicIds(settings)
         self._resumptions = Resumptions(settings)
         self.client: Consumer = consumer(
@@ -76,6 +78,7 @@ class Assignment:
 
     def close(self) -> None:
         """Leave; a static member's partitions stay its own until the session times out."""
+        self._leaving = True
         self.client.close()
         self._resumptions.close()
 
@@ -86,6 +89,7 @@ class Assignment:
     def _assigned(self, client: Consumer, places: Sequence[TopicPartition]) -> None:
         self._let_go()
         self._fresh = [(one.topic, one.partition) for one in places]
+        self._before = {key: self._deleted.pop(key) for key in self._fresh if key in self._deleted}
         if not self.take_hold():
             # nothing flows before it is known where it stands
             client.assign([TopicPartition(*key, OFFSET_END) for key in self._fresh])
@@ -93,7 +97,18 @@ class Assignment:
 
     def _revoked(self, client: Consumer, places: Sequence[TopicPartition]) -> None:
         self._letting_go()
+        if not self._leaving:
+            self._remember_deleted()
         self._let_go()
+
+    def _remember_deleted(self) -> None:
+        """Keep what is known of logs that were deleted: nobody else can record what was left of them, or say that it is lost."""
+        held = self._before | self.holdings
+        try:
+            found = self._topic_ids.of({topic for topic, _ in held}) if held else {}
+        except TransientError:
+            return
+        self._deleted |= {key: one for key, one in held.items() if found.get(key[0]) != one.topic_id}
 
     def _lost(self, client: Consumer, places: Sequence[TopicPartition]) -> None:
         self._let_go()

@@ -62,7 +62,8 @@ def test_a_topic_made_anew_between_two_runs_is_recorded_from_its_beginning(road:
     assert recorded_labels(road) == [*numbered("new", 50), *numbered("old", 20)]
 
 
-def test_what_was_deleted_with_its_topic_is_said_and_recorded(road: Road) -> None:
+@pytest.mark.parametrize("noticed", [False, True], ids=["made anew at once", "away for a while"])
+def test_what_was_deleted_with_its_topic_is_said_and_recorded(road: Road, noticed: bool) -> None:
     """Messages of a partition that waits are deleted with their topic: they are a gap, and the new topic's partition does not wait."""
     road.send("labels", [b"garbage"] * (LIMIT + 500), partition=1)
     road.start()
@@ -72,7 +73,11 @@ def test_what_was_deleted_with_its_topic_is_said_and_recorded(road: Road) -> Non
     )
     road.send("labels", labels("old", range(1)), partition=0)
     eventually(lambda: road.committed("labels")[0] == 1, within=60, saying="another partition goes on")
-    road.make_anew("labels")
+
+    def let_go() -> None:
+        eventually(lambda: "labels-1" not in road.heartbeat()["lag"], saying="it has let the partitions go")
+
+    road.make_anew("labels", meanwhile=let_go if noticed else None)
     road.send("labels", labels("new", range(5)), partition=1)
     road.recorded("labels", "dead-letters")
     assert recorded_labels(road) == [*numbered("new", 5), ("old00", 0)]
