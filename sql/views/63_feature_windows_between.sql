@@ -7,7 +7,7 @@
 -- example: SELECT `column`, sum(nulls) AS nulls FROM feature_windows_between(model = 'flights', environment = 'production', since = '2013-02-01', until = '2013-05-01', widest = 86400) WHERE slice = '' GROUP BY `column`
 CREATE OR REPLACE VIEW feature_windows_between{on_cluster} AS
 WITH
--- every flush of a window says its events in one row of the whole
+-- every message has one row of number 0, also a part or a slice that was recorded after the rest of its flush
 flushed AS
 (
     SELECT
@@ -19,8 +19,7 @@ flushed AS
     WHERE kind != 'reference'
         AND model = {model:String}
         AND environment = {environment:String}
-        AND `column` = '@events'
-        AND slice = ''
+        AND _row = 0
         AND window_start >= {since:DateTime64(6, 'UTC')}
         AND window_start < {until:DateTime64(6, 'UTC')}
         AND window_end <= {until:DateTime64(6, 'UTC')}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from time import monotonic
+from time import monotonic, time_ns
 
 from stream_processors.clickhouse import Store
 from stream_processors.monitor.topology import Topology
@@ -35,7 +35,7 @@ _STALE = """
             window_start - toIntervalMicrosecond(positiveModulo(toUnixTimestamp64Micro(window_start), span * 1000000)) AS rolled_start
         FROM sketches
         ARRAY JOIN [toUInt32(3600), toUInt32(86400)] AS span
-        WHERE kind != 'reference' AND column = '@events' AND slice = ''
+        WHERE kind != 'reference' AND _row = 0
           AND _topic_id = {topic_id:String} AND _partition = {partition:UInt32} AND _offset >= {from:UInt64} AND _offset < {before:UInt64}
           AND window_end <= rolled_start + toIntervalSecond(span) AND window_end < window_start + toIntervalSecond(span)
         GROUP BY model, environment, span, rolled_start, place) AS f
@@ -88,7 +88,7 @@ _ROLL_UP = f"""
     SELECT model, model_version, environment, served, sampling_rate, shape, slice, {{width:UInt32}} AS width, rolled_start AS window_start,
         rolled_start + toIntervalSecond({{width:UInt32}}) AS window_end, column, column_kind, events, errors, warnings, min_event_time, max_event_time,
         precision, histogram.1 AS bins, if(column_kind = 'categorical', categorical.2, histogram.2) AS counts, categorical.1 AS values, buckets, nulls,
-        nans, plus_inf, minus_inf, absent, sum, sum_of_squares, min, max, degraded, mapFromArrays({{places:Array(String)}}, {{offsets:Array(UInt64)}}) AS up_to, now64(6, 'UTC') AS _rolled_at
+        nans, plus_inf, minus_inf, absent, sum, sum_of_squares, min, max, degraded, mapFromArrays({{places:Array(String)}}, {{offsets:Array(UInt64)}}) AS up_to, fromUnixTimestamp64Micro({{rolled_at:Int64}}, 'UTC') AS _rolled_at
     FROM binned
 """
 
@@ -178,6 +178,8 @@ def roll_up(store: Store, model: Model, width: int, starts: Sequence[int], up_to
         "starts": list(starts),
         "places": list(up_to),
         "offsets": list(up_to.values()),
+        # one moment for both statements: of two who do this at once, one wins as a whole
+        "rolled_at": time_ns() // 1_000,
     }
     # what readers look for comes last: a roll-up that was cut off is none
     for events in (False, True):

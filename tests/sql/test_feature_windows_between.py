@@ -168,6 +168,16 @@ def test_a_roll_up_that_was_overtaken_is_not_used(days: Recorder) -> None:
     assert sums(days, START, END, 86400) == sums(days, START, END, None)
 
 
+def test_a_slice_or_part_that_is_recorded_later_overtakes_too(days: Recorder) -> None:
+    """A message that holds nothing of the whole's events, of the same flush and recorded after the roll-up, takes it out of use."""
+    rolled(days, up_to=147)
+    days.insert(
+        "sketches", [{**row, "_row": 0} for row in delta(START, 700, slice="origin=JFK", part=1)[1:2]]
+    )
+    assert widths(days, START, END) == {1440: 1, 60: 24, 20: 3}
+    assert sums(days, START, END, 86400) == sums(days, START, END, None)
+
+
 def test_a_longer_base_window_stands_beside_roll_ups(days: Recorder) -> None:
     """A window that begins in a rolled-up hour and ends after it is in none of them."""
     rolled(days, up_to=147)
