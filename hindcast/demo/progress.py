@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,8 @@ from hindcast.demo.story import Story
 from hindcast.local.startup import ROLES
 from stream_processors.clickhouse import Store
 
-# older heartbeats tell how it was
-FRESH_S = 3.0
+# work may pass from one processor to the next between two heartbeats
+REST_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -54,20 +54,62 @@ def reached(store: Store, goal: Goal) -> int:
     return int(store.rows(goal.question)[0]["done"] or 0)
 
 
-def idle(status: Mapping[str, Any]) -> bool:
-    """Whether every processor runs, has read everything and has nothing left to do."""
-    processors = [process for process in status["processes"] if process["name"] in ROLES]
-    # one that says of no partition how far it is has just been started, which is not the same as having nothing to do
-    heard = [p for p in processors if p.get("lag") and (p["heartbeat_age_s"] or 0.0) < FRESH_S]
-    busy = any(sum(process["lag"].values()) or process.get("waiting") for process in heard)
-    return len(heard) == len(ROLES) and not busy
+def busy(status: Mapping[str, Any]) -> dict[str, str]:
+    """What each processor has left to do, in words, by its name; also of one that does not run or says nothing yet."""
+    heard = {process["name"]: process for process in status["processes"] if process.get("lag")}
+    left = {}
+    for role in ROLES:
+        # one that says of no partition how far it is has just been started, which is not the same as having nothing to do
+        lag, waiting = _left(heard[role]) if role in heard else (0, 0)
+        if role not in heard or lag or waiting:
+            left[role] = f"{lag} to read, {waiting} waiting" if role in heard else "has not begun"
+    return left
 
 
-def complaint(status: Mapping[str, Any]) -> str:
-    """The last error that a processor reports, for a person."""
-    said = [
-        f"{process['name']}: {process['last_error']}"
+def _left(process: Mapping[str, Any]) -> tuple[int, int]:
+    return sum(process["lag"].values()), process.get("waiting") or 0
+
+
+class Rest:
+    """Tells when nobody has anything left to do: each processor has said so again, some time after all had."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+
+    def begun(self, status: Mapping[str, Any], now: float) -> bool:
+        """Whether all rest.
+
+        Args:
+            status: what the stack says.
+            now: of a steady clock, s.
+        """
+        if busy(status):
+            self._since = None
+            return False
+        if self._since is None:
+            self._since = now
+        # older heartbeats tell how it was; a busy machine has some that are seconds old, and waits for the next
+        ages = [
+            process["heartbeat_age_s"] or 0.0 for process in status["processes"] if process["name"] in ROLES
+        ]
+        return all(now - age >= self._since + REST_S for age in ages)
+
+
+def movement(status: Mapping[str, Any]) -> list[tuple[object, ...]]:
+    """What changes while a processor does something."""
+    return [
+        (process["name"], process.get("events"), *_left(process))
         for process in status["processes"]
-        if process.get("last_error")
+        if process.get("lag")
     ]
-    return "; ".join(said) or "no processor reports an error"
+
+
+def complaint(status: Mapping[str, Any], unreached: Sequence[str] = ()) -> str:
+    """What keeps the demo from its end, for a person: stages without their end, who has work left, the last errors."""
+    return "; ".join(
+        [
+            *unreached,
+            *(f"{name}: {what}" for name, what in busy(status).items()),
+            *(f"{p['name']}: {p['last_error']}" for p in status["processes"] if p.get("last_error")),
+        ]
+    )

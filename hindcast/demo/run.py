@@ -13,7 +13,7 @@ from rich.console import Console
 
 from hindcast.demo import flights, scenes, story
 from hindcast.demo.bars import Bars
-from hindcast.demo.progress import complaint, goals, idle, reached
+from hindcast.demo.progress import Rest, complaint, goals, movement, reached
 from hindcast.demo.report.collect import collect
 from hindcast.demo.report.figures import Figures
 from hindcast.local.stack import LocalStack
@@ -30,7 +30,6 @@ CONTRACT = Path(__file__).with_name("flight_delays.yaml")
 SEED = 2013
 POLL_S = 0.5
 STALLED_S = 180.0
-RESTED_TIMES = 4
 # a backfill is judged as soon as two stretches bring nothing more for a window: short ones end the demo sooner
 HASTE = {"HINDCAST_FLUSH_INTERVAL": "1", "HINDCAST_QUALITY_INTERVAL": "5", "HINDCAST_ALLOWED_LATENESS": "5"}
 KNOWN_MONTH = "2013-06"
@@ -80,29 +79,30 @@ def wait_for_answers(
     """Return when every event is recorded, joined, measured and judged, and nobody has anything left to do.
 
     Raises:
-        HindcastError: nothing moved for three minutes; says what the processors report.
+        HindcastError: nothing moved for three minutes; says what is missing and what the processors report.
     """
     store = Store(ClickHouseSettings.from_environment(stack.environment()))
     try:
         open_goals = [(goal, bars.add(goal.name, goal.target)) for goal in goals(told, sent)]
-        before: list[int] = []
-        rested = 0
-        limit = time.monotonic() + STALLED_S
+        rest, before, limit = Rest(), None, 0.0
         while True:
             check()
             found = [min(reached(store, goal), goal.target) for goal, _ in open_goals]
             for (_, task), done in zip(open_goals, found, strict=True):
                 bars.set(task, done)
-            status = stack.status()
-            reached_all = all(done == goal.target for (goal, _), done in zip(open_goals, found, strict=True))
-            rested = rested + 1 if reached_all and idle(status) else 0
-            # work may pass from one processor to the next between two heartbeats
-            if rested >= RESTED_TIMES:
+            status, now = stack.status(), time.monotonic()
+            unreached = [
+                f"{goal.name}: {done:,} of {goal.target:,}"
+                for (goal, _), done in zip(open_goals, found, strict=True)
+                if done < goal.target
+            ]
+            if rest.begun(status, now) and not unreached:
                 return
-            if found != before:
-                before, limit = found, time.monotonic() + STALLED_S
-            if time.monotonic() > limit:
-                raise HindcastError(f"the demo stalled: {complaint(status)}")
+            moved = (found, movement(status))
+            if moved != before:
+                before, limit = moved, now + STALLED_S
+            if now > limit:
+                raise HindcastError(f"the demo stalled: {complaint(status, unreached)}")
             time.sleep(POLL_S)
     finally:
         store.close()

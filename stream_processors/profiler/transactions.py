@@ -71,6 +71,8 @@ class Transactions:
             for message in messages:
                 self._produce(topic, message)
             offsets = offsets_of(positions)
+            # a loss is told by poll() alone, and the messages may have taken long to make
+            self._refuse_if_lost()
             self._insist(lambda: self._client.send_offsets_to_transaction(offsets, group_metadata, _SLICE_S))
             self._insist(lambda: self._client.commit_transaction(_SLICE_S))
         except KafkaException as error:
