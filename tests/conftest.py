@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from hypothesis import settings
+from kafka_topics import delete_topics
 from services import running_clickhouse, running_kafka
 
 # A processor that a test starts would compile all that it imports, again for each process, where it may not keep that.
@@ -59,9 +60,12 @@ def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def topic_prefix() -> str:
-    """A prefix for topics and groups that no other test uses."""
-    return f"t{uuid.uuid4().hex[:10]}"
+def topic_prefix(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A prefix for topics and groups that no other test uses; its topics are deleted after the test."""
+    prefix = f"t{uuid.uuid4().hex[:10]}"
+    yield prefix
+    if "kafka" in request.fixturenames:
+        delete_topics(request.getfixturevalue("kafka"), prefix)
 
 
 @pytest.fixture

@@ -9,7 +9,15 @@ import pytest
 
 from producers.settings import KafkaSettings
 from producers.topics import topics
-from stream_processors.kafka import Message, TopicPartition, create_topics, end_offsets, reader
+from stream_processors.kafka import (
+    Message,
+    TopicPartition,
+    admin,
+    create_topics,
+    end_offsets,
+    partition_counts,
+    reader,
+)
 
 ReadAll = Callable[[str], list[Message]]
 
@@ -20,6 +28,15 @@ def settings(kafka: str, topic_prefix: str) -> KafkaSettings:
     found = KafkaSettings(kafka, topic_prefix)
     create_topics(found, topics().values())
     return found
+
+
+def delete_topics(bootstrap: str, prefix: str) -> None:
+    """Delete all topics below a prefix: a broker that many tests share must not carry their partitions to the end (350 tests' fill its memory)."""
+    settings = KafkaSettings(bootstrap, prefix)
+    names = [name for name in partition_counts(settings) if name.startswith(prefix)]
+    if names:
+        for future in admin(settings).delete_topics(names).values():
+            future.exception(timeout=30)
 
 
 def read_topic(settings: KafkaSettings, name: str) -> list[Message]:

@@ -80,10 +80,6 @@ class Road:
     ) -> None:
         for one in self._recorders:
             self.kill(one)
-        # a broker that many tests share must not carry all their partitions to the end
-        client = admin(self.kafka)
-        for future in client.delete_topics([self.kafka.topic(name) for name in topics()]).values():
-            future.exception(timeout=30)
         self.store.close()
         self._log.close()
 

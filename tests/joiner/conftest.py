@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from joiner.joining_road import Road
+from kafka_topics import delete_topics
 
 
 @pytest.fixture(scope="module")
@@ -18,6 +19,7 @@ def road(kafka: str, clickhouse: str, tmp_path_factory: pytest.TempPathFactory) 
         made.start("joiner")
         yield made
         made.store.command(f"DROP DATABASE {made.store.database} SYNC")
+    delete_topics(kafka, f"t{name}")
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -18,11 +18,9 @@ from flushes import Flushes, contract, reference
 from waiting import eventually
 
 from producers.settings import KafkaSettings
-from producers.topics import topics
 from stream_processors.clickhouse import Store
 from stream_processors.contracts.model import Contract
 from stream_processors.contracts.publish import publish
-from stream_processors.kafka import KafkaException, admin
 from stream_processors.migrations import migrate
 from stream_processors.recorder import process as recorder_process
 from stream_processors.settings import ClickHouseSettings, ProcessorSettings
@@ -101,11 +99,6 @@ def made_road(kafka: str, clickhouse: str, prefix: str, database: str, directory
     with in_thread(recorder_process.run, settings):
         yield Road(settings, Flushes(settings.kafka, contract()), store)
     store.close()
-    # thousands of topics of tests that have ended make a broker slow for those that have not
-    names = [settings.kafka.topic(name) for name in topics()]
-    for done in admin(settings.kafka).delete_topics(names, request_timeout=10).values():
-        with suppress(KafkaException):
-            done.result()
 
 
 class in_thread:  # noqa: N801 - reads like a function in a with statement

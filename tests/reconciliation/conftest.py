@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+from kafka_topics import delete_topics
 from reconciled_road import ReconciledRoad
 from recording_road import REPOSITORY, Road
 
@@ -28,3 +29,4 @@ def road(kafka: str, clickhouse: str, tmp_path_factory: pytest.TempPathFactory) 
         profiler.kill()
         profiler.wait(10)
         made.store.command(f"DROP DATABASE {name} SYNC")
+    delete_topics(kafka, name)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from kafka_topics import delete_topics
 from recording_road import Road
 
 from producers.topics import topics
@@ -28,6 +29,7 @@ def recorded_road(kafka: str, clickhouse: str, tmp_path_factory: pytest.TempPath
         made.start()
         yield made
         made.store.command(f"DROP DATABASE {name} SYNC")
+    delete_topics(kafka, name)
 
 
 @pytest.fixture
