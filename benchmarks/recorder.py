@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a file: the checkou
 
 import psutil
 from _disk_size import disk_against_parquet, flights, full_entropy
+from _other_inserts import avro_inserts, row_inserts
 from _predictions import DIFFERENT, PARTITIONS, START_S, event, kafka
 from _ready_messages import Ready
 
@@ -161,11 +162,24 @@ def main() -> None:
             assert stored == [{"rows": count, "ids": count}], stored
             say("recorder.rows_per_s", round(rate), "1/s", count)
             say("recorder.cpu_us_per_row", round(cpu * 1e6, 2), "us", count)
+            say("recorder.rows_per_cpu_s", round(1 / cpu), "1/s", count)
             say("recorder.bare_inserts_per_s", round(bare_inserts(store, 100_000)), "1/s", 100_000)
+            beside(store, rate)
             of_disk(store, quick=quick)
         finally:
             store.command(f"DROP DATABASE {store.database} SYNC")
             store.close()
+
+
+def beside(store: Store, rate: float) -> None:
+    """The recorder's rate over that of other ways to store the same events; nothing else runs beside those."""
+    some, many = 500, 100_000
+    say("recorder.vs_row_insert", round(rate / row_inserts(store, _messages(some)), 1), "ratio", some)
+    say("recorder.vs_avro_insert", round(rate / avro_inserts(store, _messages(many)), 2), "ratio", many)
+
+
+def _messages(count: int) -> list[bytes]:
+    return [value for _, value in values(count)]
 
 
 def of_disk(store: Store, *, quick: bool) -> None:
