@@ -170,18 +170,17 @@ def test_an_interrupted_load_says_how_to_go_on(
     pyarrow.parquet.write_table(history(600_000), path)
     states.mkdir()
     command = [sys.executable, "-m", "hindcast", "load", str(path), *OPTIONS, "--state-dir", str(states)]
+    # the whole load takes seconds: who looks must have a connection before it begins
+    client, topic = reader(settings), settings.topic("predictions")
+    end_offsets(client, topic, range(4))
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as running:
 
         def begun() -> bool:
-            client = reader(settings)
-            try:
-                ends = end_offsets(client, settings.topic("predictions"), range(4))
-            finally:
-                client.close()
-            return sum(ends.values()) > 0 or running.poll() is not None
+            return sum(end_offsets(client, topic, range(4)).values()) > 0 or running.poll() is not None
 
         eventually(begun, within=60, saying="the first rows arrive")
         running.send_signal(signal.SIGINT)
+        client.close()
         assert running.stderr is not None
         said = running.stderr.read()
         assert running.wait(60) == 130, said
