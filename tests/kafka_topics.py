@@ -35,8 +35,9 @@ def delete_topics(bootstrap: str, prefix: str) -> None:
     settings = KafkaSettings(bootstrap, prefix)
     names = [name for name in partition_counts(settings) if name.startswith(prefix)]
     if names:
-        for future in admin(settings).delete_topics(names).values():
-            future.exception(timeout=30)
+        client = admin(settings)  # kept: without it nothing answers
+        for future in client.delete_topics(names).values():
+            future.exception(timeout=60)
 
 
 def read_topic(settings: KafkaSettings, name: str) -> list[Message]:
