@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,10 +53,13 @@ class Profiled:
         return self.cpu_seconds / self.events * 1e6
 
 
-def profiled(settings: KafkaSettings, count: int, *, processes: int = 1) -> Profiled:
+def profiled(
+    settings: KafkaSettings, count: int, *, processes: int = 1, environment: Mapping[str, str] | None = None
+) -> Profiled:
     """Let that many profilers share the topic, on which there are ``count`` events that they have not read."""
     environment = {
         **os.environ,
+        **(environment or {}),
         "HINDCAST_KAFKA": settings.bootstrap,
         "HINDCAST_TOPIC_PREFIX": settings.topic_prefix,
     }

@@ -6,7 +6,8 @@ had at once. ``contract_…``: with a contract that names all features and slice
 
 The ceilings read the same topic: ``consume_only`` throws messages away, ``consume_and_decode`` throws away Arrow. The peers
 (``benchmarks/peers/``, extra ``bench``) read its first events, each in a process of its own, and count only if they count what the profiler
-counts, bin by bin; ``cpu_ratio.…`` is their CPU per event over the profiler's. Growth is explained in ``benchmarks/_profiler_growth.py``.
+counts, bin by bin; ``cpu_ratio.…`` is their CPU per event over the profiler's. Growth is explained in ``benchmarks/_profiler_growth.py``, the
+settings' lines in ``benchmarks/_profiler_settings.py``.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ import json
 import os
 import time
 from collections.abc import Callable, Sequence
+from itertools import chain
 
 from _peers import measured_peers
 from _predictions import PARTITIONS, events, fill, kafka, new_topics
 from _profiler_growth import growth
+from _profiler_settings import settings_sweep
 from _profiling import profiled
 from _totals import profiler_totals
 
@@ -122,7 +125,7 @@ def main() -> None:
         beside_peers(bootstrap, n, n_peers)
         if not quick():
             under_contract(bootstrap, n // 2)
-            for line in growth(bootstrap):
+            for line in chain(growth(bootstrap), settings_sweep(bootstrap, 600_000)):
                 say(*line)
 
 
