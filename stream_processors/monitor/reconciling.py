@@ -164,7 +164,7 @@ class Reconciling:
         return left & windows
 
     def _put_right(self, work: Reconciliation, model: Model, starts: list[int]) -> set[Span]:
-        report = work.of_windows(starts)
+        report = work.miscounted(starts)
         resent = [one for one in report.findings if one.cause is Cause.RESENT]
         records = list(work.totals(resent))
         self._outbox.send("sketches", "sketch", records)

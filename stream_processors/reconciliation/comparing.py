@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +28,6 @@ _STREAM = """
     FROM feature_windows
     WHERE model = {model:String} AND environment = {environment:String} AND shape = {shape:String}
       AND window_start >= fromUnixTimestamp64Micro({first:Int64}, 'UTC') AND window_start < fromUnixTimestamp64Micro({last:Int64}, 'UTC')
-      AND (empty({starts:Array(Int64)}) OR start IN {starts:Array(Int64)})
 """
 
 # Only of a feature that the contract names does every delta say how many events did not carry it. A null stands for no value, and counts say
@@ -53,6 +52,25 @@ _COMPARED = f"""
         OR abs(streamed_sums.1 - recorded_sums.1) > {_TOLERANCE} * sqrt(arraySum(recorded_binned.3) * recorded_sums.2)
         OR abs(streamed_sums.2 - recorded_sums.2) > {_TOLERANCE} * recorded_sums.2
     ORDER BY start, {KEY}, column
+"""
+
+_MISCOUNTED = """
+    SELECT start FROM (
+        SELECT toUnixTimestamp64Micro(window_start) AS start, toInt64(sum(events)) AS counted
+        FROM feature_windows
+        WHERE model = {model:String} AND environment = {environment:String} AND shape = {shape:String} AND column = '@events' AND slice = ''
+          AND window_start >= fromUnixTimestamp64Micro({first:Int64}, 'UTC') AND window_start < fromUnixTimestamp64Micro({last:Int64}, 'UTC')
+          AND start IN {starts:Array(Int64)}
+        GROUP BY start
+        UNION ALL
+        SELECT toUnixTimestamp64Micro(event_time) - positiveModulo(toUnixTimestamp64Micro(event_time), {base:Int64}) AS start, -toInt64(count()) AS counted
+        FROM predictions FINAL
+        WHERE model = {model:String} AND environment = {environment:String} AND contract IN {contracts:Array(String)}
+          AND event_time >= fromUnixTimestamp64Micro({first:Int64}, 'UTC') AND event_time < fromUnixTimestamp64Micro({last:Int64}, 'UTC')
+          AND start IN {starts:Array(Int64)}
+        GROUP BY start)
+    GROUP BY start HAVING sum(counted) != 0
+    ORDER BY start
 """
 
 
@@ -86,19 +104,38 @@ def differences(
     frontier: Frontier,
     first: int,
     last: int,
-    starts: Sequence[int] = (),
 ) -> list[Difference]:
-    """What differs in windows of one shape that begin in ``[first, last)`` (microseconds); of these only ``starts``, where any are named."""
-    parameters = bound(model, environment, rules, frontier, first, last, starts)
-    found = (_difference(rules, row) for row in store.rows(_COMPARED, parameters))
+    """What differs in windows of one shape that begin in ``[first, last)`` (microseconds)."""
+    parameters = bound(model, environment, rules, frontier, first, last, ())
+    lists = rules.lists
+    found = (_difference(rules, lists, row) for row in store.rows(_COMPARED, parameters))
     return [one for one in found if one is not None]
 
 
-def _difference(rules: CountingRules, row: dict[str, Any]) -> Difference | None:
+def miscounted(
+    store: Store, model: str, environment: str, rules: CountingRules, starts: Sequence[int]
+) -> list[int]:
+    """Those windows of one shape of which the views count other events than there are rows: nothing is said of what differs, at a fraction of the cost."""
+    parameters = {
+        "model": model,
+        "environment": environment,
+        "shape": rules.shape,
+        "contracts": list(rules.contracts),
+        "base": rules.base,
+        "first": min(starts),
+        "last": max(starts) + rules.base,
+        "starts": list(starts),
+    }
+    return [row["start"] for row in store.rows(_MISCOUNTED, parameters)]
+
+
+def _difference(
+    rules: CountingRules, lists: Mapping[str, tuple[str, ...]], row: dict[str, Any]
+) -> Difference | None:
     """What a row of the comparison comes to; None where both sides say the same in other words."""
     streamed, recorded = (list(row[f"{side}_exact"].values()) for side in ("streamed", "recorded"))
     binned = [list(row[f"{side}_binned"].values()) for side in ("streamed", "recorded")]
-    bins = _different_bins(row["column_kind"], rules.lists.get(row["column"]), *binned)
+    bins = _different_bins(row["column_kind"], lists.get(row["column"]), *binned)
     near = _near(row, sum(binned[1][2]))
     if streamed == recorded and not bins and near:
         return None

@@ -11,7 +11,7 @@ from typing import Any
 from producers.errors import TransientError
 from stream_processors.clickhouse import Store
 from stream_processors.contracts.model import Contract
-from stream_processors.reconciliation.comparing import Difference, differences
+from stream_processors.reconciliation.comparing import Difference, differences, miscounted
 from stream_processors.reconciliation.counting_rules import CountingRules
 from stream_processors.reconciliation.coverage import waiting, window_facts
 from stream_processors.reconciliation.findings import Finding, Report
@@ -119,9 +119,16 @@ class Reconciliation:
             each(end)
         return report
 
-    def of_windows(self, starts: Sequence[int]) -> Report:
-        """Compare only windows that begin at these times."""
-        return self._compared(min(starts), max(starts) + 1, starts) if starts else Report()
+    def miscounted(self, starts: Sequence[int]) -> Report:
+        """Of the windows that begin at these times, those of which the views count other events than there are rows, and why; not what differs in them."""
+        report = Report(len(starts))
+        if starts:
+            for shape in self._shapes(self._parameters(min(starts), max(starts) + 1)):
+                rules = self._rules(shape)
+                found = miscounted(self._store, self._model, self._environment, rules, starts)
+                self._explain(report, rules, {start: [] for start in found})
+        report.findings.sort(key=lambda one: (one.start, one.shape))
+        return report
 
     def totals(self, findings: Sequence[Finding]) -> Iterator[dict[str, Any]]:
         """Records of sketch.v1 that put these windows right; of those alone whose rows are whole."""
@@ -134,15 +141,15 @@ class Reconciliation:
                 self._store, self._model, self._environment, self._rules(shape), self._frontier, starts
             )
 
-    def _compared(self, first: int, last: int, starts: Sequence[int] = ()) -> Report:
+    def _compared(self, first: int, last: int) -> Report:
         bounds = self._parameters(first, last)
         extent = self._store.rows(_EXTENT, bounds)[0]
-        report = Report(len(starts) or extent["windows"], extent["events"])
+        report = Report(extent["windows"], extent["events"])
         for shape in self._shapes(bounds):
             rules = self._rules(shape)
             found: dict[int, list[Difference]] = defaultdict(list)
             for one in differences(
-                self._store, self._model, self._environment, rules, self._frontier, first, last, starts
+                self._store, self._model, self._environment, rules, self._frontier, first, last
             ):
                 found[one.start].append(one)
             self._explain(report, rules, found)
