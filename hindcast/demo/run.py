@@ -13,7 +13,7 @@ from rich.console import Console
 
 from hindcast.demo import flights, scenes, story
 from hindcast.demo.bars import Bars
-from hindcast.demo.progress import Rest, complaint, goals, movement, reached
+from hindcast.demo.progress import Rest, complaint, goals, reached, worked_out
 from hindcast.demo.report.collect import collect
 from hindcast.demo.report.figures import Figures
 from hindcast.local.stack import LocalStack
@@ -98,7 +98,7 @@ def wait_for_answers(
             ]
             if rest.begun(status, now) and not unreached:
                 return
-            moved = (found, movement(status))
+            moved = (found, worked_out(store))
             if moved != before:
                 before, limit = moved, now + STALLED_S
             if now > limit:
