@@ -18,7 +18,7 @@ def test_predictions_are_packed_tighter_when_they_are_an_hour_old(record: Record
         "SELECT default_compression_codec AS codec FROM system.parts"
         " WHERE active AND table = 'predictions' AND database = currentDatabase() ORDER BY max_time DESC"
     )
-    assert [part["codec"] for part in parts] == ["ZSTD(1)", "ZSTD(3)"]
+    assert [part["codec"] for part in parts] == ["LZ4", "ZSTD(3)"]
     settings = record.store.command(
         "SELECT engine_full FROM system.tables WHERE name = 'predictions' AND database = currentDatabase()"
     )
