@@ -67,6 +67,23 @@ def whole_bytes(number: int) -> bytes:
     return written + (bytes((rest,)) if rest < 0x80 else bytes((rest & 0x7F | 0x80, rest >> 7)))
 
 
+class NearNumbers:
+    """`whole_bytes` of numbers that lie near one another, such as the times of events: it remembers how the last one's bytes end."""
+
+    def __init__(self) -> None:
+        self._upper, self._end = 0, b""
+
+    def written(self, number: int) -> bytes:
+        """The number's bytes."""
+        upper = number >> 27
+        if upper <= 0:
+            return whole_bytes(number)
+        if upper != self._upper:
+            # the zigzag of this is the number itself
+            self._upper, self._end = upper, whole_bytes(upper >> 1 ^ -(upper & 1))
+        return _MORE[number << 1 & 0x3FFF] + _MORE[number >> 13 & 0x3FFF] + self._end
+
+
 _SHORT = [whole_bytes(count) for count in range(1024)]
 
 

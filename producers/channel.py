@@ -52,6 +52,9 @@ class Channel:
         limits: what may wait.
         spool: where events are laid that Kafka does not take.
         contract: what predictions must pass before they leave.
+
+    Attributes:
+        running: this process's queue, once it has one; see `intake`.
     """
 
     def __init__(
@@ -68,7 +71,7 @@ class Channel:
         self._limits = limits or Limits()
         self._spool = spool
         self._contract = contract
-        self._intake: Intake | None = None
+        self.running: Intake | None = None
         self._sender: Sender | None = None
         self._inherited: list[object] = []
         self._closed = False
@@ -77,7 +80,7 @@ class Channel:
 
     def intake(self) -> Intake:
         """This process's queue; its thread runs from the first call on."""
-        return self._intake or self._start()
+        return self.running or self._start()
 
     def say_record(
         self, stream: str, record: Record, *, time: int, settled: Settled | None = None
@@ -159,13 +162,13 @@ class Channel:
 
     def delivered(self) -> int:
         """Events of this process acknowledged so far."""
-        return 0 if self._intake is None else self._intake.delivered()
+        return 0 if self.running is None else self.running.delivered()
 
     def stats(self) -> Stats:
         """The counts of this process."""
-        if self._intake is None:
+        if self.running is None:
             return Stats("", 0, 0, 0, {}, 0, "", failures={})
-        return self._intake.stats(self._sender.fault if self._sender is not None else "")
+        return self.running.stats(self._sender.fault if self._sender is not None else "")
 
     def pause(self) -> None:
         """Before a fork: ask the sender to let go of its connection, unless it could not the last time and nothing was delivered since."""
@@ -189,23 +192,23 @@ class Channel:
     def begin_anew(self) -> None:
         """Forget the parent's queue, thread and connection, which do not work in a forked child; the parent sends them."""
         # what a destructor would wait for is not here: the inherited objects live as long as the process
-        self._inherited += [self._intake, self._sender, self._sink]
+        self._inherited += [self.running, self._sender, self._sink]
         self._sink = self._sink.for_child()
         if self._spool is not None:
             self._spool = self._spool.for_child()
-        self._intake = self._sender = self._pause = self._paused_in_vain = None
+        self.running = self._sender = self._pause = self._paused_in_vain = None
 
     def _start(self) -> Intake:
         with _starting:
-            if self._intake is None:
+            if self.running is None:
                 intake = Intake(new_id(), self._limits)
                 intake.closed = self._closed
                 if not self._closed:
                     self._sender = Sender(intake, self._sink, self._registry, self._spool, self._contract)
                     _started.append(self)
                     _close_at_exit()
-                self._intake = intake
-            return self._intake
+                self.running = intake
+            return self.running
 
 
 def _patience(channels: Sequence[Channel], quiet: float) -> Patience:

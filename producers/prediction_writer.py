@@ -12,7 +12,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from producers.avro_writer import length, text_bytes, whole_bytes
+from producers.avro_writer import NearNumbers, length, text_bytes, whole_bytes
 from producers.events import Record, categories_of, numbers_of, prediction_record
 from producers.values import identifier, number, split_features, whole
 
@@ -25,7 +25,8 @@ _NUMBERS = frozenset({float, int, type(None)})
 _TEXT = frozenset({str})
 _CATEGORIES = frozenset({str, bool})
 _NULL, _SOME, _END = b"\x00", b"\x02", b"\x00"
-_OK = text_bytes("ok")
+_NO_IDS, _NO_TRACE = 4 * _NULL, 2 * _NULL
+_NOTHING_MORE = 3 * _END + text_bytes("ok") + _NULL
 _double = struct.Struct("<d").pack
 _some_double = struct.Struct("<Bd").pack
 
@@ -78,6 +79,7 @@ class PredictionWriter:
         self._shapes: dict[tuple[str, ...], _Shape] = {}
         self._texts: dict[object, bytes] = {}
         self._places: dict[tuple[str, str, bool], bytes] = {}
+        self._time = NearNumbers().written
 
     def record(self, said: PredictionSaid) -> Record:
         """The record of prediction.v1, without producer_id and sequence; raises `InvalidEvent`."""
@@ -99,30 +101,29 @@ class PredictionWriter:
         ) = said  # fmt: skip
         known = self._texts
         key = its_id.encode()
-        place = self._places.get((version, environment, served)) or self._place(version, environment, served)
+        # what most events leave out goes in one piece
+        ids, more, trace = _NO_IDS, _NOTHING_MORE, _NO_TRACE
+        if request_id is not None or entity_id is not None or item_index is not None or rank is not None:
+            ids = _ids(request_id, item_index, rank, entity_id)
+        if probabilities or quantiles or segments or error is not None or status != "ok":
+            more = _more(probabilities, quantiles, segments, status, error)
+        if trace_id is not None or span_id is not None:
+            trace = _text_or_null(trace_id) + _text_or_null(span_id)
         head = (
             length(len(key)),
             key,
             text_bytes(output) if output else _NULL,
-            _NULL if request_id is None else _SOME + text_bytes(_identifier("request_id", request_id)),
-            _NULL if item_index is None else _SOME + _whole("item_index", item_index),
-            _NULL if rank is None else _SOME + _whole("rank", rank),
-            _NULL if entity_id is None else _SOME + text_bytes(_identifier("entity_id", entity_id)),
-            place,
-            whole_bytes(event_time),
+            ids,
+            self._places.get((version, environment, served)) or self._place(version, environment, served),
+            self._time(event_time),
             _NULL if target_time is None else _SOME + whole_bytes(target_time),
             self._maps(features) if features else b"\x00\x00",
             _NULL if score is None else _some_double(2, score),
             _NULL if decision is None else _SOME + (known.get(decision) or self._text(decision)),
-            _doubles("probabilities", probabilities) if probabilities else _END,
-            _doubles("quantiles", quantiles) if quantiles else _END,
-            _segments(segments) if segments else _END,
-            _OK if status == "ok" and error is None else _status(status, error),
-            _NULL if error is None else _SOME + text_bytes(error),
+            more,
             _NULL if latency_ms is None else _some_double(2, latency_ms),
             _double(sampling_rate),
-            _NULL if trace_id is None else _SOME + text_bytes(trace_id),
-            _NULL if span_id is None else _SOME + text_bytes(span_id),
+            trace,
         )
         after = _NULL if known_at is None else _SOME + whole_bytes(known_at)
         return key, b"".join(head), after
@@ -243,8 +244,37 @@ def _segments(values: Mapping[str, object]) -> bytes:
     )
 
 
-def _status(status: str, error: object) -> bytes:
-    return text_bytes("error" if error is not None and status == "ok" else status)
+def _ids(request_id: object, item_index: object, rank: object, entity_id: object) -> bytes:
+    return b"".join(
+        (
+            _NULL if request_id is None else _SOME + text_bytes(_identifier("request_id", request_id)),
+            _NULL if item_index is None else _SOME + _whole("item_index", item_index),
+            _NULL if rank is None else _SOME + _whole("rank", rank),
+            _NULL if entity_id is None else _SOME + text_bytes(_identifier("entity_id", entity_id)),
+        )
+    )
+
+
+def _more(
+    probabilities: Mapping[str, object] | None,
+    quantiles: Mapping[str, object] | None,
+    segments: Mapping[str, object] | None,
+    status: str,
+    error: object,
+) -> bytes:
+    return b"".join(
+        (
+            _doubles("probabilities", probabilities) if probabilities else _END,
+            _doubles("quantiles", quantiles) if quantiles else _END,
+            _segments(segments) if segments else _END,
+            text_bytes("error" if error is not None and status == "ok" else status),
+            _text_or_null(error),
+        )
+    )
+
+
+def _text_or_null(value: object) -> bytes:
+    return _NULL if value is None else _SOME + text_bytes(value)
 
 
 def _identifier(field: str, value: object) -> str:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.avro_writer import REFUSALS, body_writer
+from producers.avro_writer import REFUSALS, NearNumbers, body_writer, whole_bytes
 from producers.codec import decode, encode
 from producers.errors import InvalidEvent
 from producers.events import prediction_record
@@ -109,3 +109,14 @@ def test_what_is_not_written_here_is_fastavros_business() -> None:
 def test_a_schema_with_another_type_is_left_alone(kind: Any) -> None:
     """A type that is not written here leaves the whole schema to fastavro."""
     assert body_writer({"fields": [{"name": "f", "type": kind}]}) is None
+
+
+@given(
+    st.lists(st.integers(0, 2**63 - 1) | st.integers(-(2**63), 2**63 - 1), min_size=1), st.integers(0, 2**28)
+)
+def test_numbers_near_one_another_have_the_same_bytes(numbers: list[int], near: int) -> None:
+    """Whatever was written before, also just beyond what is remembered of it."""
+    written = NearNumbers().written
+    for number in numbers:
+        for one in (number, min(number + near, 2**63 - 1), number):
+            assert written(one) == whole_bytes(one)
