@@ -21,7 +21,7 @@ from producers.codec import encode
 from producers.settings import KafkaSettings
 from stream_processors.kafka import producer
 
-TIMEOUT_S = 60
+TIMEOUT_S = 200
 # Run by nobody here: they install, test, measure, or start and stop a whole stack, which other tests do, or need Docker.
 LEFT_OUT = re.compile(r"(\w+=\S+ )*(make|docker|\. \.venv|hindcast (up|down|demo))\b|.*--directory")
 # A block of its own runs beside the reader's shell until the page ends, on another port: this one may be taken here.
