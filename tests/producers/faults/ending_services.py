@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import sys
 import threading
 import time
 from pathlib import Path
@@ -35,6 +36,8 @@ def report(log: PredictionLogger, **more: object) -> None:
 
 def meet_full_file(directory: str) -> None:
     """Say events where no file may have more than some bytes, and end."""
+    # nor may a module that is loaded from now on be kept compiled, which Python does not notice was cut short
+    sys.dont_write_bytecode = True
     resource.setrlimit(resource.RLIMIT_FSIZE, (500, resource.RLIM_INFINITY))
     log = logger(directory, 1_000)
     said = [log.prediction(features={"n": number}) for number in range(5_000)]

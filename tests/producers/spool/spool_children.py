@@ -76,6 +76,8 @@ def deliver_one(spool: Spool, marks: Path, chance: random.Random) -> None:
 
 def fill_file(directory: str) -> None:
     """Append under a limit for file sizes until three times the spool is full; say what was kept."""
+    # as in `ending_services`
+    sys.dont_write_bytecode = True
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, resource.RLIM_INFINITY))
     spool = Spool(Path(directory))
     full = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -182,11 +183,14 @@ def test_damage_is_counted_and_its_file_kept(tmp_path: Path) -> None:
 def no_file_may_grow() -> Iterator[None]:
     """As on a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    kept = sys.dont_write_bytecode
+    sys.dont_write_bytecode = True  # a compiled module would be cut short, too
     resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
     try:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        sys.dont_write_bytecode = kept
 
 
 def test_what_cannot_be_kept_aside_keeps_its_segment(tmp_path: Path) -> None:
