@@ -101,10 +101,11 @@ class PredictionWriter:
         ) = said  # fmt: skip
         known = self._texts
         key = its_id.encode()
-        # what most events leave out goes in one piece
+        # what most events leave out goes in one piece; the first field that does not fit is the one that is named
         ids, more, trace = _NO_IDS, _NOTHING_MORE, _NO_TRACE
         if request_id is not None or entity_id is not None or item_index is not None or rank is not None:
             ids = _ids(request_id, item_index, rank, entity_id)
+        maps = self._maps(features) if features else b"\x00\x00"
         if probabilities or quantiles or segments or error is not None or status != "ok":
             more = _more(probabilities, quantiles, segments, status, error)
         if trace_id is not None or span_id is not None:
@@ -117,7 +118,7 @@ class PredictionWriter:
             self._places.get((version, environment, served)) or self._place(version, environment, served),
             self._time(event_time),
             _NULL if target_time is None else _SOME + whole_bytes(target_time),
-            self._maps(features) if features else b"\x00\x00",
+            maps,
             _NULL if score is None else _some_double(2, score),
             _NULL if decision is None else _SOME + (known.get(decision) or self._text(decision)),
             more,

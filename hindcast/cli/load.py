@@ -81,13 +81,11 @@ def load(
         state = _state(file, settings, asked, digest, state_dir)
         if again:
             state.forget()
-        before = state.progress
-        interrupted = not before.done and not _done(
-            Load(source, events, _keeper(settings, asked), skip_expired, skip_unlabelled),
-            state,
-            settings,
-            bars,
-        )
+        before, interruption = state.progress, Interruption()
+        keeper = _keeper(settings, asked)
+        load = Load(source, events, keeper, interruption.check, skip_expired, skip_unlabelled)
+        interruption.raise_on_signals()
+        interrupted = not before.done and not _done(load, state, settings, bars)
     if interrupted:
         rows = state.progress.rows
         click.echo(f"hindcast: interrupted after row {rows:,}; the same command goes on from there", err=True)
@@ -149,7 +147,6 @@ def _keeper(settings: KafkaSettings, asked: LoadMapping) -> Keeper | None:
 
 def _done(what: Load, state: LoadState, settings: KafkaSettings, bars: Bars) -> bool:
     """Check what was not checked, send what was not sent; false where somebody interrupts."""
-    Interruption().raise_on_signals()
     asked = what.events.mapping.asked
     try:
         if not state.progress.checked:

@@ -61,6 +61,7 @@ class Load:
         source: the file.
         events: what its rows are.
         keeper: what is kept of predictions; None for labels, which are kept for ever.
+        interrupted: called now and then; raises to end the work.
         skip_expired: leave out predictions that would not be kept, instead of refusing the file.
         skip_unlabelled: leave out labels without a truth, instead of refusing the file.
     """
@@ -68,6 +69,7 @@ class Load:
     source: Source
     events: FileRows
     keeper: Keeper | None
+    interrupted: Callable[[], None] = lambda: None
     skip_expired: bool = False
     skip_unlabelled: bool = False
 
@@ -90,6 +92,7 @@ class Load:
                     expired, oldest = expired + len(times), min(oldest, int(times.min()))
             found += piece.num_rows
             moved(piece.num_rows)
+            self.interrupted()
         if expired and not self.skip_expired:
             raise ConfigError(self._too_old(expired, found, oldest))
         if broken:
@@ -114,6 +117,7 @@ class Load:
                 send(table, wait=STALL_S, **self.events.arguments())
                 sent.look()
                 at += piece.num_rows
+                self.interrupted()
             sent.end()
         finally:
             log.flush(LAST_S)

@@ -51,13 +51,13 @@ def keeper(**contract: Any) -> Keeper:
     return Keeper(known, "churn", NOW)
 
 
-def load_of(path: Path, kept: Keeper | None = None, asked: LoadMapping | None = None, **skips: bool) -> Load:
+def load_of(path: Path, kept: Keeper | None = None, asked: LoadMapping | None = None, **more: Any) -> Load:
     """A load of a file."""
     opened = open_source(path)
     mapping = FileMapping(asked or predictions_mapping(), opened.schema, path.name)
     if mapping.asked.name == "prediction" and kept is None:
         kept = keeper()
-    return Load(opened, FileRows(mapping, digest_of(path, lambda _: None)), kept, **skips)
+    return Load(opened, FileRows(mapping, digest_of(path, lambda _: None)), kept, **more)
 
 
 def state_at(path: Path) -> LoadState:
@@ -128,6 +128,25 @@ def test_a_load_goes_on_where_it_was_stopped(
     with state_at(tmp_path / "another") as state, logger(whole) as log:
         load_of(history_file).send(log, state, Told())
     assert {record["prediction_id"] for record in whole.records("predictions")} == ids
+
+
+def test_an_interrupt_that_was_lost_on_its_way_ends_a_load(
+    history_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked for after each piece, while rows are looked at and while they are sent; what was sent is noted."""
+    monkeypatch.setattr(source, "PIECE_ROWS", 1_000)
+
+    def asked() -> None:
+        raise KeyboardInterrupt
+
+    what, checked = load_of(history_file, interrupted=asked), Told()
+    with pytest.raises(KeyboardInterrupt):
+        what.check(NOW, checked)
+    assert checked.moves == [1_000]
+    with state_at(tmp_path / "state") as state, logger(MemorySink()) as log:
+        with pytest.raises(KeyboardInterrupt):
+            what.send(log, state, Told())
+        assert state.progress == Progress(rows=1_000)
 
 
 def test_rows_that_kafka_loses_end_a_load_where_they_were(history_file: Path, tmp_path: Path) -> None:
