@@ -6,8 +6,9 @@ import base64
 import re
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from time import monotonic, sleep
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from confluent_kafka import (
     OFFSET_BEGINNING,
@@ -82,6 +83,18 @@ def _made(make: Callable[[dict[str, object]], Client], configuration: dict[str, 
             raise
         said = error.args[0].str()
         raise ConfigError(f"HINDCAST_KAFKA_PROPERTIES: Kafka's client refuses them: {said}") from None
+
+
+def _answer(future: Future[Any]) -> Any:
+    """A future's result, or a new exception like its own.
+
+    One that is raised remembers the frames it passed, and in them the client: kept by the future, which stands in those frames, it would keep
+    the client and its threads until Python looks for cycles, maybe in a forked child that has no such threads.
+    """
+    error = future.exception()
+    if error is None:
+        return future.result()
+    raise type(error)(*error.args)
 
 
 def admin(settings: KafkaSettings, **more: object) -> AdminClient:
@@ -170,7 +183,7 @@ def create_topics(
     created = []
     for name, future in client.create_topics(new, operation_timeout=10, request_timeout=15).items():
         try:
-            future.result()
+            _answer(future)
             created.append(name)
         except KafkaException as error:
             code = error.args[0]
@@ -260,7 +273,7 @@ class TopicIds:
         futures = self._client.describe_topics(_TopicCollection(sorted(names)), request_timeout=10)
         for name, future in futures.items():
             try:
-                found[name] = _uuid_text(future.result().topic_id)
+                found[name] = _uuid_text(_answer(future).topic_id)
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
                     raise unavailable(self._settings, error) from None
@@ -325,7 +338,7 @@ def _latest_offsets(
 ) -> dict[int, int]:
     specs = {TopicPartition(topic, p): OffsetSpec.latest() for p in partitions}
     futures = client.list_offsets(specs, request_timeout=timeout)
-    return {place.partition: future.result().offset for place, future in futures.items()}
+    return {place.partition: _answer(future).offset for place, future in futures.items()}
 
 
 def committed_offsets(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import gc
+from collections.abc import Generator, Iterator
 
 import pytest
 from kafka_topics import read_all, settings
@@ -11,6 +12,16 @@ from producers import PredictionLogger
 from producers.testing import MemorySink
 
 __all__ = ["read_all", "settings"]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, object, object]:
+    """A child that a test forks must not collect what earlier tests left to Python's search for cycles: a client of Kafka among it has no threads there."""
+    gc.freeze()
+    try:
+        return (yield)
+    finally:
+        gc.unfreeze()
 
 
 @pytest.fixture
