@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import urllib.request
 import uuid
@@ -20,6 +21,10 @@ from services import running_clickhouse, running_kafka
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # nor need the tests themselves, whose assertions pytest rewrites, be compiled by every run
 sys.dont_write_bytecode = False
+
+# What a shell runs in its background ignores Ctrl-C, and so would every command that a test starts to interrupt it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A test never asserts how long it took: a busy machine would fail it.
 settings.register_profile("any machine", deadline=None)
