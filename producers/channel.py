@@ -230,7 +230,18 @@ def _close_at_exit() -> None:
 
 
 def close_all() -> None:
-    """Close every logger of this process: the end of the interpreter, which waits while something is delivered."""
+    """Close every logger of this process: the end of the interpreter, which waits while something is delivered.
+
+    A signal's handler that raises meanwhile, as one that calls ``sys.exit``, is heard when all are closed; a second one at once.
+    """
+    try:
+        _close_started()
+    except BaseException:
+        _close_started()
+        raise
+
+
+def _close_started() -> None:
     channels = _started[:]  # closing takes them out of the list
     patience = _patience(channels, EXIT_S)
     for channel in channels:

@@ -50,6 +50,16 @@ def _turn(path: Path) -> int:
     return 1 if path.parent.name in _LONG else 3
 
 
+@pytest.fixture(autouse=True)
+def _signals_stay() -> Iterator[None]:
+    """A command that is run in this process sets handlers; the next test, and what it forks, has those of before."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        if handler is not None:  # that of a library written in C
+            signal.signal(number, handler)
+
+
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Bootstrap servers of a real Kafka; started when the first test asks. A Kafka that does not start fails it."""

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -195,12 +194,3 @@ def test_an_interrupted_load_says_how_to_go_on(
         settings, "predictions"
     )  # keyed by prediction_id, and decoding so many takes half a minute
     assert len(sent) == len({message.key() for message in sent}) == 600_000
-
-
-@pytest.fixture(autouse=True)
-def _signals_stay() -> Iterator[None]:
-    """A command run in this process may set handlers; the next test has its own again."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import signal
 import sys
 import threading
 import time
@@ -70,3 +71,16 @@ def end_full(spool: str) -> None:
             log.prediction(features={"n": calls})
             calls += 1
     report(log, taken=calls - log.stats.dropped["queue_full"])
+
+
+def end_interrupted(spool: str) -> None:
+    """Come to the end with events that wait, and be told in the middle of it to end, by a handler that raises as many services' do."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    log = PredictionLogger(model="m", kafka=KafkaSettings(NOBODY), spool=spool)
+    for number in range(1_000):
+        log.prediction(features={"n": number})
+    report(log, taken=1_000)
+    # a daemon: what is no daemon is waited for before the end
+    told = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGTERM))
+    told.daemon = True
+    told.start()

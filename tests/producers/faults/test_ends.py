@@ -93,6 +93,13 @@ def test_the_end_with_a_full_queue_and_a_spool(tmp_path: Path) -> None:
     assert "closed" not in log
 
 
+def test_an_end_that_is_interrupted_loses_nothing(tmp_path: Path) -> None:
+    """A handler of SIGTERM that raises, called while loggers are closed: what waited is on disk all the same."""
+    report, _, _ = run(f"end_interrupted({str(tmp_path)!r})")
+    found = on_disk(tmp_path)
+    assert len(set(found)) == len(found) == report["taken"]
+
+
 def test_a_close_waits_while_what_is_given_up_is_counted() -> None:
     """A close whose time is over still ends with every event's fate known, however long it takes to say them."""
     sink, moment = MemorySink(), threading.Event()
