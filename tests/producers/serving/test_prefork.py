@@ -24,10 +24,12 @@ GUNICORN = [
     *(str(BIN / "gunicorn"), "--bind", "127.0.0.1:{port}", "--workers", "2", "--no-control-socket"),
     "wsgi_service:application",
 ]
+# told to end within a request, or before it has written that one to its log, uWSGI ends a worker without Python's exit handlers
+# unless it is told so gracefully
 UWSGI = [
     *(str(BIN / "uwsgi"), "--http-socket", "127.0.0.1:{port}", "--master", "--processes", "2"),
     *("--module", "wsgi_service:application", "--virtualenv", sys.prefix, "--need-app"),
-    *("--enable-threads", "--die-on-term"),
+    *("--enable-threads", "--hook-master-start", "unix_signal:15 gracefully_kill_them_all"),
 ]
 SERVERS = {
     "gunicorn": (GUNICORN, {}),
