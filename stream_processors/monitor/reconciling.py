@@ -15,6 +15,7 @@ from stream_processors.monitor.integrity import Integrity
 from stream_processors.monitor.outbox import Outbox, Places
 from stream_processors.monitor.topology import Topology
 from stream_processors.reconciliation import Cause, Reconciliation
+from stream_processors.reconciliation.comparing import unequal_statement
 from stream_processors.reconciliation.frontier import Frontier, frontier
 from stream_processors.windows import DAY
 
@@ -35,23 +36,8 @@ _CHANGED = """
       AND _appended_at > (SELECT max(_appended_at) - toIntervalDay(7) FROM sketches WHERE _topic_id = {topic_id:String} AND _partition = {partition:UInt32})
 """
 
-# Events by the views and by the rows: where they agree nothing came twice
-_UNEQUAL = """
-    SELECT start FROM (
-        SELECT toUnixTimestamp64Micro(window_start) AS start, toInt64(sum(events)) AS counted
-        FROM feature_windows
-        WHERE model = {model:String} AND environment = {environment:String} AND column = '@events' AND slice = ''
-          AND window_start >= fromUnixTimestamp64Micro({first:Int64}, 'UTC') AND window_start < fromUnixTimestamp64Micro({last:Int64}, 'UTC')
-          AND toUnixTimestamp64Micro(window_end) - start = {base:Int64}
-        GROUP BY start
-        UNION ALL
-        SELECT toUnixTimestamp64Micro(event_time) - positiveModulo(toUnixTimestamp64Micro(event_time), {base:Int64}) AS start, -toInt64(count()) AS counted
-        FROM predictions FINAL
-        WHERE model = {model:String} AND environment = {environment:String}
-          AND event_time >= fromUnixTimestamp64Micro({first:Int64}, 'UTC') AND event_time < fromUnixTimestamp64Micro({last:Int64}, 'UTC')
-        GROUP BY start)
-    GROUP BY start HAVING sum(counted) != 0
-"""
+# Of every contract: where both agree nothing came twice
+_UNEQUAL = unequal_statement()
 
 
 class Reconciling:

@@ -54,24 +54,37 @@ _COMPARED = f"""
     ORDER BY start, {KEY}, column
 """
 
-_MISCOUNTED = """
+
+def unequal_statement(of_sketches: str = "true", of_rows: str = "true") -> str:
+    """SQL for the windows (column ``start``, microseconds) that begin in ``[first, last)`` of which the views count other events than there are rows.
+
+    Args:
+        of_sketches: a condition on the views, which may name ``start``.
+        of_rows: the same on the rows.
+    """
+    return f"""
     SELECT start FROM (
         SELECT toUnixTimestamp64Micro(window_start) AS start, toInt64(sum(events)) AS counted
         FROM feature_windows
-        WHERE model = {model:String} AND environment = {environment:String} AND shape = {shape:String} AND column = '@events' AND slice = ''
-          AND window_start >= fromUnixTimestamp64Micro({first:Int64}, 'UTC') AND window_start < fromUnixTimestamp64Micro({last:Int64}, 'UTC')
-          AND start IN {starts:Array(Int64)}
+        WHERE model = {{model:String}} AND environment = {{environment:String}} AND column = '@events' AND slice = '' AND {of_sketches}
+          AND window_start >= fromUnixTimestamp64Micro({{first:Int64}}, 'UTC') AND window_start < fromUnixTimestamp64Micro({{last:Int64}}, 'UTC')
+          AND toUnixTimestamp64Micro(window_end) - start = {{base:Int64}}
         GROUP BY start
         UNION ALL
-        SELECT toUnixTimestamp64Micro(event_time) - positiveModulo(toUnixTimestamp64Micro(event_time), {base:Int64}) AS start, -toInt64(count()) AS counted
+        SELECT toUnixTimestamp64Micro(event_time) - positiveModulo(toUnixTimestamp64Micro(event_time), {{base:Int64}}) AS start, -toInt64(count()) AS counted
         FROM predictions FINAL
-        WHERE model = {model:String} AND environment = {environment:String} AND contract IN {contracts:Array(String)}
-          AND event_time >= fromUnixTimestamp64Micro({first:Int64}, 'UTC') AND event_time < fromUnixTimestamp64Micro({last:Int64}, 'UTC')
-          AND start IN {starts:Array(Int64)}
+        WHERE model = {{model:String}} AND environment = {{environment:String}} AND {of_rows}
+          AND event_time >= fromUnixTimestamp64Micro({{first:Int64}}, 'UTC') AND event_time < fromUnixTimestamp64Micro({{last:Int64}}, 'UTC')
         GROUP BY start)
     GROUP BY start HAVING sum(counted) != 0
     ORDER BY start
 """
+
+
+_MISCOUNTED = unequal_statement(
+    "shape = {shape:String} AND start IN {starts:Array(Int64)}",
+    "contract IN {contracts:Array(String)} AND start IN {starts:Array(Int64)}",
+)
 
 
 @dataclass(frozen=True, slots=True)

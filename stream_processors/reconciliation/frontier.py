@@ -11,8 +11,9 @@ from typing import Any
 
 from producers.settings import KafkaSettings
 from stream_processors.clickhouse import Store
-from stream_processors.kafka import committed_offsets, partition_counts, reader, topic_ids
+from stream_processors.kafka import committed_offsets, partition_counts, reader
 from stream_processors.recorder.groups import recorder_group
+from stream_processors.topic_ids import topic_ids
 
 _TOPICS = ("predictions", "sketches")
 
