@@ -1,10 +1,8 @@
-"""The one room that speaks to Kafka on the processors' side: clients, topics, positions."""
+"""Clients of Kafka on the processors' side, topics, positions; `stream_processors.topic_ids` tells topics of one name apart."""
 
 from __future__ import annotations
 
-import base64
 import re
-import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from time import monotonic, sleep
@@ -20,7 +18,6 @@ from confluent_kafka import (
     Producer,
     TopicPartition,
 )
-from confluent_kafka import TopicCollection as _TopicCollection
 from confluent_kafka.admin import AdminClient, ClusterMetadata, NewTopic, OffsetSpec
 
 from producers.errors import BrokerUnavailable, ConfigError, HindcastError
@@ -36,7 +33,6 @@ __all__ = [
     "KafkaException",
     "Message",
     "Producer",
-    "TopicIds",
     "TopicList",
     "TopicPartition",
     "consumer",
@@ -45,7 +41,6 @@ __all__ = [
     "partition_counts",
     "producer",
     "reader",
-    "topic_ids",
     "transactional_producer",
 ]
 
@@ -85,7 +80,7 @@ def _made(make: Callable[[dict[str, object]], Client], configuration: dict[str, 
         raise ConfigError(f"HINDCAST_KAFKA_PROPERTIES: Kafka's client refuses them: {said}") from None
 
 
-def _answer(future: Future[Any]) -> Any:
+def answer_of(future: Future[Any]) -> Any:
     """A future's result, or a new exception like its own.
 
     One that is raised remembers the frames it passed, and in them the client: kept by the future, which stands in those frames, it would keep
@@ -183,7 +178,7 @@ def create_topics(
     created = []
     for name, future in client.create_topics(new, operation_timeout=10, request_timeout=15).items():
         try:
-            _answer(future)
+            answer_of(future)
             created.append(name)
         except KafkaException as error:
             code = error.args[0]
@@ -256,49 +251,6 @@ def partition_counts(settings: KafkaSettings, *, timeout: float = 10.0) -> dict[
     return TopicList(settings).partition_counts(timeout=timeout)
 
 
-class TopicIds:
-    """Kafka's topic UUIDs (base64url without padding, as Kafka prints them), asked for over one connection as often as one likes."""
-
-    def __init__(self, settings: KafkaSettings) -> None:
-        self._settings = settings
-        self._client = admin(settings, reconnect_backoff_max_ms=1000)
-
-    def of(self, names: Iterable[str]) -> dict[str, str]:
-        """UUIDs by full name; a topic that does not exist is left out.
-
-        Raises:
-            BrokerUnavailable: no answer within 10 s.
-        """
-        found = {}
-        futures = self._client.describe_topics(_TopicCollection(sorted(names)), request_timeout=10)
-        for name, future in futures.items():
-            try:
-                found[name] = _uuid_text(_answer(future).topic_id)
-            except KafkaException as error:
-                if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
-                    raise unavailable(self._settings, error) from None
-        return found
-
-
-def topic_ids(settings: KafkaSettings, names: Sequence[str]) -> dict[str, str]:
-    """Kafka's topic UUIDs, as `TopicIds` gives them.
-
-    Raises:
-        BrokerUnavailable: no answer, or a topic that does not exist (yet).
-    """
-    found = TopicIds(settings).of(names)
-    missing = set(names) - set(found)
-    if missing:
-        raise BrokerUnavailable(f"topic {min(missing)} does not exist (yet)")
-    return found
-
-
-def _uuid_text(uuid: object) -> str:
-    high = uuid.get_most_significant_bits()  # type: ignore[attr-defined]  # confluent-kafka ships no types
-    low = uuid.get_least_significant_bits()  # type: ignore[attr-defined]  # the same
-    return base64.urlsafe_b64encode(struct.pack(">qq", high, low)).decode().rstrip("=")
-
-
 def end_offsets(
     client: Consumer, topic: str, partitions: Iterable[int], *, timeout: float = 10.0
 ) -> dict[int, int]:
@@ -338,7 +290,7 @@ def _latest_offsets(
 ) -> dict[int, int]:
     specs = {TopicPartition(topic, p): OffsetSpec.latest() for p in partitions}
     futures = client.list_offsets(specs, request_timeout=timeout)
-    return {place.partition: _answer(future).offset for place, future in futures.items()}
+    return {place.partition: answer_of(future).offset for place, future in futures.items()}
 
 
 def committed_offsets(

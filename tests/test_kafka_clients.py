@@ -13,6 +13,7 @@ from producers.errors import BrokerUnavailable
 from producers.settings import KafkaSettings
 from producers.topics import topics
 from stream_processors import kafka as clients
+from stream_processors import topic_ids as ids
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[weakref.ref[Any]]]:
             super().__init__(*arguments)
             found.append(weakref.ref(self))
 
-    monkeypatch.setattr(clients, "AdminClient", Watched)
+    monkeypatch.setattr(clients, "AdminClient", Watched)  # `admin` makes them all
     gc.disable()
     yield found
     gc.enable()
@@ -38,6 +39,6 @@ def test_what_kafka_refuses_keeps_no_client(
     settings = KafkaSettings(kafka, topic_prefix)
     assert len(clients.create_topics(settings, topics().values())) == len(topics())
     with pytest.raises(BrokerUnavailable):
-        clients.topic_ids(settings, ["nowhere"])
+        ids.topic_ids(settings, ["nowhere"])
     assert len(made) >= 3
     assert [client for client in made if client() is not None] == []

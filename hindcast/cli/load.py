@@ -28,7 +28,7 @@ from producers.errors import ConfigError
 from producers.settings import KafkaSettings
 from producers.testing import MemorySink
 from stream_processors.contracts.follower import ContractFollower
-from stream_processors.kafka import topic_ids
+from stream_processors.topic_ids import topic_ids
 
 _OURS = ("producer_id", "sequence")
 

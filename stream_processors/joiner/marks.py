@@ -15,8 +15,8 @@ from stream_processors.kafka import (
     latest_offsets,
     partition_counts,
     reader,
-    topic_ids,
 )
+from stream_processors.topic_ids import topic_ids
 
 Offsets = dict[int, int]
 

@@ -7,17 +7,11 @@ from time import monotonic
 
 from producers.errors import BrokerUnavailable
 from producers.settings import KafkaSettings
-from stream_processors.kafka import (
-    admin,
-    committed_offsets,
-    latest_offsets,
-    partition_counts,
-    reader,
-    topic_ids,
-)
+from stream_processors.kafka import admin, committed_offsets, latest_offsets, partition_counts, reader
 from stream_processors.monitor.headings import Source
 from stream_processors.monitor.outbox import Places
 from stream_processors.recorder.groups import recorder_group
+from stream_processors.topic_ids import topic_ids
 
 # A new partition of predictions must hold the watermark back within seconds; it is a documented procedure, so rare.
 _REFRESH_S = 10.0

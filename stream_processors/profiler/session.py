@@ -17,7 +17,7 @@ from producers.errors import TransientError
 from stream_processors.admission import admit
 from stream_processors.contracts.follower import ContractFollower
 from stream_processors.decoding import Decoded, decode_batch
-from stream_processors.kafka import admin, latest_offsets, partition_counts, topic_ids
+from stream_processors.kafka import admin, latest_offsets, partition_counts
 from stream_processors.partitions import distinct
 from stream_processors.profiler.counting import Counting
 from stream_processors.profiler.messages import message_key
@@ -27,6 +27,7 @@ from stream_processors.profiler.source import Read, Source
 from stream_processors.profiler.transactions import Aborted, Outgoing, Transactions
 from stream_processors.settings import ProcessorSettings
 from stream_processors.status import StatusFile
+from stream_processors.topic_ids import topic_ids
 
 _READ_S = 0.1
 _IDLE_STRETCH_S = 10.0

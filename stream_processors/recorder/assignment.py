@@ -13,7 +13,6 @@ from stream_processors.kafka import (
     KafkaError,
     KafkaException,
     Message,
-    TopicIds,
     TopicPartition,
     consumer,
 )
@@ -21,6 +20,7 @@ from stream_processors.recorder.gathering import LogChanged, judge
 from stream_processors.recorder.groups import recorder_group
 from stream_processors.recorder.holdings import Holding, known_end, place, take_hold, to_commit, watermarks
 from stream_processors.recorder.pauses import FullPartition, Pause, Resumptions
+from stream_processors.topic_ids import TopicIds
 
 Failed = Callable[[BaseException | str], None]
 

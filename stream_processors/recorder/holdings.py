@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from producers.errors import BrokerUnavailable
 from producers.settings import KafkaSettings
-from stream_processors.kafka import Consumer, KafkaException, TopicIds, TopicPartition
+from stream_processors.kafka import Consumer, KafkaException, TopicPartition
 from stream_processors.recorder.brake import Brake
 from stream_processors.recorder.dead_letters import EXPIRED, DeadLetter, Facts
 from stream_processors.recorder.pauses import (
@@ -18,6 +18,7 @@ from stream_processors.recorder.pauses import (
     pause_in,
     topic_id_in,
 )
+from stream_processors.topic_ids import TopicIds
 
 _WATERMARKS_S = 10.0
 

@@ -24,9 +24,10 @@ from stream_processors.clickhouse import Store
 from stream_processors.contracts.model import Contract
 from stream_processors.contracts.publish import publish
 from stream_processors.joiner.marks import Marks
-from stream_processors.kafka import create_topics, producer, topic_ids
+from stream_processors.kafka import create_topics, producer
 from stream_processors.migrations import migrate
 from stream_processors.settings import ClickHouseSettings
+from stream_processors.topic_ids import topic_ids
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 # ten days ago, because without a contract predictions are kept for 90 days of event time

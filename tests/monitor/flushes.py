@@ -20,10 +20,10 @@ from stream_processors.kafka import (
     create_topics,
     latest_offsets,
     partition_counts,
-    topic_ids,
     transactional_producer,
 )
 from stream_processors.sketches import CategoricalSketch, NumericSketch, categorical_record, numeric_record
+from stream_processors.topic_ids import topic_ids
 
 DAY = timedelta(days=1)
 MODEL = "delays"

@@ -9,11 +9,11 @@ from waiting import eventually
 
 from stream_processors.contracts.effect import ContractHistory
 from stream_processors.contracts.model import Windows
-from stream_processors.kafka import topic_ids
 from stream_processors.monitor import process
 from stream_processors.monitor.headings import Source
 from stream_processors.monitor.progress import PartitionProgress
 from stream_processors.monitor.record_progress import restored_progress
+from stream_processors.topic_ids import topic_ids
 
 MONDAY = FIRST_DAY + 41 * DAY  # 2013-02-11
 

@@ -10,9 +10,9 @@ from stepping import stepping
 from waiting import eventually
 
 from producers.codec import encode
-from stream_processors.kafka import topic_ids
 from stream_processors.recorder.brake import LIMIT
 from stream_processors.recorder.pauses import metadata, paused_partitions
+from stream_processors.topic_ids import topic_ids
 
 
 def labels(name: str, numbers: Iterable[int]) -> list[bytes]:
