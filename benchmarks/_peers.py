@@ -54,10 +54,10 @@ class Measured:
         return self.cpu_seconds / self.events * 1e6
 
 
-def requirements(pyproject: Path = HERE.parent / "pyproject.toml") -> list[str]:
-    """The extra ``bench``."""
+def requirements(extra: str = "bench", pyproject: Path = HERE.parent / "pyproject.toml") -> list[str]:
+    """What an extra asks for."""
     project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
-    wanted: list[str] = project["optional-dependencies"]["bench"]
+    wanted: list[str] = project["optional-dependencies"][extra]
     return wanted
 
 
@@ -68,7 +68,7 @@ def interpreter(wanted: list[str], cache: Path) -> Path | None:
     python, complete = directory / "bin" / "python", directory / "complete"
     if complete.exists():
         return python
-    print("installing the frameworks to compare with (once) ...", file=sys.stderr)
+    print("installing what to compare with (once) ...", file=sys.stderr)
     try:
         for command in (
             [sys.executable, "-m", "venv", "--clear", directory],

@@ -1,13 +1,15 @@
-"""What logging costs a serving service, beside the naive way, with Kafka well, away, stopped, and the spool full.
+"""What logging costs a serving service, beside the naive way and scouter's queue, with Kafka well, away, stopped, and the spool full.
 
 Events have 16 numeric and 4 categorical features. Uses the Kafka of HINDCAST_KAFKA, else starts one, which shares the machine. The service
 of the latency measures answers one request after the other: some arithmetic, as a small model has it, then the call. CPU is that of
-the publishing process alone, librdkafka's threads included.
+the publishing process alone, librdkafka's threads included. ``vs_scouter_call`` is the median call of scouter's queue over ours, taken by the same
+loop in an interpreter of its own (extra ``bench-logging``, `benchmarks/peers/enqueue_with_scouter.py`).
 """
 
 from __future__ import annotations
 
 import io
+import json
 import os
 import signal
 import subprocess
@@ -25,9 +27,12 @@ import confluent_kafka
 import fastavro
 import numpy as np
 import psutil
+from _peers import interpreter, requirements
 from _predictions import kafka
 from _producer_batch import batch_rows, say
+from _serving import FEATURES, served
 
+from hindcast.local.directories import cache_directory
 from producers import PredictionLogger
 from producers.codec import frame
 from producers.kafka import producer_settings
@@ -36,35 +41,7 @@ from producers.settings import KafkaSettings
 from producers.topics import topics
 from stream_processors.kafka import create_topics
 
-FEATURES: dict[str, object] = {f"num_{i}": i * 1.1 for i in range(16)} | {
-    f"cat_{i}": f"value{i}" for i in range(4)
-}
 NOWHERE = KafkaSettings("127.0.0.1:1")
-# about a tenth of a millisecond of Python
-_WORK = 1_500
-
-
-def work() -> float:
-    """What a small model does."""
-    found = 0.0
-    for place in range(_WORK):
-        found += place * 0.5
-    return found
-
-
-def served(call: Callable[[], object] | None, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Nanoseconds of each call, and of each whole answer."""
-    clock = time.perf_counter_ns
-    calls, answers = np.zeros(count, np.int64), np.zeros(count, np.int64)
-    for place in range(count):
-        began = clock()
-        work()
-        before = clock()
-        if call is not None:
-            call()
-        ended = clock()
-        calls[place], answers[place] = ended - before, ended - began
-    return calls, answers
 
 
 def saying(log: PredictionLogger) -> Callable[[], object]:
@@ -114,8 +91,8 @@ def stopped(broker: psutil.Process | None) -> Iterator[None]:
             broker.send_signal(signal.SIGCONT)
 
 
-def latencies(settings: KafkaSettings, count: int) -> None:
-    """The call's and the service's latency in each state, one after the other, twice; the better round counts."""
+def latencies(settings: KafkaSettings, count: int) -> float:
+    """The call's and the service's latency in each state, one after the other, twice; the better round counts. Returns the call's median, us."""
     broker = next((one for one in psutil.Process().children(recursive=True) if one.name() == "java"), None)
     found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
     for _ in range(2):
@@ -145,9 +122,32 @@ def latencies(settings: KafkaSettings, count: int) -> None:
         if state == "naive":
             naive_p50 = at[50]
         if state == "up":
-            say("vs_naive_call", naive_p50 / at[50], "ratio", count)
+            own_p50 = at[50]
+            say("vs_naive_call", naive_p50 / own_p50, "ratio", count)
         whole = min(float(np.percentile(answers, 99)) for _, answers in rounds) / 1e3
         say(f"service_p99_us_{state}", whole, "us", count)
+    return own_p50
+
+
+def beside_scouter(bootstrap: str, count: int, own_p50: float) -> None:
+    """The same loop about scouter's queue; nothing where its package is not to be had."""
+    python = interpreter(requirements("bench-logging"), cache_directory(os.environ))
+    if python is None:
+        print("skipped, as the extra bench-logging cannot be installed: scouter", file=sys.stderr)
+        return
+    here = Path(__file__).parent
+    done = subprocess.run(
+        [python, here / "peers" / "enqueue_with_scouter.py", bootstrap, str(count)],
+        env={**os.environ, "PYTHONPATH": str(here)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
+    )
+    found = json.loads(done.stdout.splitlines()[-1])
+    for name, value in found.items():
+        say(f"scouter_{name}", value, "us", count)
+    say("vs_scouter_call", found["call_p50_us"] / own_p50, "ratio", count)
 
 
 def throughput(settings: KafkaSettings, count: int) -> None:
@@ -205,7 +205,8 @@ def main() -> None:
     with kafka() as bootstrap:
         settings = KafkaSettings(bootstrap, f"bench{uuid.uuid4().hex[:8]}")
         create_topics(settings, topics().values(), partitions=4)
-        latencies(settings, 3_000 if quick else 20_000)
+        calls = 3_000 if quick else 20_000
+        beside_scouter(bootstrap, calls, latencies(settings, calls))
         throughput(settings, 20_000 if quick else 100_000)
         batch_rows(bootstrap)
 
