@@ -102,7 +102,7 @@ def _errors() -> Iterable[str]:
     for side in (-1, 0, 1):
         y = middle + side * bound * scale
         dashes = "" if side == 0 else ' stroke-dasharray="4 3"'
-        yield f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="{_INK}" stroke-width="0.7"{dashes}/>'
+        yield f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{_at(y)}" y2="{_at(y)}" stroke="{_INK}" stroke-width="0.7"{dashes}/>'
         yield _text(LEFT - 6, y + 4, f"{-side * bound:+.2%}" if side else "0", anchor="end")
     x = LEAST * (MOST / LEAST) ** (np.arange(1200) / 1200)
     bins = histogram_bins(x, PRECISION)
@@ -118,20 +118,25 @@ def _axis(floor: float) -> Iterable[str]:
     yield f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{floor}" y2="{floor}" stroke="{_INK}"/>'
     for octave in range(int(math.log2(LEAST)), int(math.log2(MOST)) + 1):
         x = across(2.0**octave)
-        yield f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{floor}" y2="{floor + 5}" stroke="{_INK}"/>'
+        yield f'<line x1="{_at(x)}" x2="{_at(x)}" y1="{floor}" y2="{floor + 5}" stroke="{_INK}"/>'
         yield _text(x, floor + 18, f"{2**octave} ms", anchor="middle")
 
 
+def _at(place: float) -> str:
+    """To a tenth; rounded finer first, since processors differ in the last bit, and that must not turn a tenth."""
+    return f"{round(place, 6):.1f}"
+
+
 def _text(x: float, y: float, words: str, size: int = 12, anchor: str = "start") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{anchor}">{words}</text>'
+    return f'<text x="{_at(x)}" y="{_at(y)}" font-size="{size}" text-anchor="{anchor}">{words}</text>'
 
 
 def _bar(x: float, y: float, wide: float, tall: float) -> str:
-    return f'<rect x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="{tall:.1f}" fill="{_BAR}" stroke="{_EDGE}" stroke-width="0.8"/>'
+    return f'<rect x="{_at(x)}" y="{_at(y)}" width="{_at(wide)}" height="{_at(tall)}" fill="{_BAR}" stroke="{_EDGE}" stroke-width="0.8"/>'
 
 
 def _path(points: Iterable[tuple[float, float]], colour: str, wide: float) -> str:
-    places = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    places = " ".join(f"{_at(x)},{_at(y)}" for x, y in points)
     return f'<polyline points="{places}" fill="none" stroke="{colour}" stroke-width="{wide}"/>'
 
 
