@@ -121,7 +121,8 @@ def admit(batch: pa.RecordBatch, appended_at: Ints, history: ContractHistory) ->
     )
     # history that somebody loads before there is a contract is not for the default to delete
     retention = np.where(backfilled & (contract < 0), _FOR_EVER, retention)
-    untimely = tuple(_untimely(batch, appended_at, retention, known_at, backfilled))
+    kept_windows = _per_row(n, contract, [one.contract.windows.keep_days for one in contracts], _FOR_EVER)
+    untimely = tuple(_untimely(batch, appended_at, retention, kept_windows, known_at, backfilled))
     broken, rejected = _broken(batch, contract, contracts, by_contract)
     admitted = ~rejected
     for _, mask in untimely:
@@ -157,13 +158,21 @@ def _micros(times: pa.Array) -> Ints:
 
 
 def _untimely(
-    batch: pa.RecordBatch, appended_at: Ints, retention_days: Ints, known_at: Ints, backfilled: Mask
+    batch: pa.RecordBatch,
+    appended_at: Ints,
+    retention_days: Ints,
+    window_days: Ints,
+    known_at: Ints,
+    backfilled: Mask,
 ) -> list[tuple[str, Mask]]:
     event_time, target = _micros(batch.column("event_time")), _micros(batch.column("target_time"))
     kept_from = np.where(retention_days > 0, appended_at - retention_days * DAY, _FIRST_EVENT)
+    windows_from = np.where(window_days > 0, appended_at - window_days * DAY, _FIRST_EVENT)
     found = {
         "event_time is more than an hour after the append time": event_time > appended_at + _AHEAD,
         "event_time is older than the model's retention": ~backfilled & (event_time < kept_from),
+        "event_time is older than the windows that the model's contract keeps": backfilled
+        & (event_time < windows_from),
         "event_time is before 1970": event_time < _FIRST_EVENT,
         "known_at is after the append time": known_at > appended_at + _AHEAD,
         "known_at is before 1970": known_at < _FIRST_EVENT,

@@ -113,6 +113,19 @@ def test_retention_of_the_contract() -> None:
     assert forever.retention_days.tolist() == [0]
 
 
+def test_windows_that_may_expire_take_no_older_event() -> None:
+    """A backfill is spared by the retention of predictions and not by that of windows, to the microsecond."""
+    edge = NOW - timedelta(days=30)
+    days = [edge, edge - timedelta(microseconds=1)]
+    loaded = events(*({"event_time": day, "known_at": day} for day in days))
+    kept = published(retention_days=7)
+    assert decide(loaded, kept).admitted.tolist() == [True, True]
+    may_expire = published(retention_days=7, windows={"keep_days": 30})
+    assert refused(decide(loaded, may_expire)) == [
+        (1, IMPLAUSIBLE_TIME, "event_time is older than the windows that the model's contract keeps")
+    ]
+
+
 def test_a_backfill_without_contract_is_kept() -> None:
     """The default retention deletes no history that is loaded before there is a contract; a contract's own does."""
     loaded = {"event_time": NOW - timedelta(days=400), "known_at": NOW - timedelta(days=400)}

@@ -75,6 +75,11 @@ TABLES = (
         f"model, environment, column, slice, window_start, kind, {_PLACE}, _row",
         days="window_start",
     ),
+    MovedTable(
+        "rollups",
+        "model, environment, column, slice, width, window_start, model_version, served, sampling_rate, shape, column_kind",
+        days="window_start",
+    ),
     MovedTable("stretches", "_topic_id, _partition, topic_id, source_partition, first_offset, _offset"),
     MovedTable(
         "quality",
@@ -100,6 +105,7 @@ _TIMES = {
     "outcomes": "event_time",
     "quality": "window_start",
     "drift": "window_start",
+    "rollups": "window_start",
     "alerts": "started_at",
     "ledger": "hour",
     "dead_letters": "appended_at",
@@ -164,6 +170,9 @@ class Selection:
     def conditions(self, table: MovedTable) -> list[str]:
         """What rows of a table must fulfil, each a condition in SQL with `parameters` bound."""
         found = self._of_whom(table.name)
+        if table.name == "rollups":
+            # the others are made anew of the sketches
+            found.append("`alone`")
         if table.name in _TIMES:
             return found + self._in_range(f"`{_TIMES[table.name]}`")
         if table.name == "sketches" and self.ranged:

@@ -1,7 +1,7 @@
 -- feature_windows_between(model, environment, since, until, widest): a period in the fewest windows: whole days and hours that are
 -- rolled up, base windows for the rest. All lie inside the period and none lies in another, so that whatever adds up over
 -- feature_windows adds up to the same here, from a hundredth of the rows. A roll-up that a later delta or total has overtaken is
--- not used. Columns as in feature_windows.
+-- not used; where the base windows that it was made of have expired (contract: windows.keep_days), what came later stands beside it. Columns as in feature_windows.
 -- parameter: model String, environment String, since and until DateTime64(6, 'UTC'), widest UInt32: seconds of the longest
 --   window wanted: 86400, 3600, or 0 for base windows only
 -- example: SELECT `column`, sum(nulls) AS nulls FROM feature_windows_between(model = 'flights', environment = 'production', since = '2013-02-01', until = '2013-05-01', widest = 86400) WHERE slice = '' GROUP BY `column`
@@ -14,6 +14,7 @@ flushed AS
         window_start,
         window_end,
         concat(_topic_id, '/', toString(_partition)) AS place,
+        min(_offset) AS first,
         max(_offset) AS last
     FROM sketches
     WHERE kind != 'reference'
@@ -39,15 +40,17 @@ marked AS
         AND window_end <= {until:DateTime64(6, 'UTC')}
     GROUP BY width, window_start
 ),
-overtaken AS
+-- of those that something was recorded of later: whether rows that they count are there still
+later AS
 (
-    SELECT DISTINCT m.width AS width, m.window_start AS window_start
+    SELECT m.width AS width, m.window_start AS window_start, max(f.first < m.counted_to[f.place]) AS overtaken
     FROM
     (
         SELECT
             span,
             window_start - toIntervalMicrosecond(positiveModulo(toUnixTimestamp64Micro(window_start), span * 1000000)) AS rolled_start,
             place,
+            min(first) AS first,
             max(last) AS last
         FROM flushed
         ARRAY JOIN [toUInt32(3600), toUInt32(86400)] AS span
@@ -55,14 +58,16 @@ overtaken AS
         GROUP BY span, rolled_start, place
     ) AS f
     INNER JOIN marked AS m ON m.width = f.span AND m.window_start = f.rolled_start
-    WHERE f.last >= m.counted_to[f.place]
+    GROUP BY width, window_start
+    HAVING max(f.last >= m.counted_to[f.place])
 ),
 -- scalars, which are worked out once however often they are named
 (
     SELECT groupArray((width, window_start))
     FROM marked
-    WHERE (width, window_start) NOT IN (SELECT width, window_start FROM overtaken)
+    WHERE (width, window_start) NOT IN (SELECT width, window_start FROM later WHERE overtaken)
 ) AS fresh,
+(SELECT groupArray((width, window_start)) FROM later WHERE NOT overtaken) AS topped,
 (SELECT groupArray(one.2) FROM (SELECT arrayJoin(fresh) AS one) WHERE one.1 = 86400) AS days,
 (
     SELECT groupArray(one.2)
@@ -73,12 +78,17 @@ overtaken AS
 others AS
 (
     SELECT DISTINCT window_start, window_end
-    FROM flushed
-    WHERE window_start - toIntervalMicrosecond(positiveModulo(toUnixTimestamp64Micro(window_start), 86400000000)) NOT IN days
-        AND NOT (
-            window_start - toIntervalMicrosecond(positiveModulo(toUnixTimestamp64Micro(window_start), 3600000000)) IN hours
-            AND window_end <= window_start - toIntervalMicrosecond(positiveModulo(toUnixTimestamp64Micro(window_start), 3600000000)) + toIntervalHour(1)
-        )
+    FROM
+    (
+        SELECT
+            window_start,
+            window_end,
+            window_start - toIntervalMicrosecond(positiveModulo(toUnixTimestamp64Micro(window_start), 86400000000)) AS day,
+            window_start - toIntervalMicrosecond(positiveModulo(toUnixTimestamp64Micro(window_start), 3600000000)) AS hour
+        FROM flushed
+    )
+    WHERE (day NOT IN days OR (toUInt32(86400), day) IN topped)
+        AND NOT (day NOT IN days AND hour IN hours AND (toUInt32(3600), hour) NOT IN topped AND window_end <= hour + toIntervalHour(1))
 )
 SELECT
     r.model AS model, r.model_version AS model_version, r.environment AS environment, r.served AS served, r.sampling_rate AS sampling_rate,

@@ -91,7 +91,7 @@ def _effect(place: Place, before: Any, after: Any, contract: Contract) -> Effect
             return "tightened" if before is None else "loosened"
         case ("features", name, "values") if not contract.features[str(name)].only_listed:
             return None
-        case ("features", _, field) | (field,):
+        case ("features", _, field) | ("windows", "keep_days" as field) | (field,):
             rule = _RULES.get(str(field))
             return None if rule is None else rule(before, after)
     return None
@@ -145,4 +145,5 @@ _RULES: Mapping[str, Callable[[Any, Any], Effect | None]] = {
     "environment": _changed,
     "on_violation": lambda before, after: _rising(before == "reject", after == "reject"),
     "retention_days": lambda before, after: _falling(before or None, after or None),
+    "keep_days": lambda before, after: _falling(before or None, after or None),
 }

@@ -24,7 +24,7 @@ _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 _DURATION = re.compile(r"(\d+)\s*(s|min|m|h|d|w)")
 MAX_LISTED = 1_000
 # fields that were not there when the first contracts were published, with what they then meant
-_LATER = {"bucket": None, "keep_errors": True, "entity_id": "none"}
+_LATER = {"bucket": None, "keep_errors": True, "entity_id": "none", "keep_days": 0}
 RETENTIONS = (0, 7, 30, 90, 180, 365, 730, 1095, 2555, 3650)
 
 
@@ -149,10 +149,15 @@ class Slice(_Part):
 
 
 class Windows(_Part):
-    """Base window and roll-ups, in seconds; a calendar month is the roll-up `month`."""
+    """Base window and roll-ups, in seconds; a calendar month is the roll-up `month`.
+
+    Attributes:
+        keep_days: base windows shorter than an hour are kept for so many days, their hours and days for ever; 0 keeps them too.
+    """
 
     base: Seconds = 60
     rollups: tuple[str, ...] = ("1h", "1d")
+    keep_days: int = Field(default=0, ge=0, le=36_500)
 
     @model_validator(mode="after")
     def _fits(self) -> Windows:
@@ -236,7 +241,7 @@ class Contract(_Part):
         Fields that came later are left out where they say nothing, so that the digest of a contract stays what it was.
         """
         body = self.model_dump(mode="json")
-        for part in (body, *body["features"].values()):
+        for part in (body, body["windows"], *body["features"].values()):
             for name, default in _LATER.items():
                 if part.get(name, ...) == default:
                     del part[name]

@@ -60,6 +60,14 @@ def mistakes(contract: Contract) -> Mistakes:
         for field, reason in _of_feature(feature):
             yield ("features", name, field), reason
     yield from _of_slices(contract)
+    keep, rows = contract.windows.keep_days, contract.retention_days
+    if keep and not 0 < rows <= keep:
+        # what they count could no longer be compared with rows that are there still
+        kept = "for ever" if rows == 0 else f"for {rows} days"
+        yield (
+            ("windows", "keep_days"),
+            f"predictions are kept {kept} (retention_days), and windows no shorter",
+        )
     if contract.drift.severe < contract.drift.warn:
         yield ("drift", "severe"), "is below warn"
 

@@ -1,7 +1,8 @@
 """Rolls sketches of base windows that have closed up to hours and days, so that a question about months reads thousands of rows, not millions.
 
 A roll-up says up to which offsets of ``sketches`` it counts. Readers (`sql/views/63_feature_windows_between.sql`) pass one over that a later delta
-or total has overtaken, so that one made too early, twice, or not at all changes nothing but the time an answer takes.
+or total has overtaken, so that one made too early, twice, or not at all changes nothing but the time an answer takes. Where the base windows that an
+hour counts have expired (`expiring`), it stays as it is, and readers add what came later.
 """
 
 from __future__ import annotations
@@ -56,7 +57,29 @@ _FOREIGN = """
     GROUP BY topic_id, partition
 """
 
-_FIELDS = (
+# Hours that were rolled up and have no row left of those that they count
+_BASELESS = """
+    SELECT toUnixTimestamp64Micro(m.window_start) AS start
+    FROM (
+        SELECT window_start, argMax(tuple(up_to), _rolled_at).1 AS counted_to
+        FROM rollups
+        WHERE model = {model:String} AND environment = {environment:String} AND column = '@events' AND slice = '' AND width = 3600
+          AND toUnixTimestamp64Micro(window_start) IN {starts:Array(Int64)}
+        GROUP BY window_start) AS m
+    LEFT JOIN (
+        SELECT window_start - toIntervalMicrosecond(positiveModulo(toUnixTimestamp64Micro(window_start), 3600000000)) AS hour,
+            concat(_topic_id, '/', toString(_partition)) AS place, min(_offset) AS first
+        FROM sketches
+        WHERE kind != 'reference' AND model = {model:String} AND environment = {environment:String} AND _row = 0
+          AND window_start >= fromUnixTimestamp64Micro({first:Int64}, 'UTC') AND window_start < fromUnixTimestamp64Micro({last:Int64}, 'UTC')
+          AND window_end <= hour + toIntervalHour(1)
+        GROUP BY hour, place) AS s
+    ON s.hour = m.window_start
+    GROUP BY start
+    HAVING countIf(s.place != '' AND s.first < m.counted_to[s.place]) = 0
+"""
+
+FIELDS = (
     "model, model_version, environment, served, sampling_rate, shape, slice, width, window_start, window_end, column, column_kind, events, errors, "
     "warnings, min_event_time, max_event_time, precision, bins, counts, values, buckets, nulls, nans, plus_inf, minus_inf, absent, sum, "
     "sum_of_squares, min, max, degraded, up_to, _rolled_at"
@@ -64,7 +87,7 @@ _FIELDS = (
 
 # Merged as feature_windows merges deltas. An hour is made of base windows, a day of hours and what is not one yet.
 _ROLL_UP = f"""
-    INSERT INTO rollups ({_FIELDS})
+    INSERT INTO rollups ({FIELDS})
     WITH merged AS (
         SELECT w.model AS model, w.model_version AS model_version, w.environment AS environment, w.served AS served, w.sampling_rate AS sampling_rate,
             w.shape AS shape, w.slice AS slice, w.column AS column, w.column_kind AS column_kind,
@@ -139,7 +162,10 @@ class RollingUp:
             for chunk in _chunks(closed, width):
                 if self._clock() - began > _SPELL_S:
                     return
-                roll_up(self._store, model, width, chunk, up_to)
+                gone = _baseless(self._store, model, chunk) if width == HOUR else set()
+                made = [start for start in chunk if start not in gone]
+                if made:
+                    roll_up(self._store, model, width, made, up_to)
                 starts.difference_update(chunk)
         self._rested = self._clock() + _REST_S
 
@@ -164,6 +190,18 @@ class RollingUp:
                 for row in self._store.rows(_STALE, asked):
                     self._wanted[row["width"], (row["model"], row["environment"])].add(row["start"])
                 self._looked[place] = before
+
+
+def _baseless(store: Store, model: Model, starts: Sequence[int]) -> set[int]:
+    """Which of these hours must stay as they are, since the windows that they were made of have expired."""
+    asked = {
+        "model": model[0],
+        "environment": model[1],
+        "starts": list(starts),
+        "first": min(starts),
+        "last": max(starts) + HOUR,
+    }
+    return {row["start"] for row in store.rows(_BASELESS, asked)}
 
 
 def roll_up(store: Store, model: Model, width: int, starts: Sequence[int], up_to: Mapping[str, int]) -> None:

@@ -14,6 +14,7 @@ from stream_processors.contracts.effect import PublishedContract
 from stream_processors.contracts.follower import ContractFollower
 from stream_processors.monitor.alerting import Alerting
 from stream_processors.monitor.drift_messages import drift_records
+from stream_processors.monitor.expiring import Expiring
 from stream_processors.monitor.headings import Heading
 from stream_processors.monitor.judged_windows import judged_windows
 from stream_processors.monitor.judging import Judging, ReferenceAwaited, together
@@ -99,6 +100,7 @@ class Rounds:
         self._judging = Judging(store, follower.history, self._contract_recorded)
         self._alerting = Alerting(store, follower.history, topology, outbox)
         self._reconciling = Reconciling(store, topology, outbox, lateness=lateness)
+        self._expiring = Expiring(store, follower.history)
         self._rolling_up = RollingUp(store, topology, lateness=lateness)
         self.verdicts = 0
 
@@ -128,6 +130,8 @@ class Rounds:
         if not more:
             self._reconciling.round(self._watermark())
             self._rolling_up.round(self._watermark(), self._own)
+            if 0 in self._own:
+                self._expiring.round(self._watermark())
         return more
 
     def _watermark(self) -> int | None:

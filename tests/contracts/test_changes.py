@@ -56,6 +56,7 @@ CHANGES = [
     ({"on_violation": "reject"}, [("on_violation", "warn", "reject", False, "tightened")]),
     ({"retention_days": 0}, [("retention_days", 90, 0, False, "loosened")]),
     ({"retention_days": 30}, [("retention_days", 90, 30, False, "tightened")]),
+    ({"windows": {"keep_days": 90}}, [("windows.keep_days", 0, 90, False, "tightened")]),
     ({"entity_id": "drop"}, [("entity_id", "none", "drop", False, "tightened")]),
     ({"windows": {"base": "5min", "rollups": ["1h", "1d"]}}, [("windows.base", 60, 300, True, None)]),
     ({"slices": BASE["slices"][:1]}, [("slices.free", [["x"]], None, True, None)]),

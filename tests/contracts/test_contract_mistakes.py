@@ -73,6 +73,12 @@ MISTAKES = [
     ("values: [basic, plus]}\nw", "values: [a, a]}\nw", "line 12: slices.0.values: a value stands twice"),
     ("by: plan", "by: [a, b, c]", "line 12: slices.0: a slice is by one name or by a pair"),
     ("base: 1h", "base: 7min", "line 13: windows: base must divide a day"),
+    (
+        "base: 1h",
+        "base: 1min, keep_days: 364",
+        "line 13: windows.keep_days: predictions are kept for 365 days (retention_days), and windows no shorter",
+    ),
+    ("base: 1h", "base: 1min, keep_days: -1", "line 13: windows.keep_days"),
     ("horizon: 60d", "horizon: soon", "line 14: label.horizon: a duration such as 30s"),
     ("severe: 0.25}", "severe: 0.05}", "line 15: drift.severe: is below warn"),
     ("retention_days: 365", "retention_days: 8", "line 1: contract: retention_days must be one of"),

@@ -26,6 +26,12 @@ def fill(record: Recorder) -> None:
     record.insert("stretches", [{"topic_id": "x", "first_offset": 0, "next_offset": 9, "events": 9}])
     # the same messages once more, as an insert that outlived its recorder would leave them
     record.store.command("INSERT INTO predictions SELECT * FROM predictions WHERE model = 'm'")
+    for alone, until in (("true", "2030-01-01"), ("false", "2024-03-03")):
+        record.store.command(
+            "INSERT INTO rollups (model, model_version, environment, width, window_start, window_end, column, column_kind, bins, counts, up_to, alone, _rolled_at)"
+            f" SELECT model, model_version, environment, if({alone}, 3600, 86400), window_start, window_start + 3600, column, 'numeric', bins, counts,"
+            f" map('x/0', 5), {alone}, '2024-05-01' FROM sketches WHERE kind = 'delta' AND window_start < '{until}'"
+        )
     record.store.command(
         "INSERT INTO dead_letters (topic, topic_id, partition, offset, appended_at, model, key, value, headers, _topic_id)"
         " SELECT 'predictions', 'x', 0, number, '2024-03-05', if(number = 2, 'm', ''), unhex('FF0080'),"

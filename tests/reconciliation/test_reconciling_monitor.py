@@ -95,6 +95,33 @@ def test_resends_are_put_right_once_and_again_after_more(road: ReconciledRoad) -
     assert road.reconcile("watched")[:2] == (0, [])
 
 
+def test_base_windows_expire_by_contract(road: ReconciledRoad) -> None:
+    """Sketches older than the contract keeps them leave once they are rolled up; hours and days count on, younger windows stay, a monitor killed meanwhile or not."""
+    road.publish(
+        contract("aging", windows={"base": "20m", "rollups": ["1h", "1d"], "keep_days": 7}, retention_days=7)
+    )
+    road.send(event("aging", n) for n in range(150))
+    store = road.road.store
+    store.command(
+        "INSERT INTO sketches SELECT * REPLACE ('older' AS _topic_id, window_start - toIntervalDay(30) AS window_start,"
+        " window_end - toIntervalDay(30) AS window_end) FROM (SELECT * FROM sketches WHERE model = 'aging' AND kind = 'delta')"
+    )
+
+    def gone() -> None:
+        left = "SELECT DISTINCT _topic_id = 'older' AS older FROM sketches WHERE model = 'aging'"
+        assert store.rows(left) == [{"older": 0}]
+
+    for life in range(2):
+        with monitor(road):
+            if life:
+                eventually(gone, within=120, saying="old base windows are removed")
+            rolled_up(road, "aging", 300)
+    assert road.events("aging") == 150
+    alone = "SELECT sum(events) AS n FROM rollups FINAL WHERE model = 'aging' AND alone AND column = '@events' AND slice = ''"
+    assert store.rows(alone) == [{"n": 150}]
+    assert road.reconcile("aging")[:2] == (0, [])
+
+
 def test_a_lost_row_and_a_miscounted_stretch_raise_an_alert_once(road: ReconciledRoad) -> None:
     """A prediction without its row, and a stretch that counts other messages than intake, are said on `alerts`, by two monitors' lives once."""
     road.send(event("lossy", n) for n in range(40))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from recorded_rows import Recorder, migrated_record
+from rolled_windows import write_windows
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +21,11 @@ def record(recorder: Recorder) -> Iterator[Recorder]:
     """The same database without a row."""
     yield recorder
     recorder.clear()
+
+
+@pytest.fixture
+def days(record: Recorder) -> Iterator[Recorder]:
+    """Two days and an hour of windows of 20 minutes."""
+    write_windows(record)
+    yield record
+    record.store.command("TRUNCATE TABLE rollups")

@@ -1,0 +1,158 @@
+"""Base windows that have served their time: what they counted stays in their hours and days, whatever comes later."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from recorded_rows import Recorder, utc
+from rolled_windows import END, MINUTES, START, TOPIC, delta, rolled, sums, widths
+
+from stream_processors.contracts.effect import ContractHistory, PublishedContract
+from stream_processors.contracts.model import Contract, Windows
+from stream_processors.monitor.expiring import Expiring
+from stream_processors.monitor.rolling_up import RollingUp
+from stream_processors.windows import HOUR
+
+KEPT = 30
+WHOLE_DAYS = START + timedelta(days=2)
+
+
+def micros(moment: datetime) -> int:
+    """Microseconds of a moment."""
+    return round(moment.timestamp()) * 1_000_000
+
+
+def expired(record: Recorder, at: datetime, keep_days: int = KEPT, model: str = "m") -> None:
+    """What a monitor does at this watermark, under a contract that keeps base windows for so long."""
+    windows = Windows(base=1200, keep_days=keep_days)
+    contract = Contract(model=model, windows=windows, retention_days=KEPT)
+    published = PublishedContract.of(
+        contract, effective_from=0, appended_at=0, lead_ms=0, partition=0, offset=0
+    )
+    Expiring(record.store, ContractHistory([published])).round(micros(at))
+
+
+def base_windows(record: Recorder) -> list[datetime]:
+    """The base windows that have a row."""
+    return [
+        row["window_start"]
+        for row in record.store.rows(
+            "SELECT DISTINCT window_start FROM feature_windows ORDER BY window_start"
+        )
+    ]
+
+
+def less_exact(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Sums of floats to what the order of adding leaves."""
+    return [
+        {
+            name: pytest.approx(value, rel=1e-12) if isinstance(value, float) else value
+            for name, value in row.items()
+        }
+        for row in rows
+    ]
+
+
+def test_sums_stay_what_they_were(days: Recorder) -> None:
+    """Two days of base windows go, a third stays; every figure over whole hours is what it was, at any time and asked for in any width."""
+    rolled(days, up_to=147)
+    periods = [(START, END), (START + timedelta(hours=3), END), (utc("1970-01-01"), utc("2299-12-31"))]
+    before = [sums(days, *period, None) for period in periods]
+    expired(days, WHOLE_DAYS + timedelta(days=KEPT))
+    assert base_windows(days) == [WHOLE_DAYS + n * MINUTES for n in range(3)]
+    assert days.store.rows("SELECT count() AS n FROM sketches") == [{"n": 9}]
+    for widest in (86400, 3600):
+        assert [sums(days, *period, widest) for period in periods] == [less_exact(rows) for rows in before]
+    assert widths(days, START, END) == {1440: 2, 60: 1}
+
+
+def test_a_day_is_kept_until_all_of_it_is_old_enough(days: Recorder) -> None:
+    """A second before midnight nothing of the day goes; nor without `keep_days`, nor of another model."""
+    rolled(days, up_to=147)
+    whole = base_windows(days)
+    expired(days, START + timedelta(days=KEPT + 1, seconds=-1))
+    expired(days, END + timedelta(days=1000), keep_days=0)
+    expired(days, END + timedelta(days=1000), model="other")
+    assert base_windows(days) == whole
+    expired(days, START + timedelta(days=KEPT + 1))
+    assert base_windows(days) == [one for one in whole if one >= START + timedelta(days=1)]
+
+
+def test_what_is_not_rolled_up_stays(days: Recorder) -> None:
+    """An hour without a roll-up, and one whose roll-up a later delta has overtaken, keep their base windows."""
+    rolled(days, up_to=147)
+    days.store.command(
+        "ALTER TABLE rollups DELETE WHERE width = 3600 AND window_start = {at:DateTime64(6, 'UTC')}",
+        {"at": START},
+        {"mutations_sync": 2},
+    )
+    late = START + timedelta(hours=7)
+    days.insert("sketches", delta(late, 500))
+    before = sums(days, START, END, 86400)
+    expired(days, END + timedelta(days=KEPT + 1))
+    assert base_windows(days) == [first + n * MINUTES for first in (START, late) for n in range(3)]
+    assert sums(days, START, END, 86400) == less_exact(before)
+
+
+def test_what_comes_later_is_added(days: Recorder) -> None:
+    """Deltas of expired windows, from the same topic and from another, stand beside the hours and days that cannot be made anew."""
+    rolled(days, up_to=147)
+    late = [
+        delta(START, 500),
+        delta(START + timedelta(hours=30), 501),
+        delta(START + timedelta(hours=30) + MINUTES, 3, _topic_id="another"),
+    ]
+    for rows in late:
+        days.insert("sketches", rows)
+    wanted = sums(days, START, END, None)
+    days.store.command("DELETE FROM sketches WHERE _offset >= 500 OR _topic_id = 'another'")
+    rolled(days, up_to=147)
+    expired(days, END + timedelta(days=KEPT + 1))
+    for rows in late:
+        days.insert("sketches", rows)
+    for widest in (86400, 3600):
+        assert sums(days, START, END, widest) == less_exact(wanted)
+    # a monitor that looks at all of it again, and one that lets expire what came late
+    first = micros(START)
+    rolling = RollingUp(days.store, Recorded({("own", 0): 0, (TOPIC, 0): 502, ("another", 0): 4}), lateness=0)  # type: ignore[arg-type]
+    rolling.round(first + 1_000 * HOUR, [0])
+    expired(days, END + timedelta(days=KEPT + 1))
+    for widest in (86400, 3600):
+        assert sums(days, START, END, widest) == less_exact(wanted)
+
+
+class Recorded:
+    """How far topics are recorded: what the monitor asks Kafka."""
+
+    sketches_id = "own"
+
+    def __init__(self, places: dict[tuple[str, int], int]) -> None:
+        self._places = places
+
+    def partition_counts(self, _: Sequence[str]) -> dict[str, int]:
+        """One partition."""
+        return {"sketches": 1}
+
+    def recorded(self, _: str, partitions: Sequence[int]) -> dict[int, int]:
+        """The own topic's."""
+        return {partition: self._places["own", partition] for partition in partitions}
+
+
+def test_an_expiry_that_was_cut_off_is_ended_by_the_next(days: Recorder) -> None:
+    """Marked and not removed, or removed and not marked: figures are right in between, and the next pass ends it."""
+    rolled(days, up_to=147)
+    before = sums(days, START, END, 86400)
+    days.store.command(
+        "DELETE FROM sketches WHERE window_start >= {a:DateTime64(6, 'UTC')} AND window_end <= {b:DateTime64(6, 'UTC')}",
+        {"a": START, "b": START + timedelta(hours=1)},
+    )
+    assert sums(days, START, END, 86400) == less_exact(before)
+    expired(days, START + timedelta(days=KEPT + 1))
+    alone = days.store.rows(
+        "SELECT uniqExact(window_start) AS hours FROM rollups FINAL WHERE alone AND width = 3600"
+    )
+    assert alone == [{"hours": 24}]
+    assert sums(days, START, END, 86400) == less_exact(before)
