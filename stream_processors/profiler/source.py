@@ -60,15 +60,16 @@ class Source:
         self._changed = False
         self._next: dict[int, int] = {}
         self._most_messages, self._most_bytes = settings.batch_messages, settings.batch_bytes
-        self._batch = self._most_messages
+        # the first one tells how large messages are
+        self._batch = _LEAST_BATCH
         self._client: Consumer = consumer(
             kafka,
             group=kafka.topic("profiler"),
             instance=f"profiler-{settings.slot}",
             enable_partition_eof=True,
             # a batch that is decoded should find the next one fetched
-            queued_max_messages_kbytes=32_768,
-            fetch_message_max_bytes=4_194_304,
+            queued_max_messages_kbytes=16_384,
+            fetch_message_max_bytes=2_097_152,
         )
         self._client.subscribe(
             [self.topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
