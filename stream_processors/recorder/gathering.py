@@ -10,8 +10,8 @@ from time import monotonic
 from stream_processors.fencing import fatal, is_fatal
 from stream_processors.kafka import Consumer, KafkaError, Message
 
-# One call takes at most so many; it returns early where its own time is up.
-_CHUNK = 10_000
+# One call takes at most so many; it returns early where its own time is up. The first of a batch tells how large messages are.
+_CHUNK, _FIRST = 10_000, 100
 _IDLE_S = 0.2
 
 
@@ -20,7 +20,7 @@ class Limits:
     """When a batch is full.
 
     Attributes:
-        messages, bytes: at least so many, counted after each chunk.
+        messages, bytes: about so many, counted after each chunk.
         linger: seconds that the first message may wait for others.
     """
 
@@ -54,7 +54,8 @@ def gather(
         left = until - clock()
         if left <= 0 or len(found) >= limits.messages or size >= limits.bytes:
             break
-        chunk = client.consume(min(_CHUNK, limits.messages - len(found)), left)
+        fitting = 1 + (limits.bytes - size) * len(found) // size if size else _FIRST
+        chunk = client.consume(min(_CHUNK, limits.messages - len(found), fitting), left)
         good = chunk
         if any(map(Message.error, chunk)):
             good = [message for message in chunk if message.error() is None]

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import psutil
 from gate import Gate
 from recording_road import REPOSITORY, Road, example
 from waiting import eventually
@@ -45,6 +46,39 @@ def test_clickhouse_goes_away_and_comes_back(road: Road, clickhouse: str) -> Non
         ids = {row["prediction_id"] for row in road.rows("SELECT prediction_id FROM predictions FINAL")}
         assert ids == {f"p{number}" for number in range(3_002)}
         eventually(lambda: road.heartbeat()["last_error"] == "", saying="the error is over")
+
+
+def test_what_it_holds_meanwhile_is_bounded(road: Road, clickhouse: str) -> None:
+    """While ClickHouse is away 800 MB come, and the recorder holds no more of them than two batches, what it makes of them and what it fetches ahead."""
+    text = "x" * 40_000
+
+    def large(number: int) -> bytes:
+        return encode(
+            "prediction",
+            example(
+                "prediction", prediction_id=f"p{number}", event_time=NOW, categorical_features={"text": text}
+            ),
+        )
+
+    with Gate(clickhouse) as gate:
+        process = psutil.Process(road.start(HINDCAST_CLICKHOUSE=gate.url).pid)
+        road.send("predictions", [large(0)])
+        road.recorded("predictions")
+        gate.close()
+        sizes = []
+        for start in range(1, 20_001, 1_000):
+            road.send("predictions", [large(number) for number in range(start, start + 1_000)])
+            sizes.append(process.memory_info().rss // 1_000_000)
+        eventually(
+            lambda: "ClickHouse does not answer" in road.heartbeat()["last_error"],
+            within=30,
+            saying="it says so",
+        )
+        assert road.heartbeat()["pid"] == process.pid
+        assert max(sizes) - sizes[0] < 450, sizes
+        gate.open()
+        road.recorded("predictions", within=120)
+    assert road.count("predictions") == 20_001
 
 
 def test_clickhouse_is_away_at_the_start(road: Road, clickhouse: str) -> None:
