@@ -127,32 +127,37 @@ def _by_frame(
     values: Sequence[bytes | None], registry: Registry | None, undecoded: list[UndecodedMessage]
 ) -> list[tuple[Schema, int, Positions]]:
     """(writer's schema, where bodies begin, positions) for each frame; nearly always there is one."""
-    places: dict[bytes, Sequence[int]] = {}
+    places: dict[bytes, Positions] = {}
     try:
         distinct = set(map(_head, cast("Sequence[bytes]", values)))
     except TypeError:  # a tombstone
         distinct = set()
     if len(distinct) == 1:
-        places[distinct.pop()] = range(len(values))
+        places[distinct.pop()] = np.arange(len(values))
     else:
         by_head: dict[bytes, list[int]] = {}
         for position, value in enumerate(values):
             head = (value or b"")[:SINGLE_OBJECT_HEADER]
             by_head.setdefault(head[:5] if head[:1] == CONFLUENT else head, []).append(position)
-        places.update(by_head)
-    found: dict[tuple[str, int], tuple[Schema, int, list[int]]] = {}
+        places.update((head, np.array(positions)) for head, positions in by_head.items())
+    found: dict[tuple[str, int], tuple[Schema, int, list[Positions]]] = {}
     for head, positions in places.items():
         try:
             writer, start = read_frame(head, registry)
         except UnknownSchema as error:
             undecoded += [
-                UndecodedMessage(p, UNKNOWN_SCHEMA, str(error), _fingerprint(head)) for p in positions
+                UndecodedMessage(p, UNKNOWN_SCHEMA, str(error), _fingerprint(head))
+                for p in positions.tolist()
             ]
         except Undecodable as error:
-            undecoded += [UndecodedMessage(p, UNDECODABLE, str(error)) for p in positions]
+            undecoded += [UndecodedMessage(p, UNDECODABLE, str(error)) for p in positions.tolist()]
         else:
-            found.setdefault((writer.label, start), (writer, start, []))[2].extend(positions)
-    return [(writer, start, np.sort(np.array(p, dtype=np.int64))) for writer, start, p in found.values()]
+            found.setdefault((writer.label, start), (writer, start, []))[2].append(positions)
+    return [(writer, start, _in_order(parts)) for writer, start, parts in found.values()]
+
+
+def _in_order(parts: Sequence[Positions]) -> Positions:
+    return parts[0] if len(parts) == 1 else np.sort(np.concatenate(parts))
 
 
 _Bad = list[tuple[int, str]]
