@@ -183,66 +183,50 @@ def _encode_finite(values: Floats, lengths: Ints, precision: int) -> tuple[int, 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Slots:
-    """A table of all bins that columns may have, column after column: in each the bins below zero, that of zero and those above.
+    """A table of all bins that columns may have, column after column, each from its least to its greatest.
 
     Attributes:
         places: slot of each value.
         total: number of slots.
         starts: first slot of each column.
-        below: least bin number of each column.
-        n_below: how many slots are below that of zero; in a table that is not folded as many as to the least bin.
-        above: number of the bin after that of zero.
+        lowest: number of each column's first slot, folded.
+        gap: by how much a column's numbers were moved towards zero.
     """
 
     places: Ints
     total: int
     starts: Ints
-    below: Ints
-    n_below: Ints
-    above: Ints
+    lowest: Ints
+    gap: Ints
 
     @classmethod
-    def of(cls, numbers: Ints, lengths: Ints) -> _Slots:
-        """With all bins from the least to the greatest."""
+    def of(cls, numbers: Ints, lengths: Ints, gap: Ints | None = None) -> _Slots:
+        """Of numbers that were moved by ``gap`` (None: by nothing)."""
         lowest, highest = _least(numbers, lengths), -_least(-numbers, lengths)
         slots = highest - lowest + 1
         starts = np.cumsum(slots) - slots
         places = numbers - _each(lowest - starts, lengths)
-        return cls(places, int(slots.sum()), starts, lowest, -lowest, np.ones_like(lowest))
+        return cls(places, int(slots.sum()), starts, lowest, np.zeros_like(lowest) if gap is None else gap)
 
     @classmethod
     def folded(cls, numbers: Ints, lengths: Ints) -> _Slots:
-        """Without those nearer to zero than any value: of numbers of both signs, nearly all."""
-        positive, negative = numbers > 0, numbers < 0
-        below, above = (
-            _least(np.where(negative, numbers, 0), lengths),
-            _least(np.where(positive, numbers, _FAR), lengths),
-        )
-        nearest, farthest = (
-            -_least(np.where(negative, -numbers, _FAR), lengths),
-            -_least(np.where(positive, -numbers, 0), lengths),
-        )
-        n_below = np.where(below < 0, nearest - below + 1, 0)
-        slots = n_below + 1 + np.maximum(farthest - above + 1, 0)
-        starts = np.cumsum(slots) - slots
-        zero = starts + n_below
-        places = numbers + np.where(
-            positive,
-            _each(zero + 1 - above, lengths),
-            np.where(negative, _each(starts - below, lengths), _each(zero, lengths)),
-        )
-        return cls(places, int(slots.sum()), starts, below, n_below, above)
+        """Without those nearer to zero than any value but zero: of numbers of both signs, nearly all."""
+        sizes = np.abs(numbers)
+        nearest = _least(np.where(sizes, sizes, _FAR), lengths)
+        gap = np.where(nearest < _FAR, nearest - 1, 0)
+        return cls.of(numbers - _signs(numbers) * _each(gap, lengths), lengths, gap)
 
     def numbers(self, slots: Ints) -> tuple[Ints, Ints]:
         """Column and bin number of each slot; slots rise."""
         which = np.searchsorted(self.starts, slots, side="right") - 1
-        from_start = slots - self.starts[which]
-        from_zero = from_start - self.n_below[which]
-        return which, np.where(
-            from_zero > 0,
-            from_zero - 1 + self.above[which],
-            np.where(from_zero < 0, from_start + self.below[which], 0),
-        )
+        folded = slots - self.starts[which] + self.lowest[which]
+        return which, folded + _signs(folded) * self.gap[which]
+
+
+def _signs(numbers: Ints) -> Ints:
+    """-1, 0 or 1 of each."""
+    signs: Ints = np.sign(numbers)
+    return signs
 
 
 def _least(numbers: Ints, lengths: Ints) -> Ints:
