@@ -23,6 +23,12 @@ from stream_processors.recorder.table_partitions import pieces
 _DAY = 86_400_000_000
 _INSERT_S = 120.0
 _EXPIRING = "predictions"
+_ROLLED_UP = "rollups"
+# days that were rolled up before hours of theirs were here; without them the hours answer
+_DAYS_OF_LESS = """
+    DELETE FROM rollups WHERE width = 86400 AND (model, environment, toDate32(window_start)) IN (
+        SELECT model, environment, toDate32(window_start) FROM rollups WHERE alone)
+"""
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,10 @@ class Import:
         Raises:
             QueryRefused: the record does not take rows; those inserted before stay.
         """
-        return {name: self._table(name, moved, skip_expired=skip_expired) for name in self.contents.tables}
+        # hours that stand alone come before sketches, so that no monitor makes them anew of what is left of them
+        order = sorted(self.contents.tables, key=lambda name: name != _ROLLED_UP)
+        counts = {name: self._table(name, moved, skip_expired=skip_expired) for name in order}
+        return {name: counts[name] for name in self.contents.tables}
 
     def _table(self, name: str, moved: Callable[[int], None], *, skip_expired: bool) -> int:
         inserted = 0
@@ -89,6 +98,8 @@ class Import:
                 self._insert(name, wanted, path)
                 inserted += wanted.num_rows
                 moved(rows.num_rows)
+        if name == _ROLLED_UP and inserted:
+            self.store.command(_DAYS_OF_LESS)
         return inserted
 
     def _insert(self, name: str, rows: pa.Table, path: Path) -> None:

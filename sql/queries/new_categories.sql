@@ -1,6 +1,6 @@
 -- question: Which categories are new in a period, and which are gone?
 -- Values of categorical features in one period and not in another. By name only: values that sketches count by hash alone are not seen, so that
--- a rare one may be called new when it enters the names.
+-- a rare one may be called new when it enters the names. Windows are days and hours where these are rolled up.
 -- parameters:
 --   model String: model name
 --   since DateTime64(6, 'UTC'): start of the period, UTC
@@ -27,20 +27,25 @@
 WITH
 chosen AS
 (
-    SELECT
-        `column`, values, counts, n, window_start,
-        window_start >= {since:DateTime64(6, 'UTC')} AND window_end <= {until:DateTime64(6, 'UTC')} AS ours,
-        window_start >= {reference_since:DateTime64(6, 'UTC')} AND window_end <= {reference_until:DateTime64(6, 'UTC')} AS theirs
-    FROM feature_windows
-    WHERE model = {model:String}
-        AND environment = {environment:String}
-        AND ({column:String} = '' OR `column` = {column:String})
+    SELECT `column`, values, counts, n, window_start, true AS ours, false AS theirs
+    FROM feature_windows_between(
+        model = {model:String}, environment = {environment:String}, widest = 86400,
+        since = {since:DateTime64(6, 'UTC')}, until = {until:DateTime64(6, 'UTC')}
+    )
+    WHERE ({column:String} = '' OR `column` = {column:String})
         AND slice = {slice:String}
-        AND window_start >= least({since:DateTime64(6, 'UTC')}, {reference_since:DateTime64(6, 'UTC')})
-        AND window_start < greatest({until:DateTime64(6, 'UTC')}, {reference_until:DateTime64(6, 'UTC')})
         AND ({traffic:String} = 'all' OR served = ({traffic:String} = 'served'))
         AND column_kind = 'categorical'
-        AND (ours OR theirs)
+    UNION ALL
+    SELECT `column`, values, counts, n, window_start, false AS ours, true AS theirs
+    FROM feature_windows_between(
+        model = {model:String}, environment = {environment:String}, widest = 86400,
+        since = {reference_since:DateTime64(6, 'UTC')}, until = {reference_until:DateTime64(6, 'UTC')}
+    )
+    WHERE ({column:String} = '' OR `column` = {column:String})
+        AND slice = {slice:String}
+        AND ({traffic:String} = 'all' OR served = ({traffic:String} = 'served'))
+        AND column_kind = 'categorical'
 ),
 seen AS
 (

@@ -57,26 +57,14 @@ _FOREIGN = """
     GROUP BY topic_id, partition
 """
 
-# Hours that were rolled up and have no row left of those that they count
-_BASELESS = """
-    SELECT toUnixTimestamp64Micro(m.window_start) AS start
-    FROM (
-        SELECT window_start, argMax(tuple(up_to), _rolled_at).1 AS counted_to
-        FROM rollups
-        WHERE model = {model:String} AND environment = {environment:String} AND column = '@events' AND slice = '' AND width = 3600
-          AND toUnixTimestamp64Micro(window_start) IN {starts:Array(Int64)}
-        GROUP BY window_start) AS m
-    LEFT JOIN (
-        SELECT window_start - toIntervalMicrosecond(positiveModulo(toUnixTimestamp64Micro(window_start), 3600000000)) AS hour,
-            concat(_topic_id, '/', toString(_partition)) AS place, min(_offset) AS first
-        FROM sketches
-        WHERE kind != 'reference' AND model = {model:String} AND environment = {environment:String} AND _row = 0
-          AND window_start >= fromUnixTimestamp64Micro({first:Int64}, 'UTC') AND window_start < fromUnixTimestamp64Micro({last:Int64}, 'UTC')
-          AND window_end <= hour + toIntervalHour(1)
-        GROUP BY hour, place) AS s
-    ON s.hour = m.window_start
-    GROUP BY start
-    HAVING countIf(s.place != '' AND s.first < m.counted_to[s.place]) = 0
+# Hours that stay as they are
+_ALONE = """
+    SELECT toUnixTimestamp64Micro(window_start) AS start
+    FROM rollups
+    WHERE model = {model:String} AND environment = {environment:String} AND column = '@events' AND slice = '' AND width = 3600
+      AND toUnixTimestamp64Micro(window_start) IN {starts:Array(Int64)}
+    GROUP BY window_start
+    HAVING argMax(alone, _rolled_at)
 """
 
 FIELDS = (
@@ -162,8 +150,8 @@ class RollingUp:
             for chunk in _chunks(closed, width):
                 if self._clock() - began > _SPELL_S:
                     return
-                gone = _baseless(self._store, model, chunk) if width == HOUR else set()
-                made = [start for start in chunk if start not in gone]
+                alone = _alone(self._store, model, chunk) if width == HOUR else set()
+                made = [start for start in chunk if start not in alone]
                 if made:
                     roll_up(self._store, model, width, made, up_to)
                 starts.difference_update(chunk)
@@ -192,16 +180,10 @@ class RollingUp:
                 self._looked[place] = before
 
 
-def _baseless(store: Store, model: Model, starts: Sequence[int]) -> set[int]:
-    """Which of these hours must stay as they are, since the windows that they were made of have expired."""
-    asked = {
-        "model": model[0],
-        "environment": model[1],
-        "starts": list(starts),
-        "first": min(starts),
-        "last": max(starts) + HOUR,
-    }
-    return {row["start"] for row in store.rows(_BASELESS, asked)}
+def _alone(store: Store, model: Model, starts: Sequence[int]) -> set[int]:
+    """Which of these hours must stay as they are, since the windows that they were made of expire (`expiring`)."""
+    asked = {"model": model[0], "environment": model[1], "starts": list(starts)}
+    return {row["start"] for row in store.rows(_ALONE, asked)}
 
 
 def roll_up(store: Store, model: Model, width: int, starts: Sequence[int], up_to: Mapping[str, int]) -> None:

@@ -17,7 +17,7 @@ class Cause(StrEnum):
     """Why stream and rows differ in a window.
 
     ``RESENT``: messages came again, and the stream counted them again. ``MISSING_ROWS``: intake knows predictions that the table of predictions
-    does not hold. ``EXPIRED``: the same, of a window older than the model's retention. ``MISCOUNTED``: neither; deltas are missing or wrong.
+    does not hold. ``EXPIRED``: the same, of a window older than the model's retention; or the window has expired itself, and its hour stands alone. ``MISCOUNTED``: neither; deltas are missing or wrong.
     """
 
     RESENT = "resent"

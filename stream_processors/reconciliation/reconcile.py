@@ -14,10 +14,10 @@ from stream_processors.contracts.model import Contract
 from stream_processors.reconciliation.comparing import Difference, differences, miscounted
 from stream_processors.reconciliation.counting_rules import CountingRules
 from stream_processors.reconciliation.coverage import waiting, window_facts
-from stream_processors.reconciliation.findings import Finding, Report
+from stream_processors.reconciliation.findings import Cause, Finding, Report
 from stream_processors.reconciliation.frontier import Frontier
 from stream_processors.reconciliation.totals import totals
-from stream_processors.windows import DAY
+from stream_processors.windows import DAY, HOUR
 
 # Events of one statement: what counts them holds every bin of every slice and window of theirs.
 _EVENTS_AT_ONCE = 2_000_000
@@ -59,6 +59,14 @@ _EXTENT = """
     SELECT uniqExact(window_start) AS windows, toInt64(sum(events)) AS events FROM feature_windows
     WHERE model = {model:String} AND environment = {environment:String} AND column = '@events' AND slice = ''
       AND window_start >= fromUnixTimestamp64Micro({first:Int64}, 'UTC') AND window_start < fromUnixTimestamp64Micro({last:Int64}, 'UTC')
+"""
+
+
+_ALONE = """
+    SELECT toUnixTimestamp64Micro(window_start) AS start FROM rollups
+    WHERE model = {model:String} AND environment = {environment:String} AND column = '@events' AND slice = '' AND width = 3600
+      AND toUnixTimestamp64Micro(window_start) IN {hours:Array(Int64)}
+    GROUP BY window_start HAVING argMax(alone, _rolled_at)
 """
 
 
@@ -163,7 +171,9 @@ class Reconciliation:
         report.unsettled += sorted(late)
         settled = [start for start, end in windows if (start, end) not in late]
         facts = window_facts(self._store, parameters, self._frontier, settled, rules.base)
+        alone = self._alone(rules.base, settled)
         for start, fact in facts.items():
+            cause = Cause.EXPIRED if start in alone else fact.cause(expired=self._expired(start))
             report.findings.append(
                 Finding(
                     self._model,
@@ -171,11 +181,20 @@ class Reconciliation:
                     rules.shape,
                     start,
                     start + rules.base,
-                    fact.cause(expired=self._expired(start)),
+                    cause,
                     fact,
                     tuple(found[start]),
                 )
             )
+
+    def _alone(self, base: int, starts: Sequence[int]) -> set[int]:
+        """Windows whose counts stand in their hour alone: a total would be counted beside it."""
+        if base >= HOUR or not starts:
+            return set()
+        hours = {start: start - start % HOUR for start in starts}
+        asked = {"model": self._model, "environment": self._environment, "hours": sorted(set(hours.values()))}
+        alone = {row["start"] for row in self._store.rows(_ALONE, asked)}
+        return {start for start, hour in hours.items() if hour in alone}
 
     def _expired(self, start: int) -> bool:
         days = [one.retention_days for one in self._contracts.values()] or [_DEFAULTS.retention_days]

@@ -54,7 +54,10 @@ def gather(
         left = until - clock()
         if left <= 0 or len(found) >= limits.messages or size >= limits.bytes:
             break
-        fitting = 1 + (limits.bytes - size) * len(found) // size if size else _FIRST
+        # the next ones may be larger
+        fitting = (
+            min(1 + (limits.bytes - size) * len(found) // max(size, 1), 10 * len(found)) if found else _FIRST
+        )
         chunk = client.consume(min(_CHUNK, limits.messages - len(found), fitting), left)
         good = chunk
         if any(map(Message.error, chunk)):

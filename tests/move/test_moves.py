@@ -41,6 +41,20 @@ def test_every_table_is_moved_by_its_own_key(source: Recorder) -> None:
     assert {one["name"]: one["sorting_key"] for one in found} == {one.name: one.sort_key for one in TABLES}
 
 
+def test_days_without_the_hours_that_are_imported_are_forgotten(
+    target: Recorder, hindcast: Hindcast, whole: Path
+) -> None:
+    """A day that was rolled up of what was there before would hide the hours: it goes, and a day of another model stays."""
+    for model in ("m", "other"):
+        target.store.command(
+            "INSERT INTO rollups (model, model_version, environment, width, window_start, window_end, column, _rolled_at)"
+            f" VALUES ('{model}', '1', 'production', 86400, '2024-03-01', '2024-03-02', '@events', now64(6))"
+        )
+    assert hindcast(target, "import", whole).code == 0
+    days = target.store.rows("SELECT model FROM rollups FINAL WHERE width = 86400")
+    assert days == [{"model": "other"}]
+
+
 def test_what_is_imported_is_what_was_exported(
     source: Recorder, target: Recorder, hindcast: Hindcast, whole: Path
 ) -> None:

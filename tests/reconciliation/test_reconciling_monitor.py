@@ -6,8 +6,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
-from reconciled_road import ReconciledRoad, contract, event
+from reconciled_road import BEGIN, ReconciledRoad, contract, event
 from recording_road import REPOSITORY
 from waiting import eventually
 
@@ -96,30 +97,50 @@ def test_resends_are_put_right_once_and_again_after_more(road: ReconciledRoad) -
 
 
 def test_base_windows_expire_by_contract(road: ReconciledRoad) -> None:
-    """Sketches older than the contract keeps them leave once they are rolled up; hours and days count on, younger windows stay, a monitor killed meanwhile or not."""
-    road.publish(
-        contract("aging", windows={"base": "20m", "rollups": ["1h", "1d"], "keep_days": 7}, retention_days=7)
-    )
-    road.send(event("aging", n) for n in range(150))
+    """Rolled up in one life of the monitor, marked in the next, removed in a third; hours and days count on, and no total is sent beside them."""
+    windows = {"base": "20m", "rollups": ["1h", "1d"]}
+    road.publish(contract("aging", windows=windows, retention_days=365))
+    old = [
+        {**event("aging", 1_000 + n), "event_time": BEGIN - timedelta(days=60, minutes=n)} for n in range(150)
+    ]
+    road.send([*(event("aging", n) for n in range(150)), *old])
+    # rows of the older contract outlive the windows of the newer one
+    road.publish(contract("aging", windows={**windows, "keep_days": 7}, retention_days=7))
     store = road.road.store
-    store.command(
-        "INSERT INTO sketches SELECT * REPLACE ('older' AS _topic_id, window_start - toIntervalDay(30) AS window_start,"
-        " window_end - toIntervalDay(30) AS window_end) FROM (SELECT * FROM sketches WHERE model = 'aging' AND kind = 'delta')"
-    )
+
+    def marked() -> None:
+        alone = "SELECT sum(events) AS n FROM rollups FINAL WHERE model = 'aging' AND alone AND column = '@events' AND slice = ''"
+        assert store.rows(alone) == [{"n": 150}]
 
     def gone() -> None:
-        left = "SELECT DISTINCT _topic_id = 'older' AS older FROM sketches WHERE model = 'aging'"
-        assert store.rows(left) == [{"older": 0}]
+        left = "SELECT count() AS n FROM sketches WHERE model = 'aging' AND window_start < {begin:DateTime64(6, 'UTC')}"
+        assert store.rows(left, {"begin": BEGIN}) == [{"n": 0}]
 
-    for life in range(2):
-        with monitor(road):
-            if life:
-                eventually(gone, within=120, saying="old base windows are removed")
-            rolled_up(road, "aging", 300)
+    with monitor(road):
+        rolled_up(road, "aging", 300)
+    with monitor(road):
+        eventually(marked, within=120, saying="hours that may go are marked")
+    assert road.events("aging") == 300
+    # ten minutes later
+    for statement in (
+        "CREATE TABLE aged AS rollups",
+        "INSERT INTO aged SELECT * REPLACE (_rolled_at - toIntervalDay(1) AS _rolled_at) FROM rollups FINAL",
+        "TRUNCATE TABLE rollups",
+        "INSERT INTO rollups SELECT * FROM aged",
+        "DROP TABLE aged SYNC",
+    ):
+        store.command(statement)
+    with monitor(road):
+        eventually(gone, within=120, saying="old base windows are removed")
+        rolled_up(road, "aging", 300)
     assert road.events("aging") == 150
-    alone = "SELECT sum(events) AS n FROM rollups FINAL WHERE model = 'aging' AND alone AND column = '@events' AND slice = ''"
-    assert store.rows(alone) == [{"n": 150}]
-    assert road.reconcile("aging")[:2] == (0, [])
+    code, findings, _ = road.reconcile(
+        "aging", "--repair", "--since", (BEGIN - timedelta(days=90)).isoformat()
+    )
+    assert code == 0
+    assert {one["cause"] for one in findings} == {"expired"}
+    assert totals(road, "aging") == 0
+    rolled_up(road, "aging", 300)
 
 
 def test_a_lost_row_and_a_miscounted_stretch_raise_an_alert_once(road: ReconciledRoad) -> None:
@@ -136,7 +157,7 @@ def test_a_lost_row_and_a_miscounted_stretch_raise_an_alert_once(road: Reconcile
 
     def said() -> None:
         found = store.rows(
-            "SELECT model, kind, summary FROM alerts_v WHERE metric = 'integrity' ORDER BY model"
+            "SELECT model, kind, summary FROM alerts_v WHERE metric = 'integrity' AND model IN ('', 'lossy') ORDER BY model"
         )
         assert [(row["model"], row["kind"]) for row in found] == [
             ("", "operational"),
@@ -151,4 +172,6 @@ def test_a_lost_row_and_a_miscounted_stretch_raise_an_alert_once(road: Reconcile
         road.send([event("lossy", 41), event("lossy", 41)])
         put_right(road, "lossy", 41)
     said()
-    assert store.rows("SELECT count() AS n FROM alerts FINAL WHERE metric = 'integrity'") == [{"n": 2}]
+    assert store.rows(
+        "SELECT count() AS n FROM alerts FINAL WHERE metric = 'integrity' AND model IN ('', 'lossy')"
+    ) == [{"n": 2}]
