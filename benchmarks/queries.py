@@ -3,7 +3,7 @@
 Look-ups go by the caller's id, by a UUIDv7 with the time that it holds, by entity and by trace, in `predictions_v` and as the named questions ask.
 Predictions are of one model and of 90 days, a merged part each, as partitions are an hour after they have closed; an entity's ten are anywhere in
 them. `engine_cpu_ms` is what a local engine used for one, which other work on the machine disturbs less. The dashboard reads 50 features of a model whose base window is a day, straight from
-`feature_windows`; of a model with shorter windows it reads as many rows more. QUICK=1: a tenth of the predictions.
+`feature_windows`; of a model with shorter windows it reads as many rows more. QUICK=1: a tenth of the predictions; ROWS=100000000: so many.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from stream_processors.migrations import migrate  # noqa: E402 - after the path
 from stream_processors.settings import ClickHouseSettings  # noqa: E402 - after the path
 
 QUICK = os.environ.get("QUICK") == "1"
-PREDICTIONS = 1_000_000 if QUICK else 10_000_000
+PREDICTIONS = int(os.environ.get("ROWS") or (1_000_000 if QUICK else 10_000_000))
 ASKED = 20
 DAYS, FEATURES, BINS, SOURCES = 90, 50, 200, 4
 
