@@ -107,6 +107,7 @@ def test_a_light_producer_pulls_in_three_packages(metadata: Message) -> None:
         "processors",
         "embedded",
         "gateway",
+        "bench-logging",
         "bench-sketches",
         "plot",
         "demo",

@@ -80,10 +80,12 @@ class SentRows:
         rows, skipped = _place(self._pieces, stats.delivered + refused)
         rows += self._before.rows
         if rows > self._state.progress.rows:
-            self._moved(rows - self._state.progress.rows)
+            more = rows - self._state.progress.rows
             self._state.save(
                 rows=rows, refused=self._before.refused + refused, skipped=self._before.skipped + skipped
             )
+            # kept first: whoever is told may end the load
+            self._moved(more)
 
     def _refuse_loss(self, stats: Stats) -> None:
         if _lost(stats):
