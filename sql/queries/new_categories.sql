@@ -27,20 +27,20 @@
 WITH
 chosen AS
 (
-    SELECT `column`, values, counts, n, window_start, true AS ours, false AS theirs
-    FROM feature_windows_between(
-        model = {model:String}, environment = {environment:String}, widest = 86400,
-        since = {since:DateTime64(6, 'UTC')}, until = {until:DateTime64(6, 'UTC')}
-    )
-    WHERE ({column:String} = '' OR `column` = {column:String})
-        AND slice = {slice:String}
-        AND ({traffic:String} = 'all' OR served = ({traffic:String} = 'served'))
-        AND column_kind = 'categorical'
-    UNION ALL
-    SELECT `column`, values, counts, n, window_start, false AS ours, true AS theirs
-    FROM feature_windows_between(
-        model = {model:String}, environment = {environment:String}, widest = 86400,
-        since = {reference_since:DateTime64(6, 'UTC')}, until = {reference_until:DateTime64(6, 'UTC')}
+    SELECT `column`, values, counts, n, window_start, ours, NOT ours AS theirs
+    FROM
+    (
+        SELECT *, true AS ours
+        FROM feature_windows_between(
+            model = {model:String}, environment = {environment:String}, widest = 86400,
+            since = {since:DateTime64(6, 'UTC')}, until = {until:DateTime64(6, 'UTC')}
+        )
+        UNION ALL
+        SELECT *, false AS ours
+        FROM feature_windows_between(
+            model = {model:String}, environment = {environment:String}, widest = 86400,
+            since = {reference_since:DateTime64(6, 'UTC')}, until = {reference_until:DateTime64(6, 'UTC')}
+        )
     )
     WHERE ({column:String} = '' OR `column` = {column:String})
         AND slice = {slice:String}

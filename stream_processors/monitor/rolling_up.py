@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from time import monotonic, time_ns
 
+from stream_processors.alone_hours import alone_hours
 from stream_processors.clickhouse import Store
 from stream_processors.monitor.topology import Topology
 from stream_processors.windows import DAY, HOUR, SECOND
@@ -55,16 +56,6 @@ _FOREIGN = """
     FROM sketches
     WHERE kind != 'reference' AND _topic_id != {topic_id:String}
     GROUP BY topic_id, partition
-"""
-
-# Hours that stay as they are
-_ALONE = """
-    SELECT toUnixTimestamp64Micro(window_start) AS start
-    FROM rollups
-    WHERE model = {model:String} AND environment = {environment:String} AND column = '@events' AND slice = '' AND width = 3600
-      AND toUnixTimestamp64Micro(window_start) IN {starts:Array(Int64)}
-    GROUP BY window_start
-    HAVING argMax(alone, _rolled_at)
 """
 
 FIELDS = (
@@ -150,7 +141,7 @@ class RollingUp:
             for chunk in _chunks(closed, width):
                 if self._clock() - began > _SPELL_S:
                     return
-                alone = _alone(self._store, model, chunk) if width == HOUR else set()
+                alone = alone_hours(self._store, *model, chunk) if width == HOUR else set()
                 made = [start for start in chunk if start not in alone]
                 if made:
                     roll_up(self._store, model, width, made, up_to)
@@ -178,12 +169,6 @@ class RollingUp:
                 for row in self._store.rows(_STALE, asked):
                     self._wanted[row["width"], (row["model"], row["environment"])].add(row["start"])
                 self._looked[place] = before
-
-
-def _alone(store: Store, model: Model, starts: Sequence[int]) -> set[int]:
-    """Which of these hours must stay as they are, since the windows that they were made of expire (`expiring`)."""
-    asked = {"model": model[0], "environment": model[1], "starts": list(starts)}
-    return {row["start"] for row in store.rows(_ALONE, asked)}
 
 
 def roll_up(store: Store, model: Model, width: int, starts: Sequence[int], up_to: Mapping[str, int]) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from producers.errors import TransientError
+from stream_processors.alone_hours import alone_hours
 from stream_processors.clickhouse import Store
 from stream_processors.contracts.model import Contract
 from stream_processors.reconciliation.comparing import Difference, differences, miscounted
@@ -59,14 +60,6 @@ _EXTENT = """
     SELECT uniqExact(window_start) AS windows, toInt64(sum(events)) AS events FROM feature_windows
     WHERE model = {model:String} AND environment = {environment:String} AND column = '@events' AND slice = ''
       AND window_start >= fromUnixTimestamp64Micro({first:Int64}, 'UTC') AND window_start < fromUnixTimestamp64Micro({last:Int64}, 'UTC')
-"""
-
-
-_ALONE = """
-    SELECT toUnixTimestamp64Micro(window_start) AS start FROM rollups
-    WHERE model = {model:String} AND environment = {environment:String} AND column = '@events' AND slice = '' AND width = 3600
-      AND toUnixTimestamp64Micro(window_start) IN {hours:Array(Int64)}
-    GROUP BY window_start HAVING argMax(alone, _rolled_at)
 """
 
 
@@ -192,8 +185,7 @@ class Reconciliation:
         if base >= HOUR or not starts:
             return set()
         hours = {start: start - start % HOUR for start in starts}
-        asked = {"model": self._model, "environment": self._environment, "hours": sorted(set(hours.values()))}
-        alone = {row["start"] for row in self._store.rows(_ALONE, asked)}
+        alone = alone_hours(self._store, self._model, self._environment, sorted(set(hours.values())))
         return {start for start, hour in hours.items() if hour in alone}
 
     def _expired(self, start: int) -> bool:
