@@ -12,6 +12,7 @@ from recorded_rows import Recorder, utc
 from rolled_windows import END, MINUTES, START, TOPIC, delta, rolled, sums, widths
 from waiting import eventually
 
+from evaluation.queries import find_query
 from stream_processors.contracts.effect import ContractHistory, PublishedContract
 from stream_processors.contracts.model import Contract, Windows
 from stream_processors.monitor.expiring import Expiring
@@ -98,6 +99,25 @@ def test_sums_stay_what_they_were(days: Recorder) -> None:
     for widest in (86400, 3600):
         assert [sums(days, *period, widest) for period in periods] == [less_exact(rows) for rows in before]
     assert widths(days, START, END) == {1440: 2, 60: 1}
+
+
+def test_categories_are_as_new_as_before(days: Recorder) -> None:
+    """The question which categories are new finds the same of two hours whose base windows are gone."""
+    rolled(days, up_to=147)
+    hours = [START + n * timedelta(hours=1) for n in range(3)]
+    times = ("since", "until", "reference_since", "reference_until")
+    asked = dict(zip(times, (one.isoformat() for one in (*hours[:2], *hours[1:])), strict=True))
+    query = find_query("new_categories")
+    bound = query.bind({"model": "m", **asked}, START)
+
+    def answer() -> set[tuple[str, str, int]]:
+        return {(row["value"], row["change"], row["count"]) for row in days.store.rows(query.text, bound)}
+
+    before = answer()
+    # v0 has no event in the first hour
+    assert {(value, change) for value, change, _ in before} == {("v2", "new"), ("v3", "gone"), ("v0", "gone")}
+    expired(days, START + timedelta(days=STAYED + 1))
+    assert answer() == before
 
 
 def test_a_day_is_kept_until_all_of_it_is_old_enough(days: Recorder) -> None:
