@@ -139,10 +139,13 @@ def test_processors_are_told_where_everything_is(services: dict[str, Any]) -> No
 
 
 def test_embedded_settings_are_what_they_seem() -> None:
-    """The analyst's user file is XML and only reads; Grafana's data source is YAML and asks as the analyst."""
+    """The analyst's user file is XML and only reads, look-ups have their cache; Grafana's data source is YAML and asks as the analyst."""
     inline = rendered({})["configs"]
     analyst = ET.fromstring(inline["analyst"]["content"])
     assert analyst.findtext("profiles/analyst/readonly") == "2"
+    assert (
+        int(ET.fromstring(inline["look_ups"]["content"]).findtext("index_uncompressed_cache_size", "0")) > 0
+    )
     assert analyst.findtext("users/analyst/grants/query") == "GRANT SELECT, SHOW ON hindcast.*"
     (source,) = yaml.safe_load(inline["datasource"]["content"])["datasources"]
     assert source["jsonData"]["username"] == "analyst"

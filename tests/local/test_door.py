@@ -238,3 +238,19 @@ def test_many_clients_insert_and_read_at_once(door: str, table: str) -> None:
     with ThreadPoolExecutor(8) as writers:
         list(writers.map(write, range(8)))
     assert ask(door, f"SELECT count(), uniqExact(a) FROM {table}").text == "800\t800\n"
+
+
+def test_a_look_up_reads_filters_once(door: str, table: str) -> None:
+    """What a look-up has read of a column's filters is kept: the next one, of another value, finds it in memory."""
+    ask(door, f"ALTER TABLE {table} ADD INDEX b_bloom b TYPE bloom_filter GRANULARITY 1")
+    ask(door, f"INSERT INTO {table} SELECT number, toString(number) FROM numbers(100000)")
+
+    def found_in_memory() -> int:
+        return int(
+            ask(door, "SELECT sum(value) FROM system.events WHERE event = 'UncompressedCacheHits'").text
+        )
+
+    assert ask(door, f"SELECT a FROM {table} WHERE b = '17'").text == "17\n"
+    before = found_in_memory()
+    assert ask(door, f"SELECT a FROM {table} WHERE b = '99017'").text == "99017\n"
+    assert found_in_memory() > before

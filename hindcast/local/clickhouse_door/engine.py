@@ -27,6 +27,7 @@ from producers.errors import ConfigError
 
 # Written before they are acknowledged: the recorder commits offsets on the strength of the answer.
 _ALWAYS: Mapping[str, str] = {"async_insert": "0"}
+_CONFIGURATION = Path(__file__).with_name("engine.xml")
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,8 @@ class Engine:
         self._running: set[str] = set()
         self._lock = threading.Lock()
         try:
-            # Kept open: the engine ends with its last connection.
-            self._anchor = Connection(self._directory)
+            # Kept open: the engine begins with its first connection and ends with its last.
+            self._anchor = Connection(f"{self._directory}?config-file={_CONFIGURATION}")
             self.version = self._text("SELECT version()")
             self.timezone = self._text("SELECT timezone()")
         except (ChdbError, RuntimeError) as problem:
