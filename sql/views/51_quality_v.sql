@@ -18,6 +18,7 @@ CREATE OR REPLACE VIEW quality_v{on_cluster}
     `labelled` Int64 COMMENT 'of these, with a truth',
     `void` Int64 COMMENT 'of these, whose truth will never come',
     `coverage` Nullable(Float64) COMMENT 'labelled / (due - void); provisional: labelled / predictions',
+    `covered` Nullable(Bool) COMMENT 'coverage has reached the minimum_coverage of the contract; NULL: no coverage yet',
     `confusion` Array(Tuple(truth String, decision String, count Int64)) COMMENT 'counts per (truth, decision)',
     `score_histograms` Array(Tuple(truth String, bins Array(Float64), counts Array(Int64))) COMMENT 'scores per true class',
     `sums` Map(String, Float64) COMMENT 'sums over labelled predictions',
@@ -26,23 +27,28 @@ CREATE OR REPLACE VIEW quality_v{on_cluster}
     `contract` String COMMENT 'digest of the contract it was judged under'
 )
 AS
-SELECT
-    model, model_version, environment, output, slice, served, window_start, window_end,
-    max(q.revision) AS revision,
-    argMax(q.closed, q.revision) AS closed,
-    argMax(q.provisional, q.revision) AS provisional,
-    argMax(q.predictions, q.revision) AS predictions,
-    argMax(q.due, q.revision) AS due,
-    argMax(q.labelled, q.revision) AS labelled,
-    argMax(q.void, q.revision) AS void,
-    -- in a tuple, because argMax alone passes over NULLs
-    argMax(tuple(q.coverage), q.revision).1 AS coverage,
-    argMax(q.confusion, q.revision) AS confusion,
-    argMax(q.score_histograms, q.revision) AS score_histograms,
-    argMax(q.sums, q.revision) AS sums,
-    argMax(q.metrics, q.revision) AS metrics,
-    argMax(q.lags, q.revision) AS lags,
-    argMax(q.contract, q.revision) AS contract
-FROM quality AS q FINAL
-GROUP BY model, model_version, environment, output, slice, served, window_start, window_end
+SELECT last.*, last.coverage >= c.minimum_coverage AS covered
+FROM
+(
+    SELECT
+        model, model_version, environment, output, slice, served, window_start, window_end,
+        max(q.revision) AS revision,
+        argMax(q.closed, q.revision) AS closed,
+        argMax(q.provisional, q.revision) AS provisional,
+        argMax(q.predictions, q.revision) AS predictions,
+        argMax(q.due, q.revision) AS due,
+        argMax(q.labelled, q.revision) AS labelled,
+        argMax(q.void, q.revision) AS void,
+        -- in a tuple, because argMax alone passes over NULLs
+        argMax(tuple(q.coverage), q.revision).1 AS coverage,
+        argMax(q.confusion, q.revision) AS confusion,
+        argMax(q.score_histograms, q.revision) AS score_histograms,
+        argMax(q.sums, q.revision) AS sums,
+        argMax(q.metrics, q.revision) AS metrics,
+        argMax(q.lags, q.revision) AS lags,
+        argMax(q.contract, q.revision) AS contract
+    FROM quality AS q FINAL
+    GROUP BY model, model_version, environment, output, slice, served, window_start, window_end
+) AS last
+LEFT ANY JOIN contracts_v AS c ON last.contract = c.digest
 COMMENT 'The last revision of every quality window'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import timedelta
 from typing import Any
@@ -165,6 +166,34 @@ def test_last_revision_of_verdicts_and_quality(record: Recorder) -> None:
     )
     rows = record.store.rows("SELECT revision, coverage, labelled FROM quality_v")
     assert [tuple(row.values()) for row in rows] == [(START + 3 * DAY, None, 4)]
+
+
+def test_whether_enough_truths_are_in_is_told_by_the_windows_contract(record: Recorder) -> None:
+    """`covered` compares a window's coverage with what its own contract asks for; without one nothing is asked."""
+    for digest, body in [("c1", {"label": {"minimum_coverage": 0.9}}), ("c2", {"label": {}})]:
+        record.insert(
+            "contracts", [{"model": "m", "digest": digest, "body": json.dumps(body), "_appended_at": START}]
+        )
+    asked = {("c1", 0.89): False, ("c1", 0.9): True, ("c2", 0.01): True, ("", 0.01): True, ("c1", None): None}
+    record.insert(
+        "quality",
+        [
+            {
+                "model": "m",
+                "model_version": str(number),
+                "environment": "production",
+                "served": True,
+                "window_start": START,
+                "window_end": START + DAY,
+                "revision": START + DAY,
+                "contract": contract,
+                "coverage": coverage,
+            }
+            for number, (contract, coverage) in enumerate(asked)
+        ],
+    )
+    rows = record.store.rows("SELECT contract, coverage, covered FROM quality_v")
+    assert {(row["contract"], row["coverage"]): row["covered"] for row in rows} == asked
 
 
 def test_an_alert_is_one_row(record: Recorder) -> None:
