@@ -22,6 +22,7 @@ from stream_processors.kafka import (
     consumer,
 )
 from stream_processors.partitions import distinct
+from stream_processors.profiler.batch_memory import BatchMemory
 from stream_processors.settings import ProcessorSettings
 
 Ints = npt.NDArray[np.int64]
@@ -60,6 +61,7 @@ class Source:
         self._changed = False
         self._next: dict[int, int] = {}
         self._most_messages, self._most_bytes = settings.batch_messages, settings.batch_bytes
+        self._memory = BatchMemory()
         # the first one tells how large messages are
         self._batch = _LEAST_BATCH
         self._client: Consumer = consumer(
@@ -137,6 +139,7 @@ class Source:
             Fenced: another member has taken this slot.
         """
         messages = self._client.consume(self._batch, timeout)
+        self._memory.hold(messages)
         if self._changed:
             return None
         if not any(map(Message.error, messages)):
