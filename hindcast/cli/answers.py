@@ -31,13 +31,16 @@ def write_answer(answer: pa.Table, form: str, out: TextIO) -> None:
 
 
 def json_value(value: Any) -> Any:
-    """A value as JSON knows it: times in ISO 8601 with Z, maps as objects, NaN and infinities as null."""
+    """A value as JSON knows it: times in ISO 8601 with Z, maps as objects, NaN and infinities as words, since a null is another answer.
+
+    The words are those of protobuf's JSON mapping; ``float`` of Python reads them.
+    """
     known: Any
     match value:
         case None | bool() | int() | str():
             known = value
         case float():
-            known = value if math.isfinite(value) else None
+            known = value if math.isfinite(value) else _word(value)
         case datetime() if value.tzinfo:
             known = value.astimezone(UTC).isoformat().replace("+00:00", "Z")
         case date() | time():
@@ -54,6 +57,13 @@ def json_value(value: Any) -> Any:
         case _:
             known = str(value)
     return known
+
+
+def _word(value: float) -> str:
+    """For a float that is no finite number."""
+    if math.isnan(value):
+        return "NaN"
+    return "Infinity" if value > 0 else "-Infinity"
 
 
 def _rows(answer: pa.Table) -> Iterator[dict[str, Any]]:
@@ -117,7 +127,7 @@ def _text(value: Any, *, only_dates: bool) -> str:
 def _number(value: float) -> str:
     """Four significant digits; whole numbers and large ones without an exponent."""
     if not math.isfinite(value):
-        return str(value)
+        return _word(value)
     if value.is_integer() and abs(value) < 1e15:
         return f"{value:.0f}"
     return f"{value:.1f}" if 1000 <= abs(value) < 1e15 else f"{value:.4g}"

@@ -147,14 +147,18 @@ def test_a_reader_that_goes_is_no_complaint(recorded: Recorder) -> None:
 
 
 def test_values_are_written_for_programs() -> None:
-    """Times are ISO 8601 with Z, maps are objects, what JSON has no number for is null."""
+    """Times are ISO 8601 with Z, maps are objects, what JSON has no number for is a word: null is another answer."""
     moment = datetime(2024, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
     assert json_value(moment) == "2024-01-02T03:04:05.000006Z"
-    assert json_value({"a": [("k", float("nan"))], "b": [1, None], "c": []}) == {
-        "a": {"k": None},
-        "b": [1, None],
+    unlike_numbers = [float("nan"), float("inf"), float("-inf"), None, 1.5]
+    assert json_value({"a": [("k", float("nan")), ("l", None)], "b": unlike_numbers, "c": []}) == {
+        "a": {"k": "NaN", "l": None},
+        "b": ["NaN", "Infinity", "-Infinity", None, 1.5],
         "c": [],
     }
+    out = io.StringIO()
+    write_answer(pa.table({"x": unlike_numbers}), "csv", out)
+    assert out.getvalue().split() == ["x", "NaN", "Infinity", "-Infinity", '""', "1.5"]
 
 
 def drawn(rows: list[dict[str, Any]]) -> str:
