@@ -294,14 +294,18 @@ def _latest_offsets(
 
 
 def committed_offsets(
-    client: Consumer, topic: str, partitions: Iterable[int], *, timeout: float = 10.0
+    client: Consumer, topic: str, partitions: Iterable[int], *, timeout: float = 10.0, topic_id: str = ""
 ) -> dict[int, int]:
-    """This consumer's group's committed offsets; a partition without one is left out."""
+    """This consumer's group's committed offsets; a partition without one is left out, and with ``topic_id`` one whose commit names another."""
     try:
         found = committed_places(client, [TopicPartition(topic, p) for p in partitions], timeout=timeout)
     except KafkaException as error:
         raise BrokerUnavailable(f"no committed offsets of {topic}: {error.args[0].str()}") from None
-    return {place.partition: place.offset for place in found if place.offset >= 0}
+    return {
+        place.partition: place.offset
+        for place in found
+        if place.offset >= 0 and (not topic_id or place.metadata in {None, "", topic_id})
+    }
 
 
 def committed_places(
@@ -354,6 +358,8 @@ def _reason(code: KafkaError) -> str:
     return str(_AROUND.sub("", code.str()))
 
 
-def offsets_of(positions: Mapping[tuple[str, int], int]) -> list[TopicPartition]:
-    """Positions as confluent-kafka wants them in a commit."""
-    return [TopicPartition(topic, partition, offset) for (topic, partition), offset in positions.items()]
+def offsets_of(positions: Mapping[tuple[str, int], int], topic_id: str = "") -> list[TopicPartition]:
+    """Positions as confluent-kafka wants them in a commit, which may name their topic's UUID."""
+    return [
+        TopicPartition(topic, partition, offset, topic_id) for (topic, partition), offset in positions.items()
+    ]

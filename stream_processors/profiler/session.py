@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from producers.codec import Registry, encode
-from producers.errors import TransientError
+from producers.errors import BrokerUnavailable, TransientError
 from stream_processors.admission import admit
 from stream_processors.contracts.follower import ContractFollower
 from stream_processors.decoding import Decoded, decode_batch
@@ -27,7 +27,7 @@ from stream_processors.profiler.source import Read, Source
 from stream_processors.profiler.transactions import Aborted, Outgoing, Transactions
 from stream_processors.settings import ProcessorSettings
 from stream_processors.status import StatusFile
-from stream_processors.topic_ids import topic_ids
+from stream_processors.topic_ids import TopicIds, topic_ids
 
 _READ_S = 0.1
 _IDLE_STRETCH_S = 10.0
@@ -71,6 +71,7 @@ class Session:
         self._sketches = kafka.topic("sketches")
         self._n_sketches = partition_counts(kafka).get(self._sketches, 0)
         self._topic_id = topic_ids(kafka, [kafka.topic("predictions")])[kafka.topic("predictions")]
+        self._topic_ids = TopicIds(kafka)
         self._admin = admin(kafka)
         # before the group is joined: what an earlier life left open is ended before committed offsets are asked for
         self._transactions = Transactions(kafka, self._profiler_id, stop)
@@ -165,7 +166,7 @@ class Session:
 
     def _start_over(self) -> None:
         self._drop()
-        starts = self._source.start_over()
+        starts = self._source.start_over(self._topic_id)
         self._progress = {partition: Progress.starting(offset) for partition, offset in starts.items()}
         self._flushed_at = self._clock()
 
@@ -197,15 +198,24 @@ class Session:
         self._status.recovered()
 
     def _flush(self) -> None:
+        self._refuse_another_topic()
         ends = latest_offsets(self._admin, self._source.topic, self._progress)
         messages = [*self._deltas(), *self._stretches(ends)]
         positions = {
             (self._source.topic, partition): one.next_offset for partition, one in self._progress.items()
         }
-        self._transactions.commit(self._sketches, messages, positions, self._source.group_metadata)
+        self._transactions.commit(
+            self._sketches, messages, positions, self._source.group_metadata, topic_id=self._topic_id
+        )
         self._progress = {
             partition: Progress.starting(one.next_offset) for partition, one in self._progress.items()
         }
+
+    def _refuse_another_topic(self) -> None:
+        """What was counted may be of a topic that was made anew: its stretches and offsets must not go by the old one's UUID."""
+        topic = self._source.topic
+        if self._topic_ids.of([topic]).get(topic) != self._topic_id:
+            raise BrokerUnavailable(f"topic {topic} was deleted or made anew")
 
     def _deltas(self) -> list[Outgoing]:
         stretches = {p: Stretch(one.first_offset, one.next_offset) for p, one in self._progress.items()}

@@ -104,14 +104,19 @@ class Source:
         self._next = {}
         self._changed = True
 
-    def start_over(self) -> dict[int, int]:
+    def start_over(self, topic_id: str = "") -> dict[int, int]:
         """Read every owned partition from its committed offset again; returns these offsets.
+
+        Args:
+            topic_id: offsets committed in a topic of another UUID, which was deleted, are void.
 
         Raises:
             BrokerUnavailable: they could not be asked for.
         """
         self._changed = False
-        committed = committed_offsets(self._client, self.topic, self._owned) if self._owned else {}
+        committed = (
+            committed_offsets(self._client, self.topic, self._owned, topic_id=topic_id) if self._owned else {}
+        )
         self._next = {}
         for partition in self._owned:
             start = committed.get(partition)

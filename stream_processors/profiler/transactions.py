@@ -59,8 +59,10 @@ class Transactions:
         messages: Iterable[Outgoing],
         positions: Mapping[tuple[str, int], int],
         group_metadata: object,
+        *,
+        topic_id: str = "",
     ) -> None:
-        """Send the messages and commit the positions of a consumer group, all in one transaction.
+        """Send the messages and commit the positions of a consumer group, in its topic of this UUID, all in one transaction.
 
         Raises:
             Aborted: it was rolled back.
@@ -70,7 +72,7 @@ class Transactions:
             self._client.begin_transaction()
             for message in messages:
                 self._produce(topic, message)
-            offsets = offsets_of(positions)
+            offsets = offsets_of(positions, topic_id)
             # a loss is told by poll() alone, and the messages may have taken long to make
             self._refuse_if_lost()
             self._insist(lambda: self._client.send_offsets_to_transaction(offsets, group_metadata, _SLICE_S))
