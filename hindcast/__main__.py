@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from hindcast.cli.one_line import one_line
 from producers.errors import ConfigError, HindcastError, TransientError
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def _drop_output() -> None:
 
 
 def _say(text: str, code: int) -> int:
-    print(f"hindcast: {' '.join(text.split())}", file=sys.stderr)  # noqa: T201 - this is the command line
+    print(f"hindcast: {one_line(' '.join(text.split()))}", file=sys.stderr)  # noqa: T201 - this is the command line
     return code
 
 

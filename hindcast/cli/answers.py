@@ -15,6 +15,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from hindcast.cli.one_line import one_line
+
 FORMATS = ("table", "csv", "json", "jsonl")
 _NOTHING = "-"
 
@@ -131,11 +133,6 @@ def _number(value: float) -> str:
     if value.is_integer() and abs(value) < 1e15:
         return f"{value:.0f}"
     return f"{value:.1f}" if 1000 <= abs(value) < 1e15 else f"{value:.4g}"
-
-
-def one_line(text: str) -> str:
-    """Text that cannot break a table or steer a terminal: control characters are written out."""
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def _is_number(kind: pa.DataType) -> bool:

@@ -17,7 +17,6 @@ from rich.table import Table
 
 from evaluation.history import History
 from evaluation.recorded_events import Asked, RecordedEvents
-from hindcast.cli.answers import one_line
 from hindcast.cli.ask import settings
 from hindcast.cli.contract_diff import draw
 from hindcast.cli.contract_files import (
@@ -30,6 +29,7 @@ from hindcast.cli.contract_files import (
     read_contract,
     required_in_effect,
 )
+from hindcast.cli.one_line import one_line
 from hindcast.demo.bars import Bars
 from producers.errors import ConfigError
 from stream_processors.contracts.changes import Change, changes
@@ -93,7 +93,7 @@ def _sound(contract_file: Path) -> Contract:
         contract = read_contract(contract_file)
     except ContractFileError as error:
         for one in error.problems[:-1]:
-            click.echo(one.told(error.source), err=True)
+            click.echo(one_line(one.told(error.source)), err=True)
         raise ContractFileError(error.source, error.problems[-1:]) from None
     sketches = baseline_of(contract_file)
     if sketches:

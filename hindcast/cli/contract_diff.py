@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from hindcast.cli.answers import one_line
 from hindcast.cli.contract_files import json_option, published, read_contract, required_in_effect
+from hindcast.cli.one_line import one_line
 from producers.errors import ConfigError
 from stream_processors.contracts.changes import Change, changes
 from stream_processors.contracts.effect import PublishedContract

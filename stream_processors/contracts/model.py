@@ -8,13 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from producers.at_source.buckets import Bucket, bucket_problem
 from stream_processors.contracts.document import Document
@@ -22,22 +32,35 @@ from stream_processors.contracts.problems import mistakes, schema_mistakes
 
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 _DURATION = re.compile(r"(\d+)\s*(s|min|m|h|d|w)")
+_CENTURY_S = 36_525 * 86_400
 MAX_LISTED = 1_000
+_MAX_FEATURES = 1_000
 # fields that were not there when the first contracts were published, with what they then meant
 _LATER = {"bucket": None, "keep_errors": True, "entity_id": "none", "keep_days": 0}
 RETENTIONS = (0, 7, 30, 90, 180, 365, 730, 1095, 2555, 3650)
 
 
 def seconds(value: object) -> int:
-    """Seconds of ``"45d"``, ``"1h"``, ``"30s"``, a number, or a timedelta."""
+    """Seconds of ``"45d"``, ``"1h"``, ``"30s"``, a number, or a timedelta.
+
+    Raises:
+        ValueError: no duration, none of whole seconds, less than nothing or more than a century.
+    """
+    found: float
     if isinstance(value, timedelta):
-        return int(value.total_seconds())
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return int(value)
-    found = _DURATION.fullmatch(str(value).strip())
-    if not found:
-        raise ValueError("a duration such as 30s, 5min, 1h, 45d or 1w is wanted")
-    return int(found[1]) * _UNITS[found[2]]
+        found = value.total_seconds()
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        found = value
+    else:
+        text = _DURATION.fullmatch(str(value).strip())
+        if not text:
+            raise ValueError("a duration such as 30s, 5min, 1h, 45d or 1w is wanted")
+        found = int(text[1]) * _UNITS[text[2]]
+    if not 0 <= found <= _CENTURY_S:
+        raise ValueError("a duration is from nothing to a century (36525d)")
+    if found != math.floor(found):
+        raise ValueError("a duration is of whole seconds")
+    return int(found)
 
 
 def duration(value: int) -> str:
@@ -47,6 +70,9 @@ def duration(value: int) -> str:
 
 
 Seconds = Annotated[int, BeforeValidator(seconds)]
+# strict: pydantic would take `false` for 0, and 0 days of retention are for ever
+Whole = Annotated[int, Field(strict=True)]
+Number = Annotated[float, Field(strict=True)]
 
 
 class _Part(BaseModel):
@@ -57,17 +83,30 @@ class FeatureDrift(_Part):
     """Drift settings of one feature; None takes the contract's."""
 
     enabled: bool = True
-    warn: float | None = Field(default=None, gt=0)
-    severe: float | None = Field(default=None, gt=0)
+    warn: Number | None = Field(default=None, gt=0)
+    severe: Number | None = Field(default=None, gt=0)
 
 
 def _drift(value: object) -> object:
     # YAML 1.1 reads a bare `off` as false
-    if value in ("off", False):
+    if value == "off" or value is False:
         return {"enabled": False}
-    if value in ("on", True):
+    if value == "on" or value is True:
         return {}
     return value
+
+
+def _listed(values: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    if len(values or ()) > MAX_LISTED:
+        raise ValueError(f"more than {MAX_LISTED:,} values: leave the list out")
+    return values
+
+
+def _bucket(bucket: Bucket | None) -> Bucket | None:
+    problem = None if bucket is None else bucket_problem(bucket)
+    if problem:
+        raise ValueError(problem)
+    return bucket
 
 
 class Feature(_Part):
@@ -83,25 +122,21 @@ class Feature(_Part):
 
     kind: Literal["numeric", "categorical"]
     required: bool = False
-    precision: int = Field(default=5, ge=0, le=20)
-    values: tuple[str, ...] | None = None
+    precision: Whole = Field(default=5, ge=0, le=20)
+    values: Annotated[tuple[str, ...] | None, AfterValidator(_listed)] = None
     only_listed: bool = False
-    minimum: float | None = None
-    maximum: float | None = None
+    minimum: Number | None = None
+    maximum: Number | None = None
     pii: Literal["none", "drop", "hash", "bucket"] = "none"
-    bucket: Bucket | None = None
+    bucket: Annotated[Bucket | None, AfterValidator(_bucket)] = None
     drift: Annotated[FeatureDrift, BeforeValidator(_drift)] = FeatureDrift()
 
-    @model_validator(mode="after")
-    def _fits(self) -> Feature:
-        if self.only_listed and self.values is None:
-            raise ValueError("only_listed needs values")
-        if len(self.values or ()) > MAX_LISTED:
-            raise ValueError(f"more than {MAX_LISTED:,} values: leave the list out")
-        problem = None if self.bucket is None else bucket_problem(self.bucket)
-        if problem:
-            raise ValueError(problem)
-        return self
+    @field_validator("only_listed")
+    @classmethod
+    def _has_a_list(cls, wanted: Any, info: ValidationInfo) -> Any:
+        if wanted and info.data.get("values", ()) is None:
+            raise ValueError("needs values")
+        return wanted
 
     @property
     def hidden(self) -> bool:
@@ -114,9 +149,9 @@ class Prediction(_Part):
 
     kind: Literal["binary", "multiclass", "regression", "ranking"] = "binary"
     positive_class: str | None = None
-    threshold: float | None = None
+    threshold: Number | None = None
     classes: tuple[str, ...] = ()
-    score_precision: int = Field(default=7, ge=0, le=20)
+    score_precision: Whole = Field(default=7, ge=0, le=20)
 
 
 def _names(value: object) -> object:
@@ -129,23 +164,36 @@ def _rows(value: object) -> object:
     return value
 
 
+def _one_or_two(names: tuple[str, ...]) -> tuple[str, ...]:
+    if not 1 <= len(names) <= 2:
+        raise ValueError("a slice is by one name or by a pair")
+    if len(set(names)) < len(names):
+        raise ValueError("a pair is of two names")
+    return names
+
+
 class Slice(_Part):
     """A categorical feature or segment (or several) and the values that get a slice of their own; the rest is @other."""
 
-    by: Annotated[tuple[str, ...], BeforeValidator(_names)]
+    by: Annotated[tuple[str, ...], BeforeValidator(_names), AfterValidator(_one_or_two)]
     values: Annotated[tuple[tuple[str, ...], ...], BeforeValidator(_rows)]
 
-    @model_validator(mode="after")
-    def _fits(self) -> Slice:
-        if not 1 <= len(self.by) <= 2:
-            raise ValueError("a slice is by one name or by a pair")
-        if len(self.values) > MAX_LISTED:
+    @field_validator("values")
+    @classmethod
+    def _fit_the_names(
+        cls, values: tuple[tuple[str, ...], ...], info: ValidationInfo
+    ) -> tuple[tuple[str, ...], ...]:
+        if len(values) > MAX_LISTED:
             raise ValueError(f"more than {MAX_LISTED:,} slices")
-        if len(set(self.by)) < len(self.by):
-            raise ValueError("a pair is of two names")
-        if any(len(row) != len(self.by) for row in self.values):
+        if any(len(row) != len(info.data.get("by", row)) for row in values):
             raise ValueError("each value needs as many parts as `by` has names")
-        return self
+        return values
+
+
+def _divides_a_day(base: int) -> int:
+    if not 1 <= base <= 86400 or 86400 % base:
+        raise ValueError("base must divide a day: from 1s to 1d")
+    return base
 
 
 class Windows(_Part):
@@ -155,36 +203,58 @@ class Windows(_Part):
         keep_days: base windows shorter than an hour are kept for so many days, their hours and days for ever; 0 keeps them too.
     """
 
-    base: Seconds = 60
+    base: Annotated[Seconds, AfterValidator(_divides_a_day)] = 60
     rollups: tuple[str, ...] = ("1h", "1d")
-    keep_days: int = Field(default=0, ge=0, le=36_500)
+    keep_days: Whole = Field(default=0, ge=0, le=36_500)
 
-    @model_validator(mode="after")
-    def _fits(self) -> Windows:
-        if not 1 <= self.base <= 86400 or 86400 % self.base:
-            raise ValueError("base must divide a day: from 1s to 1d")
-        for rollup in self.rollups:
-            if rollup != "month" and (seconds(rollup) % self.base or seconds(rollup) <= self.base):
+    @field_validator("rollups")
+    @classmethod
+    def _are_multiples(cls, rollups: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        base = info.data.get("base")
+        for rollup in rollups:
+            try:
+                long = rollup == "month" or seconds(rollup)
+            except ValueError as error:
+                raise ValueError(f"roll-up {rollup}: {error}") from None
+            if base and long is not True and (long % base or long <= base):
                 raise ValueError(f"roll-up {rollup} is not a multiple of the base window")
-        return self
+        return rollups
 
 
 class Label(_Part):
     """How long the truth may take, in seconds, and how much of it is expected."""
 
     horizon: Seconds = 30 * 86400
-    minimum_coverage: float = Field(default=0.0, ge=0, le=1)
+    minimum_coverage: Number = Field(default=0.0, ge=0, le=1)
 
 
 class Drift(_Part):
     """Thresholds of verdicts and alerts (design/drift.md)."""
 
-    warn: float = Field(default=0.1, gt=0)
-    severe: float = Field(default=0.25, gt=0)
-    level: float = Field(default=0.05, gt=0, lt=1)
-    minimum_sample: int = Field(default=200, ge=2)
-    persistence: int = Field(default=2, ge=1)
+    warn: Number = Field(default=0.1, gt=0)
+    severe: Number = Field(default=0.25, gt=0)
+    level: Number = Field(default=0.05, gt=0, lt=1)
+    minimum_sample: Whole = Field(default=200, ge=2, le=1_000_000_000)
+    persistence: Whole = Field(default=2, ge=1, le=1_000_000)
     references: tuple[Literal["training", "previous", "seasonal", "version"], ...] = ()
+
+
+def _retention(days: int) -> int:
+    if days not in RETENTIONS:
+        raise ValueError(f"must be one of {', '.join(map(str, RETENTIONS))} (0 keeps for ever)")
+    return days
+
+
+def _few(features: Mapping[str, Feature]) -> Mapping[str, Feature]:
+    if len(features) > _MAX_FEATURES:
+        raise ValueError(f"more than {_MAX_FEATURES:,} features")
+    return features
+
+
+def _apart(slices: tuple[Slice, ...]) -> tuple[Slice, ...]:
+    if len({one.by for one in slices}) < len(slices):
+        raise ValueError("two slices by the same names: list all values in one")
+    return slices
 
 
 class Contract(_Part):
@@ -206,29 +276,17 @@ class Contract(_Part):
     description: str | None = None
     routes: Mapping[str, tuple[str, ...]] = {}
     prediction: Prediction = Prediction()
-    features: Mapping[str, Feature] = {}
-    slices: tuple[Slice, ...] = ()
+    features: Annotated[Mapping[str, Feature], AfterValidator(_few)] = {}
+    slices: Annotated[tuple[Slice, ...], AfterValidator(_apart)] = ()
     windows: Windows = Windows()
     label: Label = Label()
     drift: Drift = Drift()
     on_violation: Literal["warn", "reject"] = "warn"
-    retention_days: int = 90
-    sampling_rate: float = Field(default=1.0, gt=0, le=1)
+    retention_days: Annotated[Whole, AfterValidator(_retention)] = 90
+    sampling_rate: Number = Field(default=1.0, gt=0, le=1)
     keep_errors: bool = True
     entity_id: Literal["none", "drop", "hash"] = "none"
     references: Mapping[str, str] = {}
-
-    @model_validator(mode="after")
-    def _fits(self) -> Contract:
-        if self.retention_days not in RETENTIONS:
-            raise ValueError(
-                f"retention_days must be one of {', '.join(map(str, RETENTIONS))} (0 keeps for ever)"
-            )
-        if len(self.features) > 1000:
-            raise ValueError("more than 1,000 features")
-        if len({one.by for one in self.slices}) < len(self.slices):
-            raise ValueError("two slices by the same names: list all values in one")
-        return self
 
     @property
     def sent_features(self) -> dict[str, Feature]:
@@ -262,7 +320,7 @@ class Contract(_Part):
                 name: {
                     "kind": f.kind,
                     "precision": f.precision if f.kind == "numeric" else 0,
-                    "values": sorted(f.values) if f.values else None,
+                    "values": sorted(f.values) if f.values is not None else None,
                     # what is counted is what was sent; contracts without personal data have the shapes they always had
                     **({} if f.pii == "none" else {"pii": f.pii, "bucket": f.bucket}),
                 }

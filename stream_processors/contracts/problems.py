@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 Mistakes = Iterator[tuple[Place, str]]
 
+# a message of Kafka is of at most a million bytes by default, and holds who published it and why as well
+_MOST_BYTES = 950_000
 
 _REASONS = {
     "extra_forbidden": "no contract has such a field",
@@ -70,6 +72,9 @@ def mistakes(contract: Contract) -> Mistakes:
         )
     if contract.drift.severe < contract.drift.warn:
         yield ("drift", "severe"), "is below warn"
+    size = len(contract.canonical().encode())
+    if size > _MOST_BYTES:
+        yield (), f"takes {size:,} bytes, and {_MOST_BYTES:,} at most go into a message: shorten its lists"
 
 
 def _of_prediction(prediction: Prediction) -> Mistakes:

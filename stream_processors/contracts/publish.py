@@ -143,9 +143,18 @@ def _send(settings: KafkaSettings, key: str, value: bytes) -> int:
     """Send one message; its append time in microseconds."""
     reports: list[tuple[KafkaError | None, Message]] = []
     client = producer(settings, message_timeout_ms=int(_TIMEOUT_S * 1000))
-    client.produce(
-        settings.topic("contracts"), value, key.encode(), on_delivery=lambda *report: reports.append(report)
-    )
+    try:
+        client.produce(
+            settings.topic("contracts"),
+            value,
+            key.encode(),
+            on_delivery=lambda *report: reports.append(report),
+        )
+    except KafkaException as error:
+        # this and nothing else is looked at before it is queued
+        raise ConfigError(
+            f"the contract and why it is published take {len(value):,} bytes: {error.args[0].str()}"
+        ) from None
     client.flush(_TIMEOUT_S + 1)
     error = reports[0][0] if reports else KafkaError(KafkaError._TIMED_OUT)  # noqa: SLF001 - public constant
     if error is not None and error.code() in _SILENCE:

@@ -112,6 +112,27 @@ def test_a_time_that_no_contract_can_have_publishes_nothing(
     assert json.loads(run("history", "--json", **environment).output) == []
 
 
+def test_what_no_message_holds_is_refused_in_one_line(
+    data: Path, tmp_path: Path, kafka: str, topic_prefix: str
+) -> None:
+    """A contract that is too large is a mistake of its file; a reason that is too long is told when it is sent."""
+    create_topics(KafkaSettings(kafka, topic_prefix), [topics()["contracts"]])
+    environment = {"HINDCAST_KAFKA": kafka, "HINDCAST_TOPIC_PREFIX": topic_prefix}
+    listed = json.dumps([f"{number:040}" for number in range(1000)])
+    features = "".join(f"  f{number}: {{kind: categorical, values: {listed}}}\n" for number in range(30))
+    large = tmp_path / "large.yaml"
+    large.write_text(f"model: shop\nfeatures:\n{features}")
+    for command in ("check", "publish"):
+        refused = run(command, large, **environment)
+        assert (refused.exit_code, len(refused.output.splitlines())) == (2, 1)
+        assert "at most go into a message" in refused.output
+    refused = run("publish", inferred(data), "--reason", "why " * 400_000, **environment)
+    assert refused.exit_code == 2
+    assert "Message size too large" in refused.output
+    assert len(refused.output.splitlines()) == 1
+    assert json.loads(run("history", "--json", **environment).output) == []
+
+
 @pytest.mark.parametrize("command", ["publish", "show", "history"])
 def test_a_broker_that_is_away_is_named(data: Path, command: str) -> None:
     """With its address and what to look at, not in the client's words for a message that grew old."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,16 +65,16 @@ MISTAKES = [
         "values: [a, a], only",
         "line 9: features.plan.values: a value stands twice",
     ),
-    ("values: [basic, plus], only", "only", "line 9: features.plan: only_listed needs values"),
+    ("values: [basic, plus], only", "only", "line 9: features.plan.only_listed: needs values"),
     ("only_listed: true", "minimum: 1", "line 9: features.plan.minimum: only a numeric feature has a range"),
     ("severe: 0.2}", "severe: 0.01}", "line 9: features.plan.drift: severe is below warn"),
     ("bucket: 10", "bucket: [x]", "line 10: features.income.bucket"),
-    ("bucket: 10", "bucket: 0", "line 10: features.income: a width is a finite number above 0"),
+    ("bucket: 10", "bucket: 0", "line 10: features.income.bucket: a width is a finite number above 0"),
     ("{kind: numeric, pii: bucket, bucket: 10}", "numeric", "line 10: features.income: a mapping is wanted"),
     ("by: plan, values: [basic, plus]", "by: age, values: ['1']", "line 12: slices.0.by: age is numeric"),
     ("values: [basic, plus]}\nw", "values: [a, a]}\nw", "line 12: slices.0.values: a value stands twice"),
-    ("by: plan", "by: [a, b, c]", "line 12: slices.0: a slice is by one name or by a pair"),
-    ("base: 1h", "base: 7min", "line 13: windows: base must divide a day"),
+    ("by: plan", "by: [a, b, c]", "line 12: slices.0.by: a slice is by one name or by a pair"),
+    ("base: 1h", "base: 7min", "line 13: windows.base: base must divide a day"),
     (
         "base: 1h",
         "base: 1min, keep_days: 364",
@@ -81,7 +83,34 @@ MISTAKES = [
     ("base: 1h", "base: 1min, keep_days: -1", "line 13: windows.keep_days"),
     ("horizon: 60d", "horizon: soon", "line 14: label.horizon: a duration such as 30s"),
     ("severe: 0.25}", "severe: 0.05}", "line 15: drift.severe: is below warn"),
-    ("retention_days: 365", "retention_days: 8", "line 1: contract: retention_days must be one of"),
+    ("retention_days: 365", "retention_days: 8", "line 16: retention_days: must be one of"),
+    ("retention_days: 365", "retention_days: false", "line 16: retention_days: a number is wanted"),
+    ("retention_days: 365", "retention_days: 1:30", "line 16: retention_days: a number is wanted"),
+    (
+        "retention_days: 365",
+        "retention_days: " + "9" * 5000,
+        "line 16: not YAML: no number, or one of thousands",
+    ),
+    ("maximum: 120", "precision: true", "line 8: features.age.precision: a number is wanted"),
+    ("maximum: 120", "precision: 010", "line 8: features.age.precision: a number is wanted"),
+    ("drift: {warn: 0.1, severe: 0.2}", "drift: 0", "line 9: features.plan.drift: a mapping is wanted"),
+    ("rollups: [1d]", "rollups: [1d, soon]", "line 13: windows.rollups: roll-up soon: a duration such as"),
+    ("rollups: [1d]", "rollups: [90min]", "line 13: windows.rollups: roll-up 90min is not a multiple"),
+    ("base: 1h", "base: 1.9", "line 13: windows.base: a duration is of whole seconds"),
+    ("base: 1h", "base: .inf", "line 13: windows.base: a duration is from nothing to a century"),
+    ("horizon: 60d", "horizon: .nan", "line 14: label.horizon: a duration is from nothing to a century"),
+    ("horizon: 60d", "horizon: -5", "line 14: label.horizon: a duration is from nothing to a century"),
+    ("horizon: 60d", "horizon: 99999999999999999999d", "line 14: label.horizon: a duration is from nothing"),
+    (
+        "  - {by: plan",
+        "  - {by: plan, values: [a]}\n  - {by: plan",
+        "line 11: slices: two slices by the same",
+    ),
+    (
+        "values: [basic, plus], only",
+        'values: ["\\udc00"], only',
+        "line 9: not YAML: half of a surrogate pair",
+    ),
     ("threshold: 0.5", "threshold: 50", "line 3: prediction.threshold: a probability is from 0 to 1"),
     ("threshold: 0.5", "threshold: .inf", "line 3: prediction.threshold: a finite number is wanted"),
     (
@@ -150,3 +179,23 @@ def test_a_key_that_is_merged_in_may_be_said_again() -> None:
     assert Contract.from_yaml(text % "2").features["b"].minimum == 2
     with pytest.raises(ContractFileError, match=r"line 4: features\.b\.minimum: a number is wanted"):
         Contract.from_yaml(text % "x")
+
+
+def test_names_of_a_file_do_not_steer_the_terminal(tmp_path: Path) -> None:
+    """A control character in a field is written out."""
+    file = tmp_path / "steering.yaml"
+    file.write_text('model: m\nfeatures:\n  "\\e[31mred": {kind: nothing}\n')
+    for command in ("check", "publish"):
+        asked = [sys.executable, "-m", "hindcast", "contract", command, str(file)]
+        refused = subprocess.run(asked, capture_output=True, text=True, check=False)
+        assert refused.returncode == 2
+        assert r"features.\x1b[31mred.kind: 'numeric' or 'categorical' is wanted" in refused.stderr
+
+
+def test_an_empty_list_is_another_shape_than_none() -> None:
+    """With a list, be it empty, all others are counted by buckets; without one by the smallest hashes."""
+    shapes = {
+        Contract.from_yaml(f"model: m\nfeatures: {{a: {{kind: categorical{values}}}}}").shape()
+        for values in ("", ", values: []", ", values: [x]")
+    }
+    assert len(shapes) == 3

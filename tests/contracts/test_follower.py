@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from producers.codec import encode
 from producers.errors import BrokerUnavailable, ConfigError
 from producers.settings import KafkaSettings
 from producers.topics import topics
@@ -155,6 +156,27 @@ def test_garbage_between_contracts(settings: KafkaSettings, follower: ContractFo
     publish(settings, contract(owner="eve"), lead=0)
     follower.catch_up()
     assert len(follower.history.boundaries("m", "production")) == 2
+
+
+def test_a_contract_that_cannot_be_hides_none(settings: KafkaSettings, follower: ContractFollower) -> None:
+    """A horizon that no number of the joiner holds, on the topic all the same, is no contract, and ends nobody."""
+    record = {
+        "model": "m",
+        "body": contract()
+        .canonical()
+        .replace('"horizon":2592000', '"horizon":8639999999999999999999913600000'),
+        "digest": "d",
+        "shape": "s",
+        "effective_from": datetime(1970, 1, 1, tzinfo=UTC),
+        "lead_ms": 0,
+    }
+    assert "99999" in record["body"]
+    client = producer(settings)
+    client.produce(settings.topic("contracts"), encode("contract", record), b"m")
+    client.flush(10)
+    publish(settings, contract(owner="eve"), lead=0)
+    follower.catch_up()
+    assert len(follower.history.boundaries("m", "production")) == 1
 
 
 def test_no_broker() -> None:
