@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from hindcast.cli.one_line import one_line
+from hindcast.one_line import one_line
 from producers.errors import ConfigError, HindcastError, TransientError
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ A column is refused whole, with `InvalidEvent` naming it, where a single value w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -23,17 +23,33 @@ def to_arrow(table: Any) -> pa.Table:
     pandas' NaN becomes null, as pandas has no other way to say null; polars' and Arrow's stays NaN.
 
     Raises:
-        InvalidEvent: a column with values of several kinds, or text that has no UTF-8.
-        ConfigError: not a table.
+        InvalidEvent: a column with values of several kinds, text that has no UTF-8, integers beyond 64 bits.
+        ConfigError: not a table, or one with two columns of one name.
     """
+    if not getattr(getattr(table, "columns", None), "is_unique", True):
+        # pandas; Arrow would not say which
+        refuse_repeated(map(str, table.columns))
     try:
-        return pa.Table.from_batches([table]) if isinstance(table, pa.RecordBatch) else pa.table(table)
+        found = pa.Table.from_batches([table]) if isinstance(table, pa.RecordBatch) else pa.table(table)
     except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError) as error:
         raise InvalidEvent("table", f"Arrow cannot take it: {type(error).__name__}") from None
+    except OverflowError:
+        raise InvalidEvent("table", "Arrow cannot take it: an integer is beyond 64 bits") from None
     except (TypeError, ValueError):
         raise ConfigError(
             f"a table of Arrow, pandas or polars is wanted, not {type(table).__name__}"
         ) from None
+    refuse_repeated(found.column_names)
+    return found
+
+
+def refuse_repeated(names: Iterable[str]) -> None:
+    """Refuse names of columns of which one stands twice, with `ConfigError`."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise ConfigError(f"the data have two columns {name}: rename one or leave it out")
+        seen.add(name)
 
 
 def numbers(field: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -56,7 +72,12 @@ def texts(field: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
     """A column as strings; see `values.category`."""
     kind = column.type
     if pa.types.is_dictionary(kind):
-        return texts(field, column.cast(kind.value_type))
+        # casting knows no dictionary of polars, whose texts are views
+        chunks = [
+            texts(field, pa.chunked_array([one.dictionary])).combine_chunks().take(one.indices)
+            for one in column.chunks
+        ]
+        return pa.chunked_array(chunks, pa.string())
     if kind == pa.bool_():
         return pc.if_else(column, "true", "false")
     if is_text(kind) or pa.types.is_integer(kind) or kind == pa.null():

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from hindcast.cli.one_line import one_line
+from hindcast.one_line import one_line
 
 FORMATS = ("table", "csv", "json", "jsonl")
 _NOTHING = "-"

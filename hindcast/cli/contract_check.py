@@ -29,8 +29,8 @@ from hindcast.cli.contract_files import (
     read_contract,
     required_in_effect,
 )
-from hindcast.cli.one_line import one_line
 from hindcast.demo.bars import Bars
+from hindcast.one_line import one_line
 from producers.errors import ConfigError
 from stream_processors.contracts.changes import Change, changes
 from stream_processors.contracts.document import ContractFileError

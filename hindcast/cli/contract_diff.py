@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from hindcast.cli.contract_files import json_option, published, read_contract, required_in_effect
-from hindcast.cli.one_line import one_line
+from hindcast.one_line import one_line
 from producers.errors import ConfigError
 from stream_processors.contracts.changes import Change, changes
 from stream_processors.contracts.effect import PublishedContract

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import click
+import pyarrow as pa
 from pydantic import ValidationError
 from rich.console import Console
 
 from evaluation.history import History
 from evaluation.recorded_events import Asked, RecordedEvents
-from hindcast.cli.answers import one_line
 from hindcast.cli.ask import settings
 from hindcast.cli.contract_files import (
     FILE,
@@ -25,6 +25,7 @@ from hindcast.cli.contract_files import (
     write_text,
 )
 from hindcast.demo.bars import Bars
+from hindcast.one_line import one_line
 from producers.errors import ConfigError
 from stream_processors.contracts.baseline_file import baseline_path, write_baseline
 from stream_processors.contracts.infer import Records, infer_from
@@ -149,9 +150,28 @@ def _of_data(data_file: Path, options: dict[str, Any]) -> tuple[Contract, Record
             param_type="option", param_hint="'--model'", ctx=click.get_current_context()
         )
     names = ("model", "environment", "time_column", "score_column", "decision_column", "exclude", "slice_by")
-    return infer_contract(
-        data_table(data_file), base=options["base_window"], **{name: options[name] for name in names}
+    table = data_table(data_file)
+    found, sketches = infer_contract(
+        table, base=options["base_window"], **{name: options[name] for name in names}
     )
+    roles = {options[name] for name in ("time_column", "score_column", "decision_column")}
+    _tell_left_out(
+        data_file,
+        [one for one in table.schema if one.name not in {*found.features, *roles, *options["exclude"]}],
+    )
+    return found, sketches
+
+
+def _tell_left_out(data_file: Path, columns: Sequence[pa.Field]) -> None:
+    """Say on stderr which columns are no features, as their types are none; text of a CSV that Arrow had to take as bytes is refused."""
+    for one in columns:
+        if data_file.suffix.lower() == ".csv" and one.type == pa.binary():
+            raise ConfigError(
+                f"column {one.name} of {data_file} is not UTF-8 text: save it as UTF-8, or --exclude the column"
+            )
+    if columns:
+        told = ", ".join(f"{one.name} ({one.type})" for one in columns)
+        click.echo(one_line(f"left out, as no feature is of such a type: {told}"), err=True)
 
 
 def _of_record(model: str, output: Path, options: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 import pyarrow as pa
 
-from hindcast.cli.one_line import one_line
+from hindcast.one_line import one_line
 from producers.errors import ConfigError
 
 SUFFIXES = (".png", ".svg", ".pdf")

@@ -14,12 +14,19 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import ValidationError
 
 from producers.at_source.columns import bucketed_column
 from producers.codec import decode
+from producers.columns import refuse_repeated
 from producers.errors import ConfigError
 from stream_processors.contracts.model import Contract, seconds
-from stream_processors.contracts.training_data import FeatureData, Roles, TableColumns, TrainingData
+from stream_processors.contracts.training_data import (
+    FeatureData,
+    Roles,
+    TableColumns,
+    TrainingData,
+)
 from stream_processors.profiler.counting import Counting
 from stream_processors.profiler.sketch_batch import Stretch, encoded, sketch_batch
 from stream_processors.sketches import MAX_NAME_LENGTH, MAX_NAMES, MAX_PRECISION, histogram_bins
@@ -63,7 +70,8 @@ def infer(
         base: base window, seconds or like ``1d``.
 
     Raises:
-        ConfigError: a column that is not there or of the wrong type; a base window that does not divide a day.
+        ConfigError: a column that is not there or of the wrong type; two columns of one name; more than 1,000 features; slices by more
+            than a pair; a base window that does not divide a day.
     """
     data = TrainingData(table, Roles(time_column, score_column, decision_column, exclude))
     return infer_from(
@@ -114,8 +122,9 @@ def baseline(
     buckets. Without a time column there is one window, from 1970-01-01.
 
     Raises:
-        ConfigError: a feature or slice of the contract that the table does not have, or of another kind.
+        ConfigError: a feature or slice of the contract that the table does not have, or of another kind; two columns of one name.
     """
+    refuse_repeated(table.column_names)
     roles = [name for name in (time_column, score_column, decision_column) if name]
     visible = {name: feature for name, feature in contract.features.items() if not feature.hidden}
     wanted = {*visible, *(name for one in contract.slices for name in one.by), *roles}
@@ -141,8 +150,11 @@ def baseline(
 def _valid(fields: dict[str, Any]) -> Contract:
     try:
         return Contract.model_validate(fields)
-    except ValueError as error:
-        raise ConfigError(f"no contract fits: {error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = "".join(f"{part}: " for part in first["loc"][:1])
+        reason = first["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"no contract fits: {place}{reason}") from None
 
 
 def _baseline(contract: Contract, data: FeatureData) -> Records:

@@ -150,10 +150,10 @@ def _send(settings: KafkaSettings, key: str, value: bytes) -> int:
             key.encode(),
             on_delivery=lambda *report: reports.append(report),
         )
-    except KafkaException as error:
+    except KafkaException as refusal:
         # this and nothing else is looked at before it is queued
         raise ConfigError(
-            f"the contract and why it is published take {len(value):,} bytes: {error.args[0].str()}"
+            f"the contract and why it is published take {len(value):,} bytes: {refusal.args[0].str()}"
         ) from None
     client.flush(_TIMEOUT_S + 1)
     error = reports[0][0] if reports else KafkaError(KafkaError._TIMED_OUT)  # noqa: SLF001 - public constant

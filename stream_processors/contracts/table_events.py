@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from producers.at_source.columns import bucketed_column
 from producers.at_source.pseudonyms import MARK
+from producers.columns import refuse_repeated
 from stream_processors.contracts.model import Contract, Feature
 from stream_processors.contracts.training_data import Roles, TrainingData
 
@@ -25,8 +26,9 @@ def table_events(contract: Contract, table: pa.Table) -> Iterator[pa.RecordBatch
     contract are left out.
 
     Raises:
-        ConfigError: no rows.
+        ConfigError: no rows; two columns of one name.
     """
+    refuse_repeated(table.column_names)
     named = [name for name in table.column_names if name in contract.features]
     kinds = {name: feature.kind for name, feature in contract.features.items()}
     most = max(1, min(BLOCK_ROWS, _BLOCK_ENTRIES // max(1, len(named))))

@@ -12,7 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pat
 
+from producers.columns import refuse_repeated
 from producers.errors import ConfigError
+from producers.values import EARLIEST, LATEST
 from stream_processors.map_columns import Floats, Mask, doubles
 
 Ints = npt.NDArray[np.int64]
@@ -78,13 +80,14 @@ class TrainingData:
         kinds: kinds that are decided already; an integer may be either.
 
     Raises:
-        ConfigError: a role names a column that the table does not have, or one of the wrong type; no rows.
+        ConfigError: a role names a column that the table does not have, or one of the wrong type; two columns of one name; no rows.
     """
 
     def __init__(self, table: pa.Table, roles: Roles, kinds: Mapping[str, Kind] | None = None) -> None:
         self.rows = table.num_rows
         if not self.rows:
             raise ConfigError("the data have no rows")
+        refuse_repeated(table.column_names)
         missing = sorted(roles.taken() - set(table.column_names))
         if missing:
             there = ", ".join(table.column_names)
@@ -97,8 +100,7 @@ class TrainingData:
                 self._take(name, one_chunk(table.column(name)), (kinds or {}).get(name))
         self.event_time = _times(table, roles.time)
         self.score = _score(table, roles.score)
-        decision = None if roles.decision is None else as_categories(one_chunk(table.column(roles.decision)))
-        self.decision = pa.nulls(self.rows, pa.string()) if decision is None else decision
+        self.decision = _decision(table, roles.decision)
 
     def _take(self, name: str, column: pa.Array, kind: Kind | None) -> None:
         numbers = None if kind == "categorical" else as_numbers(column)
@@ -154,7 +156,8 @@ def as_categories(column: pa.Array) -> pa.Array | None:
     """The column as strings; None where it holds neither text, booleans nor integers."""
     kind = column.type
     if pat.is_dictionary(kind):
-        return as_categories(column.dictionary_decode())
+        values = as_categories(column.dictionary)
+        return None if values is None else values.take(column.indices)
     if pat.is_boolean(kind):
         return pc.if_else(column, "true", "false")
     if pat.is_string(kind) or pat.is_large_string(kind) or pat.is_string_view(kind) or pat.is_integer(kind):
@@ -171,8 +174,19 @@ def _times(table: pa.Table, name: str | None) -> Ints:
         raise ConfigError(f"column {name} is of type {column.type}: a timestamp is wanted")
     if column.null_count:
         raise ConfigError(f"column {name} has {column.null_count} rows without a time")
-    micros = column.cast(pa.timestamp("us"), safe=False).view(pa.int64())
-    return np.asarray(micros.to_numpy(zero_copy_only=False), dtype=np.int64)
+    nanoseconds = pat.is_timestamp(column.type) and column.type.unit == "ns"
+    try:
+        micros = column.cast(pa.timestamp("us"), safe=not nanoseconds).view(pa.int64())
+    except pa.ArrowInvalid:
+        raise _out_of_range(name) from None
+    times = np.asarray(micros.to_numpy(zero_copy_only=False), dtype=np.int64)
+    if times.min() < EARLIEST or times.max() > LATEST:
+        raise _out_of_range(name)
+    return times
+
+
+def _out_of_range(name: str) -> ConfigError:
+    return ConfigError(f"column {name} has times outside the years 1900 to 2299")
 
 
 def _score(table: pa.Table, name: str | None) -> pa.Array:
@@ -182,3 +196,12 @@ def _score(table: pa.Table, name: str | None) -> pa.Array:
     if numbers is None:
         raise ConfigError(f"column {name} is of type {table.column(name).type}: a number is wanted")
     return numbers
+
+
+def _decision(table: pa.Table, name: str | None) -> pa.Array:
+    if name is None or table.column(name).type == pa.null():
+        return pa.nulls(table.num_rows, pa.string())
+    categories = as_categories(one_chunk(table.column(name)))
+    if categories is None:
+        raise ConfigError(f"column {name} is of type {table.column(name).type}: a text is wanted")
+    return categories

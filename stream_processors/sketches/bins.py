@@ -9,6 +9,8 @@ The same formula in ClickHouse::
 
 from __future__ import annotations
 
+import operator
+
 import numpy as np
 import numpy.typing as npt
 
@@ -21,9 +23,13 @@ DEFAULT_PRECISION = 5
 
 
 def check_precision(precision: int) -> int:
-    """Return the precision, or raise ``ValueError`` where it is not 0 to 20 significant bits."""
-    if not 0 <= precision <= MAX_PRECISION:
-        raise ValueError(f"a precision is 0 to {MAX_PRECISION} bits, not {precision}")
+    """Return the precision, or raise ``ValueError`` where it is not 0 to 20 whole significant bits."""
+    try:
+        fits = 0 <= operator.index(precision) <= MAX_PRECISION
+    except TypeError:
+        fits = False
+    if not fits:
+        raise ValueError(f"a precision is 0 to {MAX_PRECISION} bits, not {precision!r}")
     return precision
 
 

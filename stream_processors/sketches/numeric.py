@@ -109,10 +109,10 @@ class NumericSketch:
         return NumericSketch.merged((self, other))
 
     def coarsen(self, precision: int) -> NumericSketch:
-        """Return the same counts at a smaller precision; a larger one changes nothing."""
-        if precision >= self.precision:
+        """Return the same counts at a smaller precision; a larger one changes nothing. ``ValueError`` where it is not 0 to 20 bits."""
+        if binning.check_precision(precision) >= self.precision:
             return self
-        bins, counts = binning.coarsen(self.bins, self.counts, binning.check_precision(precision))
+        bins, counts = binning.coarsen(self.bins, self.counts, precision)
         return replace(self, precision=precision, bins=bins, counts=counts)
 
     def fitted(self, max_bins: int = MAX_BINS) -> NumericSketch:
@@ -183,13 +183,16 @@ class NumericSketch:
         ``inverted_cdf``). It lies in the same bin, because counts are exact, and the answer is the bin's middle. A bin that begins at ``b``
         has a width of ``2^(floor(log2 |b|) - precision)``, which is at most ``2^-precision`` of any value in it, so ``|answer - true| <=
         2^-(precision + 1) |true|``, with any data: 1.6 % at 5 bits, 0.4 % at 7, 0.05 % at 10. In ranks: the answer's lies within the bin's
-        share. Exact at the ends: an answer is never beyond ``minimum`` and ``maximum``. Numbers below 2^-1022, the least normal double, are
-        off by at most 2^-(1022 + precision), absolutely.
+        share. Exact at the ends: 0 gives ``minimum`` and 1 ``maximum``, and no answer is beyond them. Numbers below 2^-1022, the least
+        normal double, are off by at most 2^-(1022 + precision), absolutely. ``ValueError`` where ``q`` is not 0 to 1.
         """
         if not 0.0 <= q <= 1.0:
             raise ValueError(f"a quantile is between 0 and 1, not {q}")
         if self.counts.size == 0:
             return None
+        end = {0.0: self.minimum, 1.0: self.maximum}.get(q)
+        if end is not None:
+            return float(end)
         cumulated = np.cumsum(self.counts)
         rank = max(1, math.ceil(q * int(cumulated[-1])))
         return float(self.midpoints()[np.searchsorted(cumulated, rank)])
@@ -197,8 +200,10 @@ class NumericSketch:
     def cdf(self, x: float) -> float | None:
         """Share of the finite values at or below ``x``, None without any; off by at most the share of the bin ``x`` lies in.
 
-        Exact at the upper end of a bin. Within a bin the bin counts whole.
+        Exact at the upper end of a bin. Within a bin the bin counts whole. ``ValueError`` where ``x`` is NaN.
         """
+        if math.isnan(x):
+            raise ValueError("NaN has no share of values below it")
         if self.counts.size == 0:
             return None
         last = binning.histogram_bins(np.array([x]), self.precision)[0] if math.isfinite(x) else x

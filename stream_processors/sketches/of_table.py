@@ -59,11 +59,13 @@ def sketch_of(
         listed: categories to count by name; None for the 1,000 with the smallest hash. A column of integers that has a list is categorical.
 
     Raises:
-        ConfigError: values that are neither numbers, text nor booleans.
+        ConfigError: values that are neither numbers, text nor booleans; integers beyond 64 bits.
         ValueError: a precision that is not 0 to 20.
     """
     column = _array(values)
     names = None if listed is None else tuple(listed)
+    if column.type == pa.null():
+        column = column.cast(pa.float64() if names is None else pa.string())
     counting = _Counting(len(column))
     numbers = as_numbers(column) if names is None else None
     categories = as_categories(column) if numbers is None else None
@@ -99,7 +101,7 @@ def sketch_table(
         exclude: columns that are no features: labels, identifiers, times.
 
     Raises:
-        ConfigError: no table, no rows, a column that is not there, or one of another kind than the contract says.
+        ConfigError: no table, no rows, a column that is not there, one of another kind than the contract says, or two of one name.
         InvalidEvent: Arrow cannot take the table.
     """
     features = {} if contract is None else contract.features
@@ -181,7 +183,7 @@ class _Counting:
 
 
 def _array(values: Any) -> pa.Array:
-    """The column as one Arrow array; one that is null throughout, or empty, as doubles."""
+    """The column as one Arrow array."""
     try:
         # pandas and lists have an index of their own, and Arrow's conversion of them knows their nulls
         streams = isinstance(values, pa.ChunkedArray) or (
@@ -190,8 +192,9 @@ def _array(values: Any) -> pa.Array:
         given = pa.chunked_array(values) if streams else pa.array(values)
     except (pa.ArrowException, TypeError, ValueError):
         raise ConfigError(f"Arrow cannot take a column of {type(values).__name__}") from None
-    whole = one_chunk(given) if isinstance(given, pa.ChunkedArray) else given
-    return whole.cast(pa.float64()) if whole.type == pa.null() else whole
+    except OverflowError:
+        raise ConfigError("Arrow cannot take the column: an integer is beyond 64 bits") from None
+    return one_chunk(given) if isinstance(given, pa.ChunkedArray) else given
 
 
 def _with_nulls_typed(table: pa.Table, features: Mapping[str, Feature]) -> pa.Table:

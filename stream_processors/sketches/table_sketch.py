@@ -137,9 +137,17 @@ class TableSketch:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> TableSketch:
-        """Read a record of ``sketch.v1``, such as those of a contract's baseline; one of several ``parts`` must be merged with the others."""
-        columns: dict[str, ColumnSketch] = {one["column"]: numeric_sketch(one) for one in record["numeric"]}
-        columns |= {one["column"]: categorical_sketch(one) for one in record["categorical"]}
+        """Read a record of ``sketch.v1``, such as those of a contract's baseline; one of several ``parts`` must be merged with the others.
+
+        Raises:
+            ValueError: it names a column twice.
+        """
+        columns: dict[str, ColumnSketch] = {}
+        for kind, read in (("numeric", numeric_sketch), ("categorical", categorical_sketch)):
+            for one in record[kind]:
+                if one["column"] in columns:
+                    raise ValueError(f"column {one['column']} stands twice in the record")
+                columns[one["column"]] = read(one)
         return cls(int(record["events"]), columns)
 
     def to_avro(self, **more: Any) -> bytes:
@@ -158,7 +166,7 @@ class TableSketch:
 
         Raises:
             Undecodable, UnknownSchema: not Avro, or of no schema that is known.
-            ValueError: a message of another schema.
+            ValueError: a message of another schema, or as in `from_record`.
         """
         name, record = decode(message)
         if name != "sketch":

@@ -104,6 +104,33 @@ def test_a_table_says_what_its_rows_would_say(log: PredictionLogger, sink: Memor
     assert by_table == by_row
 
 
+@pytest.mark.parametrize(
+    "column",
+    [
+        pl.Series("plan", ["basic", None, "plus"], dtype=pl.Categorical),
+        pl.Series("plan", ["basic", None, "plus"], dtype=pl.Enum(["plus", "basic"])),
+    ],
+    ids=["Categorical", "Enum"],
+)
+def test_categories_of_polars_are_texts(log: PredictionLogger, sink: MemorySink, column: pl.Series) -> None:
+    """Polars gives them to Arrow as a dictionary of string views, which Arrow casts to nothing."""
+    log.predictions(pl.DataFrame([column]), features=["plan"])
+    assert log.flush() == 0
+    found = [record["categorical_features"]["plan"] for record in sink.records("predictions")]
+    assert found == ["basic", None, "plus"]
+
+
+@pytest.mark.parametrize(
+    "table",
+    [pa.table([pa.array([1]), pa.array([2])], names=["x", "x"]), pd.DataFrame([[1, 2]], columns=["x", "x"])],
+    ids=["arrow", "pandas"],
+)
+def test_two_columns_of_one_name_are_refused_by_it(log: PredictionLogger, table: Any) -> None:
+    """Which of them was meant is not to be guessed."""
+    with pytest.raises(ConfigError, match="two columns x: rename one"):
+        log.predictions(table, features=["x"])
+
+
 def test_pandas_nan_is_null_and_arrows_is_nan(log: PredictionLogger, sink: MemorySink) -> None:
     """Classic pandas has no null but NaN; Arrow and polars have both."""
     log.predictions(pd.DataFrame({"x": [math.nan]}), features=["x"])

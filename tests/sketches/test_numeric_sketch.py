@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -116,6 +118,36 @@ def test_the_distribution_function_counts_whole_bins() -> None:
     sketch = NumericSketch.of(np.array([-2.0, 0.0, 1.0, 1.0, 4.0]), 5)
     assert [sketch.cdf(x) for x in (-math.inf, -3.0, -2.0, 0.5, 1.0, math.inf)] == [0, 0, 0.2, 0.4, 0.8, 1]
     assert NumericSketch.empty(5).cdf(1.0) is None
+
+
+def test_the_ends_are_exact() -> None:
+    """The quantiles 0 and 1 are the least and the greatest value, not the middles of their bins."""
+    sketch = NumericSketch.of(np.array([1.0, 1.02]), 5)
+    assert (sketch.quantile(0), sketch.quantile(1)) == (1.0, 1.02)
+    assert sketch.quantile(0.5) == 1.0 + 2.0**-6
+
+
+def test_a_share_of_no_number_is_refused() -> None:
+    """NaN is no value that others lie below, and no share."""
+    sketch = NumericSketch.of(np.array([1.0]), 5)
+    with pytest.raises(ValueError, match="NaN"):
+        sketch.cdf(math.nan)
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        sketch.quantile(math.nan)
+
+
+@pytest.mark.parametrize("precision", [5.5, 7.5, "5", None, -1, 21])
+def test_a_precision_is_whole_bits(precision: Any) -> None:
+    """Anything else is refused, whoever is asked."""
+    sketch = NumericSketch.of(np.array([1.0]), np.int64(7))  # type: ignore[arg-type]  # numpy's are whole too
+    asked: list[Callable[[], object]] = [
+        lambda: NumericSketch.of(np.array([1.0]), precision),
+        lambda: NumericSketch.empty(precision),
+        lambda: sketch.coarsen(precision),
+    ]
+    for ask in asked:
+        with pytest.raises(ValueError, match="a precision is 0 to 20 bits, not"):
+            ask()
 
 
 @pytest.mark.parametrize("offset", [0.0, 300.0, 1.7e9, -1.7e15])

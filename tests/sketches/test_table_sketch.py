@@ -250,6 +250,24 @@ def test_a_message_says_where_it_comes_from() -> None:
         TableSketch.from_avro(encode("label", label))
 
 
+@pytest.mark.parametrize(
+    "twice", [("numeric", "numeric"), ("categorical", "categorical"), ("numeric", "categorical")]
+)
+def test_a_record_that_names_a_column_twice_is_refused(twice: tuple[str, str]) -> None:
+    """Neither of the two is lost in silence."""
+    one = {
+        "numeric": sketch_table(pa.table({"x": [1.0]})).to_record()["numeric"],
+        "categorical": sketch_table(pa.table({"x": ["a"]})).to_record()["categorical"],
+    }
+    empty = TableSketch(1).to_record()
+    for kind in twice:
+        empty[kind] = empty[kind] + one[kind]
+    with pytest.raises(ValueError, match="column x stands twice"):
+        TableSketch.from_record(empty)
+    with pytest.raises(ValueError, match="column x stands twice"):
+        TableSketch.from_avro(encode("sketch", empty))
+
+
 def test_rows_of_the_record_add_up() -> None:
     """Rows of a column are deltas: their counts add, `@events` says how many events there were, and a missing column is named."""
     one = sketch_table(pa.table({"x": [1.0, 2.0]}))

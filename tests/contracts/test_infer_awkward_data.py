@@ -1,0 +1,125 @@
+"""Training data that no contract can be made of are refused in one line; what is left out is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.feather
+import pyarrow.parquet
+import pytest
+from contract_command import Ended, run
+
+from producers.errors import ConfigError
+from stream_processors.contracts.infer import baseline, infer
+from stream_processors.contracts.model import Contract
+from stream_processors.contracts.table_events import table_events
+
+TWICE = pa.table([[1], [2]], names=["amount", "amount"])
+
+
+def inferred(data: Path, *options: str) -> Ended:
+    """How `hindcast contract infer` of this file ended."""
+    return run("infer", data, "--model", "m", "--output", data.with_name("m.yaml"), *options)
+
+
+def refused(done: Ended) -> str:
+    """The one line of a command that was refused."""
+    (line,) = done.output.splitlines()
+    assert done.exit_code == 2
+    return line
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet", "arrow"])
+def test_a_name_that_stands_twice_is_told(tmp_path: Path, ending: str) -> None:
+    """Whatever the file, the column is named."""
+    data = tmp_path / f"twice.{ending}"
+    if ending == "csv":
+        data.write_text("amount,amount\n1,2\n")
+    elif ending == "parquet":
+        pyarrow.parquet.write_table(TWICE, data)
+    else:
+        pyarrow.feather.write_feather(TWICE, str(data))
+    assert "the data have two columns amount" in refused(inferred(data))
+
+
+def test_tables_with_a_name_twice_are_refused() -> None:
+    """By everything that takes a table and a contract."""
+    contract = Contract.model_validate({"model": "m", "features": {"amount": {"kind": "numeric"}}})
+    for take in (
+        lambda: infer(TWICE, model="m"),
+        lambda: baseline(contract, TWICE),
+        lambda: list(table_events(contract, TWICE)),
+    ):
+        with pytest.raises(ConfigError, match="two columns amount"):
+            take()
+
+
+def test_columns_that_are_left_out_are_told(tmp_path: Path) -> None:
+    """In one line, with their types; those that the command names are known to be none."""
+    data = tmp_path / "data.parquet"
+    columns: dict[str, Any] = {
+        "amount": [1.5],
+        "at": pa.array([0], pa.timestamp("us", "UTC")),
+        "raw": [b"x"],
+        "parts": [[1]],
+        "more\nover": pa.nulls(1),
+        "seen": pa.array([0], pa.timestamp("us")),
+        "notes": [{"a": 1}],
+    }
+    pyarrow.parquet.write_table(pa.table(columns), data)
+    done = inferred(data, "--time-column", "at", "--exclude", "notes")
+    assert done.exit_code == 0
+    (told,) = [line for line in done.output.splitlines() if line.startswith("left out")]
+    assert told == (
+        "left out, as no feature is of such a type: "
+        "raw (binary), parts (list<element: int64>), more\\nover (null), seen (timestamp[us])"
+    )
+    none = inferred(
+        data, "--force", "--exclude", "notes", *(f"--exclude={one}" for one in columns if one != "amount")
+    )
+    assert (none.exit_code, "left out" in none.output) == (0, False)
+
+
+def test_what_no_contract_holds_is_told_in_a_line(tmp_path: Path) -> None:
+    """Too many columns and slices by three are the contract's reason, without pydantic's words."""
+    data = tmp_path / "wide.csv"
+    names = [f"c{number}" for number in range(1_001)]
+    data.write_text(f"{','.join(names)}\n{','.join('1' for _ in names)}\n")
+    assert refused(inferred(data)).endswith("more than 1,000 features")
+    data.write_text("a,b,c\nx,y,z\n")
+    assert (
+        refused(inferred(data, "--slice-by", "a,b,c"))
+        == "no contract fits: slices: a slice is by one name or by a pair"
+    )
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        pa.array([253_402_300_800_000_000], pa.timestamp("us")),
+        pa.array([0, -(2**62)], pa.timestamp("us", "UTC")),
+        pa.array([2**61], pa.timestamp("s")),
+        pa.array([2**31 - 1], pa.date32()),
+    ],
+)
+def test_times_out_of_range_are_told(tmp_path: Path, times: pa.Array) -> None:
+    """Events cannot have them either; nanoseconds in range are cut to microseconds."""
+    table = pa.table({"at": times, "amount": pa.array([1.0] * len(times))})
+    with pytest.raises(ConfigError, match="column at has times outside the years 1900 to 2299"):
+        infer(table, model="m", time_column="at")
+    within = pa.table({"at": pa.array([1_999], pa.timestamp("ns")), "amount": [1.0]})
+    assert infer(within, model="m", time_column="at", base="1s")[1][0]["events"] == 1
+
+
+def test_text_that_is_not_utf_8_is_told(tmp_path: Path) -> None:
+    """The column is named, and nothing written; one that is excluded does not matter."""
+    data = tmp_path / "latin.csv"
+    data.write_bytes("city,amount\nKöln,1\nBonn,2\n".encode("latin-1"))
+    assert refused(inferred(data)).startswith(f"column city of {data} is not UTF-8 text")
+    assert not data.with_name("m.yaml").exists()
+    assert "column city is of type binary" in refused(inferred(data, "--decision-column", "city"))
+    assert inferred(data, "--exclude", "city").exit_code == 0
+    data.write_bytes("größe\n1\n".encode("latin-1"))
+    assert "the names of its columns are not UTF-8" in refused(inferred(data, "--force"))
