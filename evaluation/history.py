@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
 
-# readonly=1: no writes, no url() or file(), and no SETTINGS clause that lifts these limits
+# readonly=1: no writes, and no SETTINGS clause that lifts these limits; for the rest see `evaluation.statements`
 READ_LIMITS: Mapping[str, Any] = {
     "readonly": 1,
     "max_execution_time": 60,

@@ -1,38 +1,214 @@
-"""What a read-only statement may look like, before it is sent."""
+"""What a read-only statement may look like, before it is sent. Pure.
+
+A server holds its readers to that itself. The embedded engine knows no users: its ``readonly`` lets a reader open the machine's files and network
+(``file()`` as a function, any table function in a DESCRIBE), kill queries, and send several statements at once. So a statement is taken apart here, and
+refused wherever it could be read otherwise than the engine reads it: its lexer also knows quotes and spaces beyond ASCII, here-documents, comments in
+comments and ``//``.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from producers.errors import ConfigError
 
-# Everything within which a semicolon or a word means nothing (ClickHouse's lexer: a backslash or a second quote escapes)
-_OPAQUE = re.compile(
-    r"'(?:\\.|''|[^'\\])*'|\"(?:\\.|\"\"|[^\"\\])*\"|`(?:\\.|``|[^`\\])*`|--[^\n]*|#[ !][^\n]*|/\*.*?\*/",
-    re.DOTALL,
+_TOKEN = re.compile(
+    r"""
+    (?P<space>[\ \t\n\r\f\v]+ | --[^\n]* | /\*(?:(?!/\*|\*/).)*\*/)
+  | (?P<text>'(?:\\.|''|[^'\\])*')
+  | (?P<name>"(?:\\.|""|[^"\\])*" | `(?:\\.|``|[^`\\])*`)
+  | (?P<word>[A-Za-z0-9_]+)
+  | (?P<sign>[()\[\]{},;.+*%=!<>?:|@^~&-] | /(?![/*]))
+    """,
+    re.VERBOSE | re.DOTALL,
 )
 _READS = ("select", "with", "show", "describe", "desc", "exists", "explain")
+# Table functions that answer from the record or from nothing; all others read files, other servers, or text that is a statement.
+TABLE_FUNCTIONS = frozenset(
+    [
+        "dictionary",
+        "format",
+        "fuzzjson",
+        "fuzzquery",
+        "generate_series",
+        "generaterandom",
+        "generateseries",
+        "loop",
+        "merge",
+        "mergetreeanalyzeindexes",
+        "mergetreeanalyzeindexesuuid",
+        "mergetreecodecblockcounts",
+        "mergetreeindex",
+        "mergetreeprojection",
+        "mergetreetextindex",
+        "null",
+        "numbers",
+        "numbers_mt",
+        "primes",
+        "prometheusquery",
+        "prometheusqueryrange",
+        "sqlstandardvalues",
+        "timeseriesdata",
+        "timeseriesmetricfamilies",
+        "timeseriesmetrics",
+        "timeseriessamples",
+        "timeseriesselector",
+        "timeseriestags",
+        "values",
+        "view",
+        "viewexplain",
+        "viewifpermitted",
+        "zeros",
+        "zeros_mt",
+    ]
+)
+REFUSED_FUNCTIONS = frozenset(
+    [
+        "arrowstream",
+        "azureblobstorage",
+        "azureblobstoragecluster",
+        "bigquery",
+        "cluster",
+        "clusterallreplicas",
+        "cosn",
+        "deltalake",
+        "deltalakeazure",
+        "deltalakeazurecluster",
+        "deltalakecluster",
+        "deltalakelocal",
+        "deltalakes3",
+        "deltalakes3cluster",
+        "eval",
+        "executable",
+        "file",
+        "filecluster",
+        "filesystem",
+        "gcs",
+        "hdfs",
+        "hdfscluster",
+        "hudi",
+        "hudicluster",
+        "iceberg",
+        "icebergazure",
+        "icebergazurecluster",
+        "icebergcluster",
+        "iceberghdfs",
+        "iceberghdfscluster",
+        "iceberglocal",
+        "iceberglocalcluster",
+        "icebergs3",
+        "icebergs3cluster",
+        "input",
+        "jdbc",
+        "mongodb",
+        "mysql",
+        "odbc",
+        "oss",
+        "paimon",
+        "paimonazure",
+        "paimonazurecluster",
+        "paimoncluster",
+        "paimonhdfs",
+        "paimonhdfscluster",
+        "paimonlocal",
+        "paimons3",
+        "paimons3cluster",
+        "postgresql",
+        "python",
+        "redis",
+        "remote",
+        "remotesecure",
+        "s3",
+        "s3cluster",
+        "sqlite",
+        "url",
+        "urlcluster",
+        "ytsaurus",
+        "aiclassify",
+        "aiembed",
+        "aiextract",
+        "aifilter",
+        "aigenerate",
+        "airedact",
+        "aisimilarity",
+        "aitranslate",
+        "catboostevaluate",
+        "hascolumnintable",
+        "showcertificate",
+    ]
+)
 
 
 def read_only(statement: str) -> str:
-    """The statement without semicolons and comments at its end, if it is one statement that reads.
-
-    The server refuses writes as well; this gives the clear line, and keeps out what a server allows its readers (KILL QUERY) and several
-    statements at once, which the embedded engine would run.
+    """The statement without semicolons and comments at its end, if it is one statement that reads, and reads the record alone.
 
     Raises:
-        ConfigError: empty, several statements, something that does not read, or a FORMAT of its own.
+        ConfigError: empty, several statements, something that does not read, a file or another server, or a FORMAT of its own.
     """
-    # as long as the statement, so that places in both are the same
-    plain = _OPAQUE.sub(lambda found: ("x" if found[0][0] in "'\"`" else " ") * len(found[0]), statement)
-    plain = plain.rstrip("; \t\r\n")
-    words = plain.replace("(", " ").split()
-    if not words:
+    tokens = _tokens(statement)
+    while tokens and tokens[-1][0] == ";":
+        tokens.pop()
+    if not tokens:
         raise ConfigError("no statement: give one, or send it to the standard input")
-    if ";" in plain:
+    words = [text for text, _ in tokens]
+    if ";" in words:
         raise ConfigError("one statement at a time is answered")
-    if words[0].lower() not in _READS:
+    first = next((word for word in words if word != "("), "")
+    if first not in _READS:
         raise ConfigError(f"only statements that read are answered: {', '.join(_READS).upper()}")
-    if len(words) > 2 and words[-2].lower() == "format":
+    _refuse_what_reaches_out(words)
+    if len(words) > 2 and words[-2] == "format":
         raise ConfigError("leave FORMAT out: --format table, csv, json, jsonl or parquet gives the form")
-    return statement[: len(plain)]
+    return statement[: tokens[-1][1]]
+
+
+def refuse_what_does_not_read(statement: str) -> None:
+    """Return where a statement, which may set and use as well, and name its format, does nothing beyond the record.
+
+    Raises:
+        ConfigError: several statements, something that writes, a file or another server.
+    """
+    words = [text for text, _ in _tokens(statement)]
+    while words and words[-1] == ";":
+        words.pop()
+    if ";" in words:
+        raise ConfigError("one statement at a time is answered")
+    _refuse_what_reaches_out(words)
+
+
+def _tokens(statement: str) -> list[tuple[str, int]]:
+    """Words and names in lower case, signs, and ``'`` for a text, each with the place where it ends."""
+    found, at = [], 0
+    while at < len(statement):
+        token = _TOKEN.match(statement, at)
+        if token is None:
+            raise ConfigError(
+                f"{statement[at : at + 2]!r} outside of quotation marks is not taken: a statement that only reads is of ASCII, without $, #, //"
+                " or a comment in a comment"
+            )
+        at = token.end()
+        if token.lastgroup == "text":
+            found.append(("'", at))
+        elif token.lastgroup == "name":
+            if "\\" in token[0]:
+                raise ConfigError(f"a name with an escape is not taken: {token[0]}")
+            found.append((token[0][1:-1].lower(), at))
+        elif token.lastgroup != "space":
+            found.append((token[0].lower(), at))
+    return found
+
+
+def _refuse_what_reaches_out(words: Sequence[str]) -> None:
+    depth = 0
+    for place, word in enumerate(words):
+        following = words[place + 1 : place + 3]
+        depth += (word in "([{") - (word in ")]}") if len(word) == 1 else 0
+        if following[:1] == ["("] and word in REFUSED_FUNCTIONS:
+            raise ConfigError(f"{word}() is for the owner: only the record is read")
+        if word == "apply" and any(one in REFUSED_FUNCTIONS for one in following):
+            raise ConfigError("APPLY of a function for the owner: only the record is read")
+        if (word, *following[:1]) in {("into", "outfile"), ("from", "infile")}:
+            raise ConfigError("INTO OUTFILE and FROM INFILE are not allowed: only the record is read")
+        if word == "insert" and not depth:
+            raise ConfigError("INSERT does not read")

@@ -70,7 +70,17 @@ def _word(value: float) -> str:
 
 def _rows(answer: pa.Table) -> Iterator[dict[str, Any]]:
     for batch in answer.to_batches(max_chunksize=10_000):
-        yield from batch.to_pylist()
+        columns = [_values(column) for column in batch.columns]
+        for row in zip(*columns, strict=True):
+            yield dict(zip(batch.schema.names, row, strict=True))
+
+
+def _values(column: pa.Array | pa.ChunkedArray) -> list[Any]:
+    """A column's values; maps as mappings, since Arrow gives an empty one as an empty list."""
+    values: list[Any] = column.to_pylist()
+    if pa.types.is_map(column.type):
+        return [None if value is None else dict(value) for value in values]
+    return values
 
 
 def _json(answer: pa.Table, out: TextIO) -> None:
@@ -99,7 +109,7 @@ def _cell(value: Any) -> Any:
 
 
 def _columns(answer: pa.Table) -> list[list[str]]:
-    return [_shown(answer.column(place).to_pylist()) for place in range(answer.num_columns)]
+    return [_shown(_values(answer.column(place))) for place in range(answer.num_columns)]
 
 
 def _shown(values: Sequence[Any]) -> list[str]:

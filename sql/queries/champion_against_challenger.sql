@@ -74,10 +74,10 @@ means AS
         avgOrNull(champion_loss) AS champion_log_loss,
         avgOrNull(challenger_loss) AS challenger_log_loss,
         avgOrNull(loss) AS log_loss_difference,
-        groupArrayIf(assumeNotNull(champion_score), positive IS NOT NULL AND champion_score IS NOT NULL) AS champion_scores,
-        groupArrayIf(assumeNotNull(positive), positive IS NOT NULL AND champion_score IS NOT NULL) AS champion_truths,
-        groupArrayIf(assumeNotNull(challenger_score), positive IS NOT NULL AND challenger_score IS NOT NULL) AS challenger_scores,
-        groupArrayIf(assumeNotNull(positive), positive IS NOT NULL AND challenger_score IS NOT NULL) AS challenger_truths,
+        groupArrayIf(assumeNotNull(champion_score), positive IS NOT NULL AND isFinite(champion_score)) AS champion_scores,
+        groupArrayIf(assumeNotNull(positive), positive IS NOT NULL AND isFinite(champion_score)) AS champion_truths,
+        groupArrayIf(assumeNotNull(challenger_score), positive IS NOT NULL AND isFinite(challenger_score)) AS challenger_scores,
+        groupArrayIf(assumeNotNull(positive), positive IS NOT NULL AND isFinite(challenger_score)) AS challenger_truths,
         countIf(champion_right > challenger_right) AS only_champion_right,
         countIf(challenger_right > champion_right) AS only_challenger_right
     FROM pairs

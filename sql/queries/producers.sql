@@ -30,7 +30,7 @@
 -- example: model=flights
 -- output:
 --   producer_id  model    environment  state   first_heard                 last_heard           accepted  arrived  resent  dead_lettered  dropped  dropped_by_reason  failed  spooled  in_flight  missing  unknown_at_most  gaps
---   producer-1   flights  production   closed  2013-02-01 04:30:01.406541  2013-04-30 22:00:00      1205     1204      13              0        0  []                      0        0          0        1                1     1
+--   producer-1   flights  production   closed  2013-02-01 04:30:01.406541  2013-04-30 22:00:00      1205     1204      13              0        0  {}                      0        0          0        1                1     1
 SELECT
     producer_id, model, environment, state, first_heard, last_heard, accepted, arrived, resent, dead_lettered,
     toInt64(arraySum(mapValues(p.dropped))) AS dropped,

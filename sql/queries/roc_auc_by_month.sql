@@ -37,7 +37,7 @@ per_score AS
         AND event_time < {until:DateTime64(6, 'UTC')}
         AND ({traffic:String} = 'all' OR served = ({traffic:String} = 'served'))
         AND positive IS NOT NULL
-        AND score IS NOT NULL
+        AND isFinite(score)
     GROUP BY month, model_version, served, score
 ),
 ranked AS

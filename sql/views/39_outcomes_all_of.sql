@@ -174,7 +174,12 @@ SELECT
     m.event_time + toIntervalSecond(if(m.contract = '', 2592000, c.horizon_s)) AS due_at,
     if(m.contract = '', 'true', c.positive_class) AS positive_class,
     truth = positive_class AS positive,
-    if(m.decision IS NULL, m.score >= if(m.contract = '', 0.5, c.threshold), m.decision = positive_class) AS decided_positive,
+    multiIf(
+        m.decision IS NOT NULL, m.decision = positive_class,
+        -- NaN is below no threshold and above none
+        isFinite(m.score), m.score >= if(m.contract = '', 0.5, c.threshold),
+        NULL
+    ) AS decided_positive,
     if(m.decision IS NULL, decided_positive = positive, m.decision = truth) AS correct,
     multiIf(
         truth IS NULL, NULL,
@@ -185,7 +190,7 @@ SELECT
     -- least and greatest pass over NULLs
     if(probability_of_truth IS NULL, NULL, -log(least(greatest(probability_of_truth, 1e-15), 1 - 1e-15))) AS log_loss,
     if(c.prediction_kind IN ('', 'binary') AND m.score BETWEEN 0 AND 1, pow(m.score - positive, 2), NULL) AS brier,
-    m.score - truth_value AS error
+    if(isFinite(m.score), m.score - truth_value, NULL) AS error
 FROM matched AS m
 LEFT ANY JOIN contracts_v AS c ON m.contract = c.digest
 COMMENT 'Every prediction of one entity beside its truth as both were known at t, shadow traffic included'

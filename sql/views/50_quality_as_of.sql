@@ -33,11 +33,11 @@ SELECT
     avgOrNull(o.log_loss) AS log_loss,
     avgOrNull(o.brier) AS brier,
     if(
-        countIf(positive AND score IS NOT NULL) = 0 OR countIf(NOT positive AND score IS NOT NULL) = 0,
+        countIf(positive AND isFinite(score)) = 0 OR countIf(NOT positive AND isFinite(score)) = 0,
         NULL,
         arrayROCAUC(
-            groupArrayIf(assumeNotNull(score), positive IS NOT NULL AND score IS NOT NULL),
-            groupArrayIf(assumeNotNull(positive), positive IS NOT NULL AND score IS NOT NULL)
+            groupArrayIf(assumeNotNull(score), positive IS NOT NULL AND isFinite(score)),
+            groupArrayIf(assumeNotNull(positive), positive IS NOT NULL AND isFinite(score))
         )
     ) AS roc_auc,
     avgOrNull(abs(error)) AS mae,

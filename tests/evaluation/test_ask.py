@@ -161,6 +161,19 @@ def test_values_are_written_for_programs() -> None:
     assert out.getvalue().split() == ["x", "NaN", "Infinity", "-Infinity", '""', "1.5"]
 
 
+def test_a_map_is_an_object_though_it_is_empty() -> None:
+    """In every form and row alike; one that is not there is null."""
+    maps = pa.array([[("k", 1.0)], [], None], pa.map_(pa.string(), pa.float64()))
+    found = {}
+    for form in ("jsonl", "csv", "table"):
+        out = io.StringIO()
+        write_answer(pa.table({"m": maps}), form, out)
+        found[form] = out.getvalue().split("\n")[:-1]
+    assert found["jsonl"] == ['{"m": {"k": 1.0}}', '{"m": {}}', '{"m": null}']
+    assert found["csv"] == ["m", '"{""k"": 1.0}"', "{}", '""']
+    assert [line.strip() for line in found["table"]] == ["m", '{"k": 1.0}', "{}", "-"]
+
+
 def drawn(rows: list[dict[str, Any]]) -> str:
     """The plain table of some rows."""
     out = io.StringIO()

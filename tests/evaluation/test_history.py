@@ -47,6 +47,14 @@ def test_statements_that_read_are_answered(history: History, statement: str) -> 
         ("/* SELECT */ DROP TABLE predictions", "only statements that read"),
         ("SET readonly = 0", "only statements that read"),
         ("SELECT 1 FORMAT JSON;", "leave FORMAT out"),
+        ("WITH 1 AS a INSERT INTO labels SELECT a", "INSERT does not read"),
+        ("SELECT * FROM file('/etc/hostname', 'LineAsString')", r"file\(\) is for the owner"),
+        ("SELECT file('/etc/hostname')", r"file\(\) is for the owner"),
+        ("DESCRIBE TABLE url('http://127.0.0.1:1/', 'LineAsString')", r"url\(\) is for the owner"),
+        ("SELECT * APPLY(file) FROM (SELECT '/etc/hostname' AS x)", "APPLY of a function"),
+        ("SELECT \u2018'\u2019; SELECT 2 --'", "outside of quotation marks"),
+        ("SELECT 1 // '\n; SELECT 2 --'", "outside of quotation marks"),
+        ("SELECT 1 INTO OUTFILE '/tmp/x'", "INTO OUTFILE"),
     ],
 )
 def test_other_statements_are_one_clear_line(statement: str, said: str) -> None:
@@ -59,15 +67,12 @@ def test_other_statements_are_one_clear_line(statement: str, said: str) -> None:
 @pytest.mark.parametrize(
     "statement",
     [
-        "WITH 1 AS a INSERT INTO labels SELECT a",
-        "SELECT * FROM file('/etc/hostname', 'LineAsString')",
-        "SELECT * FROM url('http://127.0.0.1:1/', 'LineAsString')",
         "SELECT 1 SETTINGS max_execution_time = 0",
         "SELECT 1 SETTINGS readonly = 0",
     ],
 )
 def test_the_server_holds_the_limits(history: History, statement: str) -> None:
-    """What looks like reading and is not, or lifts the limits, is refused by ClickHouse."""
+    """What lifts the limits is refused by ClickHouse."""
     with pytest.raises(QueryRefused):
         history.sql(statement)
 

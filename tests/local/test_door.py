@@ -240,6 +240,17 @@ def test_many_clients_insert_and_read_at_once(door: str, table: str) -> None:
     assert ask(door, f"SELECT count(), uniqExact(a) FROM {table}").text == "800\t800\n"
 
 
+def test_data_that_a_select_would_read_are_refused_and_not_dropped(door: str, table: str) -> None:
+    """The engine would take the statement, answer well, and store no row."""
+    statement = f"INSERT INTO {table} SELECT a, upper(b) FROM input('a Int64, b String') FORMAT TSV"
+    for answer in (ask(door, "16\tinp\n", query=statement), ask(door, f"{statement}\n16\tinp\n")):
+        assert answer.status == 501
+        assert "input()" in answer.text
+    assert ask(door, f"INSERT INTO {table} SELECT 1, 'input (x)'").status == 200
+    assert ask(door, f"SELECT b FROM {table}").text == "input (x)\n"
+    assert ask(door, "SELECT 1", session_id="s", session_timeout="\u00b2").status == 400
+
+
 def test_a_look_up_reads_filters_once(door: str, table: str) -> None:
     """What a look-up has read of a column's filters is kept: the next one, of another value, finds it in memory."""
     ask(door, f"ALTER TABLE {table} ADD INDEX b_bloom b TYPE bloom_filter GRANULARITY 1")

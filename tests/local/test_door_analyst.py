@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote, urlsplit
 
 import clickhouse_connect
 import pytest
 from door_users import ANALYST_PASSWORD
 from http_answers import ask
+from waiting import eventually
+
+from evaluation.statements import REFUSED_FUNCTIONS, TABLE_FUNCTIONS
 
 
 @pytest.fixture
@@ -43,6 +48,31 @@ def test_an_analyst_reads(analyst: str) -> None:
         "SELECT * FROM url('http://127.0.0.1:1/', 'LineAsString')",
         "SELECT 1 INTO OUTFILE '/tmp/hindcast-analyst'",
         "INSERT INTO FUNCTION file('/tmp/hindcast-analyst', 'TSV') SELECT 1",
+        # functions that reach beyond the record, however they are written
+        "SELECT file('/etc/hostname')",
+        "SELECT `file`('/etc/hostname')",
+        "SELECT \"fi\\x6ce\"('/etc/hostname')",
+        "SELECT file /* it is */ ('/etc/hostname')",
+        "SELECT * APPLY(file) FROM (SELECT '/etc/hostname' AS x)",
+        "SELECT COLUMNS('x') APPLY file FROM (SELECT '/etc/hostname' AS x)",
+        "DESCRIBE TABLE file('/etc/passwd')",
+        "DESC url('http://127.0.0.1:1/', 'CSV')",
+        "DESCRIBE TABLE (SELECT * FROM s3('http://127.0.0.1:1/bucket/y'))",
+        "EXPLAIN SELECT file('/etc/hostname')",
+        "SELECT * FROM eval('SELECT 1')",
+        "WITH 1 AS x INSERT INTO seen SELECT x",
+        # quotes, spaces and comments that the engine knows and a plain reader of SQL does not
+        "EXPLAIN SELECT \u2018'\u2019 INTO OUTFILE \u2018/tmp/hindcast-analyst\u2019 --'",
+        "SELECT \u2018'\u2019; SELECT 2 INTO OUTFILE \u2018/tmp/hindcast-analyst\u2019; SELECT 3 --'",
+        "SHOW TABLES LIKE \u2018'\u2019; KILL QUERY WHERE 1 --'",
+        'SHOW TABLES LIKE \u201c"\u201d; KILL QUERY WHERE 1 --"',
+        "EXPLAIN SELECT 1\u00a0INTO\u3000OUTFILE '/tmp/hindcast-analyst'",
+        "SELECT 1 // '\n; KILL QUERY WHERE 1 --'",
+        "SELECT $$ '$$; KILL QUERY WHERE 1 --'",
+        "SELECT $--$x$--$; KILL QUERY WHERE 1",
+        "SELECT a$$; KILL QUERY WHERE 1 --$$",
+        "SELECT 1 /* /* */ ' */; KILL QUERY WHERE 1 --'",
+        "SELECT 1 # '\n; KILL QUERY WHERE 1 --'",
     ],
 )
 def test_an_analyst_changes_nothing(analyst: str, sql: str) -> None:
@@ -50,6 +80,43 @@ def test_an_analyst_changes_nothing(analyst: str, sql: str) -> None:
     answer = ask(analyst, sql)
     assert answer.status != 200
     assert answer.headers["x-clickhouse-exception-code"] in ("62", "164", "358"), answer.text
+
+
+def test_a_get_reads_whoever_asks(door: str) -> None:
+    """Whatever lies between may repeat it."""
+    assert ask(door, "CREATE TABLE IF NOT EXISTS got (a Int8) ENGINE = MergeTree ORDER BY a").status == 200
+    for sql in (
+        "INSERT INTO got VALUES (1)",
+        "WITH 1 AS x INSERT INTO got SELECT x",
+        "SHOW TABLES LIKE \u2018'\u2019; INSERT INTO got SELECT 7 --'",
+    ):
+        assert ask(door, method="GET", query=sql).status != 200
+    assert ask(door, "SELECT count() FROM got").text == "0\n"
+
+
+def test_readers_hold_nobody_up(door: str, analyst: str) -> None:
+    """However many of an analyst's questions wait, the owner is answered."""
+    slow = "SELECT sleepEachRow(2) FROM numbers(1)"
+    with ThreadPoolExecutor(40) as many:
+        waiting = [many.submit(ask, analyst, slow) for _ in range(40)]
+        eventually(
+            lambda: (
+                int(ask(door, "SELECT count() FROM system.processes WHERE query ILIKE '%sleepEach%'").text)
+                > 1
+            )
+        )
+        began = time.monotonic()
+        assert ask(door, "SELECT 1").text == "1\n"
+        assert time.monotonic() - began < 2
+        assert not all(one.done() for one in waiting)
+        assert {one.result().status for one in waiting} == {200}
+
+
+def test_every_table_function_of_the_engine_is_known(door: str) -> None:
+    """As one that reads the record or nothing, or as one that is refused: a new one must be looked at."""
+    names = set(ask(door, "SELECT lower(name) FROM system.table_functions").text.split())
+    assert names - TABLE_FUNCTIONS - REFUSED_FUNCTIONS == set()
+    assert not TABLE_FUNCTIONS & REFUSED_FUNCTIONS
 
 
 def test_an_analyst_cannot_lift_the_limits(analyst: str) -> None:

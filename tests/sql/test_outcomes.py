@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
 from typing import Any
 
@@ -241,3 +242,19 @@ def test_one_entity_has_the_outcomes_that_it_has_among_all(record: Recorder) -> 
         asked = {"t": appended, "entity": entity, "model": prediction("a", NOON)["model"]}
         assert truths(record, of_one, **asked) == expected
         assert outcomes(record, of_one, **asked) == outcomes(record, whole, **asked)
+
+
+def test_a_score_that_is_no_number_decides_nothing(record: Recorder) -> None:
+    """NaN and infinities are on neither side of a threshold: they raise no accuracy and enter no curve, as with the joiner."""
+    scores = {"a": 0.9, "b": math.nan, "c": math.inf, "d": -math.inf, "e": None, "f": 0.1}
+    record.insert("predictions", [prediction(name, NOON, score=score) for name, score in scores.items()])
+    record.insert("labels", [label(name, NOON + DAY, "true" if name in "ac" else "false") for name in scores])
+    found = {row["prediction_id"]: (row["decided_positive"], row["correct"]) for row in outcomes(record)}
+    assert found == {"a": (1, 1), "f": (0, 1), **dict.fromkeys("bcde", (None, None))}
+    [quality] = record.store.rows("SELECT * FROM quality_as_of(t = now() + 1)")
+    assert (quality["labelled"], quality["accuracy"], quality["roc_auc"], quality["mae"]) == (
+        6,
+        1.0,
+        1.0,
+        None,
+    )

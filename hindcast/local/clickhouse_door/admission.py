@@ -1,13 +1,26 @@
 """Which statements come in: one at a time, no files of this machine, and only reading where only reading is allowed.
 
-The engine's own `readonly` setting lets KILL QUERY and SYSTEM pass, because chDB knows no users; and chDB runs several
-statements of one text one after another.
+The engine's own `readonly` setting lets KILL QUERY and SYSTEM pass, files and other servers be read (`evaluation.statements`), because chDB knows no
+users; and chDB runs several statements of one text one after another.
 """
 
 from __future__ import annotations
 
-from hindcast.local.clickhouse_door.failures import INTO_OUTFILE_NOT_ALLOWED, READONLY, SYNTAX_ERROR, refused
-from hindcast.local.clickhouse_door.statement import first_words, is_one_statement, writes_a_file
+from evaluation.statements import refuse_what_does_not_read
+from hindcast.local.clickhouse_door.failures import (
+    INTO_OUTFILE_NOT_ALLOWED,
+    NOT_IMPLEMENTED,
+    READONLY,
+    SYNTAX_ERROR,
+    refused,
+)
+from hindcast.local.clickhouse_door.statement import (
+    first_words,
+    is_one_statement,
+    reads_its_body,
+    writes_a_file,
+)
+from producers.errors import ConfigError
 
 # "open" is a bracket: (SELECT 1) UNION ALL (SELECT 2).
 _READING = frozenset(
@@ -25,7 +38,17 @@ def admit(text: bytes, *, reading_only: bool) -> None:
         raise refused(
             READONLY, "Cannot execute query in readonly mode: over GET, and for this user, only reading"
         )
+    if reading_only:
+        try:
+            refuse_what_does_not_read(text.decode())
+        except (ConfigError, UnicodeDecodeError) as problem:
+            raise refused(READONLY, f"Cannot execute query in readonly mode: {problem}") from None
+        return
     if not is_one_statement(text):
         raise refused(SYNTAX_ERROR, "Syntax error (Multi-statements are not allowed)")
     if writes_a_file(text):
         raise refused(INTO_OUTFILE_NOT_ALLOWED, "INTO OUTFILE and FROM INFILE are not allowed over HTTP")
+    if reads_its_body(text):
+        raise refused(
+            NOT_IMPLEMENTED, "this door does not serve input(): insert into a table, then select from it"
+        )

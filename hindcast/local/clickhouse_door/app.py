@@ -63,14 +63,18 @@ _CONTENT_TYPES = {
 
 
 class Door:
-    """ClickHouse's HTTP interface over one engine; `threads` queries run at once, the rest wait."""
+    """ClickHouse's HTTP interface over one engine; `threads` queries run at once, the rest wait.
+
+    Readers share half as many of their own: whatever they ask, the owner's processors go on.
+    """
 
     def __init__(self, engine: Engine, users: Users, incoming: Path, *, threads: int) -> None:
         self._engine = engine
         self._users = users
         self._incoming = incoming
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="query")
-        self._selects = Selects(engine, self._pool, incoming)
+        self._readers = ThreadPoolExecutor(max(1, threads // 2), thread_name_prefix="reader")
+        self._selects = Selects(engine, incoming)
         self.app = Starlette(
             routes=[
                 Route("/ping", self.ping, methods=["GET", "HEAD"]),
@@ -142,7 +146,8 @@ class Door:
         form = output_format(text, asked.default_format)
         if answering_into(text, "", form) is not None:
             return await self._select(request, asked, user, sql, form)
-        answer = await self._in_pool(self._engine.run, self._job(asked, user, sql))
+        pool = self._pool_of(user)
+        answer = await self._in(pool, self._engine.run, self._job(asked, user, sql))
         return self._succeeded(request, asked, answer, form)
 
     async def _select(
@@ -156,6 +161,7 @@ class Door:
         return await self._selects.answer(
             request,
             job,
+            pool=self._pool_of(user),
             wait_for_end=asked.wait_for_end,
             packing=_packing(request, asked),
             whole=lambda answer: self._succeeded(request, asked, answer, form),
@@ -196,8 +202,16 @@ class Door:
             session_timeout_s=asked.session_timeout_s,
         )
 
+    def _pool_of(self, user: User) -> ThreadPoolExecutor:
+        return self._pool if user.may_write else self._readers
+
     async def _in_pool(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, partial(work, *args, **kwargs))
+        return await self._in(self._pool, work, *args, **kwargs)
+
+    async def _in(
+        self, pool: ThreadPoolExecutor, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        return await asyncio.get_running_loop().run_in_executor(pool, partial(work, *args, **kwargs))
 
     def _succeeded(self, request: Request, asked: QueryRequest, answer: Answer, form: str) -> Response:
         headers = self._headers(asked, form) | {"X-ClickHouse-Summary": _summary(answer)}

@@ -139,6 +139,6 @@ def _format(name: str) -> str:
 
 
 def _whole(name: str, text: str) -> int:
-    if not text.isdigit():
+    if not (text.isascii() and text.isdigit()):
         raise refused(BAD_ARGUMENTS, f"{name} must be a whole number")
     return int(text)

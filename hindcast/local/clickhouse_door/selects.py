@@ -57,10 +57,10 @@ class Running:
 
 
 class Selects:
-    """Runs SELECTs in `pool`; bodies that wait for the query's end lie in the directory `incoming`."""
+    """Runs SELECTs; bodies that wait for the query's end lie in the directory `incoming`."""
 
-    def __init__(self, engine: Engine, pool: ThreadPoolExecutor, incoming: Path) -> None:
-        self._engine, self._pool, self._incoming = engine, pool, incoming
+    def __init__(self, engine: Engine, incoming: Path) -> None:
+        self._engine, self._incoming = engine, incoming
         # not in the pool, which may be full of what is to be cancelled
         self._cancelling = ThreadPoolExecutor(4, thread_name_prefix="cancel")
 
@@ -69,6 +69,7 @@ class Selects:
         request: Request,
         job: Callable[[str], Job],
         *,
+        pool: ThreadPoolExecutor,
         wait_for_end: bool,
         packing: tuple[Encoder, str],
         whole: Callable[[Answer], Response],
@@ -81,7 +82,7 @@ class Selects:
         """
         pipe = await AnswerPipe.open()
         running = Running(self._engine, job(pipe.path), pipe)
-        self._pool.submit(running.run)
+        pool.submit(running.run)
         gone = watch(request)
         try:
             kept = await self._until(running, gone, wait_for_end=wait_for_end)

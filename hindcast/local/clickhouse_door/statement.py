@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 _TOKEN = re.compile(
     rb"""
-    (?P<space>\s+ | --[^\n]* | \#[!\ ][^\n]* | /\*.*?\*/)
+    (?P<space>\s+ | --[^\n]* | //[^\n]* | \#[!\ ][^\n]* | /\*.*?\*/)
   | (?P<heredoc>\$(?P<tag>\w*)\$.*?\$(?P=tag)\$)
   | (?P<quoted>'(?:[^'\\]|\\.|'')*' | "(?:[^"\\]|\\.)*" | `(?:[^`\\]|\\.)*`)
-  | (?P<word>[A-Za-z_]\w*)
+  | (?P<word>[A-Za-z_][\w$]*)
   | (?P<open>[(\[{])
   | (?P<close>[)\]}])
   | (?P<other>.)
@@ -136,6 +136,20 @@ def writes_a_file(text: bytes) -> bool:
     previous = ""
     for token in _before_rows(text):
         if (previous, token.text) in (("into", "outfile"), ("from", "infile")):
+            return True
+        previous = token.text
+    return False
+
+
+def reads_its_body(text: bytes) -> bool:
+    """Whether it is an INSERT … SELECT … FROM input(…), whose data follow it."""
+    seen = tokens(text)
+    first = next(seen, None)
+    if first is None or first.text != "insert" or b"input" not in text.lower():
+        return False
+    previous = ""
+    for token in seen:
+        if previous == "input" and token.text == "open":
             return True
         previous = token.text
     return False
