@@ -153,7 +153,15 @@ class NamedQuery:
         missing = [name for name, one in known.items() if one.default is None and name not in given]
         if missing:
             raise ConfigError(f"query {self.name} needs --param {missing[0]}=…; {self._has()}")
-        return {name: one.bound(given.get(name, one.default), now) for name, one in known.items()}
+        bound = {name: one.bound(given.get(name, one.default), now) for name, one in known.items()}
+        for name, value in bound.items():
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                raise ConfigError(
+                    f"{name} of query {self.name}: half of a surrogate pair is no text"
+                ) from None
+        return bound
 
     def _has(self) -> str:
         if not self.parameters:

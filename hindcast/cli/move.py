@@ -78,6 +78,8 @@ def export(
                 moved(before)
                 contents = work.run(unfinished, moved)
                 moved(about - contents.rows)
+    if not contents.rows:
+        click.echo("hindcast: the record has nothing of that: the export is empty", err=True)
     if as_json:
         click.echo(json.dumps({**_facts(directory, contents), "seconds": round(time.monotonic() - began, 3)}))
         return

@@ -91,6 +91,7 @@ def test_bound_values() -> None:
         ({"model": "m", "most": "-1"}, "most wants a whole number, 0 or more, not '-1'"),
         ({"model": "m", "most": "many"}, "most wants a whole number, 0 or more, not 'many'"),
         ({"model": "m", "at": "soon"}, "at wants a time such as"),
+        ({"model": "\ud800"}, "half of a surrogate"),
     ],
 )
 def test_wrong_parameters_are_one_clear_line(given: dict[str, str], said: str) -> None:

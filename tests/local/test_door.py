@@ -240,6 +240,29 @@ def test_many_clients_insert_and_read_at_once(door: str, table: str) -> None:
     assert ask(door, f"SELECT count(), uniqExact(a) FROM {table}").text == "800\t800\n"
 
 
+def test_a_database_of_one_request_is_not_the_sessions(door: str) -> None:
+    """It is taken back after it, and what USE chose stays."""
+    name, asked = uuid.uuid4().hex, "SELECT currentDatabase()"
+    ask(door, "USE system", session_id=name)
+    assert ask(door, asked, session_id=name).text == "system\n"
+    assert ask(door, asked, session_id=name, database="default").text == "default\n"
+    assert ask(door, asked, session_id=name).text == "system\n"
+    ask(door, "USE information_schema", session_id=name, database="default")
+    assert ask(door, asked, session_id=name).text == "information_schema\n"
+
+
+def test_an_encoding_of_no_weight_is_not_used(door: str) -> None:
+    """`q=0` says that a client does not take it."""
+    for accepted, used in [("br;q=1.0, gzip;q=0", None), ("gzip;q=0.5, zstd;q=0.0", "gzip")]:
+        answer = ask(
+            door,
+            "SELECT number FROM numbers(10000)",
+            enable_http_compression=1,
+            headers={"Accept-Encoding": accepted},
+        )
+        assert answer.headers.get("content-encoding") == used
+
+
 def test_data_that_a_select_would_read_are_refused_and_not_dropped(door: str, table: str) -> None:
     """The engine would take the statement, answer well, and store no row."""
     statement = f"INSERT INTO {table} SELECT a, upper(b) FROM input('a Int64, b String') FORMAT TSV"

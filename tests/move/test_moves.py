@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -197,3 +198,11 @@ def test_rows_that_come_while_they_are_read_are_not_passed_over(
         told = hindcast(target, "export", directory)
     assert told.code == 0
     assert hindcast(target, "verify", directory, "--json").facts["rows"]["labels"] == 1 + times
+
+
+def test_an_export_of_nothing_says_so(source: Recorder, hindcast: Hindcast, tmp_path: Path) -> None:
+    """A mistyped model is no failure, as a range may be empty; but nobody takes it for the record."""
+    told = hindcast(source, "export", tmp_path / "none", "--model", "mistyped", "--json")
+    assert told.code == 0
+    assert not any(json.loads(told.out)["rows"].values())
+    assert told.line == "hindcast: the record has nothing of that: the export is empty"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import zlib
 from collections.abc import Callable
 from typing import Protocol
@@ -136,7 +137,13 @@ def encoder(accepted: str) -> tuple[Encoder, str]:
 
 
 def _offered(accepted: str) -> set[str]:
-    return {part.partition(";")[0].strip().lower() for part in accepted.split(",")}
+    found = set()
+    for part in accepted.split(","):
+        name, _, weight = part.partition(";")
+        # a weight of 0 says "not this one"
+        if not re.fullmatch(r"\s*q\s*=\s*0(?:\.0*)?\s*", weight, re.IGNORECASE):
+            found.add(name.strip().lower())
+    return found
 
 
 def encode_answer(data: bytes, accepted: str) -> tuple[bytes, str]:

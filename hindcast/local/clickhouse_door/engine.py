@@ -23,6 +23,7 @@ from hindcast.local.clickhouse_door.failures import (
     refused,
 )
 from hindcast.local.clickhouse_door.sessions import Sessions, leaves_a_trace
+from hindcast.local.clickhouse_door.statement import first_words
 from producers.errors import ConfigError
 
 # Written before they are acknowledged: the recorder commits offsets on the strength of the answer.
@@ -150,14 +151,17 @@ class Engine:
         )
 
     def _run_in_session(self, connection: Connection, job: Job) -> Answer:
-        """Run on the session's connection, and take the request's own settings back afterwards."""
+        """Run on the session's connection, and take the request's own settings and database back afterwards."""
         names = ", ".join(literal(name) for name in {**_ALWAYS, **job.settings})
         before = connection.query(
             f"SELECT name, value, changed FROM system.settings WHERE name IN ({names})", "JSONCompactEachRow"
         )
+        database = _one_text(connection, "SELECT currentDatabase()") if job.database else ""
         try:
             return self._run_on(connection, job)
         finally:
+            if database and first_words(job.sql.encode(), 1) != ["use"]:
+                connection.query(f"USE {_identifier(database)}", "Null")
             rows = [json.loads(line) for line in before.bytes().splitlines()]
             undo = ", ".join(
                 f"{name} = {literal(value) if changed else 'DEFAULT'}" for name, value, changed in rows
@@ -165,7 +169,11 @@ class Engine:
             connection.query(f"SET {undo}", "Null")
 
     def _text(self, sql: str) -> str:
-        return bytes(self._anchor.query(sql, "TSVRaw").bytes()).decode().strip()
+        return _one_text(self._anchor, sql)
+
+
+def _one_text(connection: Connection, sql: str) -> str:
+    return bytes(connection.query(sql, "TSVRaw").bytes()).decode().strip()
 
 
 def _preparations(job: Job) -> list[str]:
