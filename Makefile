@@ -24,8 +24,9 @@ check: $(VENV)/.dev ## Lint, format, types, import rules
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-soak: $(VENV)/.dev ## The long kill and soak runs (an hour or more)
+soak: $(VENV)/.dev ## The long kill and soak runs, and look-ups in 100 million predictions (an hour or more, 15 GB)
 	@$(BIN)/python -m pytest -m soak --timeout 14400 $(ARGS)
+	@ROWS=100000000 $(BIN)/python benchmarks/queries.py
 
 bench: $(VENV)/.bench ## Measure: one JSON object a line (BENCH=profiler for one, QUICK=1 for under a minute)
 	@$(BIN)/python -m benchmarks $(BENCH)
