@@ -205,9 +205,9 @@ def _refuse_what_reaches_out(words: Sequence[str]) -> None:
         following = words[place + 1 : place + 3]
         depth += (word in "([{") - (word in ")]}") if len(word) == 1 else 0
         if following[:1] == ["("] and word in REFUSED_FUNCTIONS:
-            raise ConfigError(f"{word}() is for the owner: only the record is read")
+            raise ConfigError(f"{word}() reaches beyond the record, and only the record is read")
         if word == "apply" and any(one in REFUSED_FUNCTIONS for one in following):
-            raise ConfigError("APPLY of a function for the owner: only the record is read")
+            raise ConfigError("APPLY of a function that reaches beyond the record")
         if (word, *following[:1]) in {("into", "outfile"), ("from", "infile")}:
             raise ConfigError("INTO OUTFILE and FROM INFILE are not allowed: only the record is read")
         if word == "insert" and not depth:

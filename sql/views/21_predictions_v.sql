@@ -28,6 +28,7 @@ CREATE OR REPLACE VIEW predictions_v{on_cluster}
     `latency_ms` Nullable(Float64) COMMENT 'milliseconds the model took',
     `sampling_rate` Float64 COMMENT 'probability of having been kept',
     `trace_id` Nullable(String) COMMENT 'W3C trace id',
+    `span_id` Nullable(String) COMMENT 'W3C span id',
     `producer_id` Nullable(String) COMMENT 'producer process',
     `sequence` Nullable(Int64) COMMENT 'its counter',
     `known_at` DateTime64(6, 'UTC') COMMENT 'when we knew, UTC',

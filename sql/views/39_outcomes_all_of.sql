@@ -10,7 +10,7 @@
 -- parameter: t DateTime64(6, 'UTC'), the moment of knowledge
 -- parameter: model String, the entity's model; not looked at where entity is empty
 -- parameter: entity String, entity_id; empty: all
--- columns: as predictions_all_v without role, trace_id, producer_id, sequence and warnings, with error_class for error, and
+-- columns: as predictions_all_v without role, trace_id, span_id, producer_id, sequence and warnings, with error_class for error, and
 --   label_state (labelled; unlabelled; retracted: had a truth that was taken back; void: will never have one),
 --   truth, truth_value (NULL unless labelled), true_at, reported_at (UTC), label_id, facts (how many belong to it),
 --   ambiguous (its version used the id more than once), truth_known_at (when we knew prediction and fact, UTC),
