@@ -146,14 +146,10 @@ def read_only(statement: str) -> str:
     Raises:
         ConfigError: empty, several statements, something that does not read, a file or another server, or a FORMAT of its own.
     """
-    tokens = _tokens(statement)
-    while tokens and tokens[-1][0] == ";":
-        tokens.pop()
+    tokens = _one_statement(statement)
     if not tokens:
         raise ConfigError("no statement: give one, or send it to the standard input")
     words = [text for text, _ in tokens]
-    if ";" in words:
-        raise ConfigError("one statement at a time is answered")
     first = next((word for word in words if word != "("), "")
     if first not in _READS:
         raise ConfigError(f"only statements that read are answered: {', '.join(_READS).upper()}")
@@ -169,16 +165,21 @@ def refuse_what_does_not_read(statement: str) -> None:
     Raises:
         ConfigError: several statements, something that writes, a file or another server.
     """
-    words = [text for text, _ in _tokens(statement)]
-    while words and words[-1] == ";":
-        words.pop()
-    if ";" in words:
+    _refuse_what_reaches_out([text for text, _ in _one_statement(statement)])
+
+
+def _one_statement(statement: str) -> list[tuple[str, int]]:
+    """Its tokens, without semicolons at the end."""
+    tokens = _tokens(statement)
+    while tokens and tokens[-1][0] == ";":
+        tokens.pop()
+    if any(text == ";" for text, _ in tokens):
         raise ConfigError("one statement at a time is answered")
-    _refuse_what_reaches_out(words)
+    return tokens
 
 
 def _tokens(statement: str) -> list[tuple[str, int]]:
-    """Words and names in lower case, signs, and ``'`` for a text, each with the place where it ends."""
+    """Words in lower case, signs, ``'`` for a text and ``"`` for a quoted name that is no refused function's, each with the place where it ends."""
     found, at = [], 0
     while at < len(statement):
         token = _TOKEN.match(statement, at)
@@ -193,7 +194,8 @@ def _tokens(statement: str) -> list[tuple[str, int]]:
         elif token.lastgroup == "name":
             if "\\" in token[0]:
                 raise ConfigError(f"a name with an escape is not taken: {token[0]}")
-            found.append((token[0][1:-1].lower(), at))
+            name = token[0][1:-1].lower()
+            found.append((name if name in REFUSED_FUNCTIONS else '"', at))
         elif token.lastgroup != "space":
             found.append((token[0].lower(), at))
     return found

@@ -27,6 +27,7 @@ from stream_processors.settings import ClickHouseSettings
         "SHOW TABLES",
         "DESCRIBE predictions",
         "EXPLAIN SELECT 1",
+        'SELECT 1 AS "insert", 2 AS `(`, 3 AS ";"',
     ],
 )
 def test_statements_that_read_are_answered(history: History, statement: str) -> None:

@@ -270,6 +270,8 @@ def test_data_that_a_select_would_read_are_refused_and_not_dropped(door: str, ta
         assert answer.status == 501
         assert "input()" in answer.text
     assert ask(door, f"INSERT INTO {table} SELECT 1, 'input (x)'").status == 200
+    assert ask(door, "CREATE TABLE IF NOT EXISTS input (a Int8) ENGINE = Memory").status == 200
+    assert ask(door, "INSERT INTO input (a) SELECT 1").status == 200
     assert ask(door, f"SELECT b FROM {table}").text == "input (x)\n"
     assert ask(door, "SELECT 1", session_id="s", session_timeout="\u00b2").status == 400
 

@@ -88,6 +88,7 @@ def test_a_get_reads_whoever_asks(door: str) -> None:
     for sql in (
         "INSERT INTO got VALUES (1)",
         "WITH 1 AS x INSERT INTO got SELECT x",
+        'WITH 1 AS "(" INSERT INTO got SELECT 1',
         "SHOW TABLES LIKE \u2018'\u2019; INSERT INTO got SELECT 7 --'",
     ):
         assert ask(door, method="GET", query=sql).status != 200

@@ -143,14 +143,13 @@ def writes_a_file(text: bytes) -> bool:
 
 def reads_its_body(text: bytes) -> bool:
     """Whether it is an INSERT … SELECT … FROM input(…), whose data follow it."""
-    seen = tokens(text)
-    first = next(seen, None)
-    if first is None or first.text != "insert" or b"input" not in text.lower():
+    if first_words(text, 1) != ["insert"]:
         return False
-    previous = ""
-    for token in seen:
-        if previous == "input" and token.text == "open":
+    selects, previous = False, ""
+    for token in _before_rows(text):
+        if selects and (previous, token.text) == ("input", "open"):
             return True
+        selects = selects or token.text == "select"
         previous = token.text
     return False
 
