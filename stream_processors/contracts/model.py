@@ -70,9 +70,17 @@ def duration(value: int) -> str:
 
 
 Seconds = Annotated[int, BeforeValidator(seconds)]
-# strict: pydantic would take `false` for 0, and 0 days of retention are for ever
+
+
+def _no_truth_value(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("a number is wanted")  # noqa: TRY004 - pydantic tells a ValueError
+    return value
+
+
+# pydantic would take `false` for 0, and 0 days of retention are for ever; `1e6` is text in YAML 1.1, and a number to people
 Whole = Annotated[int, Field(strict=True)]
-Number = Annotated[float, Field(strict=True)]
+Number = Annotated[float, BeforeValidator(_no_truth_value)]
 
 
 class _Part(BaseModel):

@@ -91,6 +91,7 @@ MISTAKES = [
         "retention_days: " + "9" * 5000,
         "line 16: not YAML: no number, or one of thousands",
     ),
+    ("maximum: 120", "maximum: true", "line 8: features.age.maximum: a number is wanted"),
     ("maximum: 120", "precision: true", "line 8: features.age.precision: a number is wanted"),
     ("maximum: 120", "precision: 010", "line 8: features.age.precision: a number is wanted"),
     ("drift: {warn: 0.1, severe: 0.2}", "drift: 0", "line 9: features.plan.drift: a mapping is wanted"),
@@ -190,6 +191,14 @@ def test_names_of_a_file_do_not_steer_the_terminal(tmp_path: Path) -> None:
         refused = subprocess.run(asked, capture_output=True, text=True, check=False)
         assert refused.returncode == 2
         assert r"features.\x1b[31mred.kind: 'numeric' or 'categorical' is wanted" in refused.stderr
+
+
+def test_a_number_may_have_an_exponent() -> None:
+    """Which YAML 1.1 takes for text; a category that looks so stays text, out to a file and back."""
+    read = Contract.from_yaml(GOOD.replace("maximum: 120", "maximum: 1e6").replace("plus]}", "1e6]}"))
+    assert read.features["age"].maximum == 1_000_000.0
+    assert read.slices[0].values == (("basic",), ("1e6",))
+    assert Contract.from_yaml(read.to_yaml()) == read
 
 
 def test_an_empty_list_is_another_shape_than_none() -> None:
