@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-from _totals import Totals, events_in, peer_totals
+from _totals import Totals
 
 from hindcast.local.directories import cache_directory
 from producers.settings import KafkaSettings
@@ -145,21 +145,21 @@ def measured_peer(name: str, python: Path, settings: KafkaSettings, count: int, 
 
 def _await_totals(peer: subprocess.Popen[str], settings: KafkaSettings, expected: Totals) -> None:
     found, limit = Totals(), monotonic() + _LIMIT_S
-    for value in _arriving(settings, peer, limit):
-        found += peer_totals(json.loads(value))
-        if events_in(found) >= events_in(expected):
+    for values in _arriving(settings, peer, limit):
+        found.add(values)
+        if found.events >= expected.events:
             break
     compare(found, expected)
 
 
 def compare(found: Totals, expected: Totals) -> None:
     """Raise `PeerFailed` unless both count the same."""
-    if found != expected:
-        different = sum(1 for key in found.keys() | expected.keys() if found[key] != expected[key])
-        raise PeerFailed(f"{different} of {len(expected)} counts differ from the profiler's")
+    different = found.differences(expected)
+    if different:
+        raise PeerFailed(f"{different} counts, sums or extremes differ from the profiler's")
 
 
-def _arriving(settings: KafkaSettings, peer: subprocess.Popen[str], limit: float) -> Iterator[bytes]:
+def _arriving(settings: KafkaSettings, peer: subprocess.Popen[str], limit: float) -> Iterator[list[bytes]]:
     """Messages as they come to the topic, until the peer has ended and all are read, or it took too long."""
     client = reader(settings)
     client.assign([TopicPartition(settings.topic("sketches"), 0, OFFSET_BEGINNING)])
@@ -167,7 +167,8 @@ def _arriving(settings: KafkaSettings, peer: subprocess.Popen[str], limit: float
     try:
         while monotonic() < limit:
             messages = [one for one in client.consume(1_000, 1.0) if one.error() is None]
-            yield from (message.value() for message in messages)
+            if messages:
+                yield [message.value() for message in messages]
             if ended and not messages:
                 return
             ended = peer.poll() is not None

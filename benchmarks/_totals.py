@@ -1,64 +1,89 @@
-"""What was counted, bin by bin: by a peer, from its JSON, and by the profiler, from its deltas."""
+"""What was counted, bin by bin, by the profiler or by a peer: from their sketches."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
-
-import pyarrow as pa
 
 from producers.settings import KafkaSettings
 from stream_processors.decoding import decode_batch
 from stream_processors.kafka import OFFSET_BEGINNING, TopicPartition, end_offsets, reader
 
-# (model, version, window's start in seconds, column, bin or value) → count; column "" counts events
-Totals = Counter[tuple[object, ...]]
+# model, version, window's start, column ("" for the events themselves), and what of it
+Of = tuple[object, ...]
+
+_FACTS = ("events", "errors")
+_COUNTS = ("nulls", "absent", "nans", "plus_inf", "minus_inf")
 
 
-def events_in(totals: Totals) -> int:
-    """How many events were counted."""
-    return sum(n for key, n in totals.items() if not key[3])
+@dataclass
+class Totals:
+    """Counts, which are exact; sums, which depend on the order in which doubles are added; and extremes."""
 
+    counts: Counter[Of] = field(default_factory=Counter)
+    sums: Counter[Of] = field(default_factory=Counter)
+    extremes: dict[Of, Any] = field(default_factory=dict)
 
-def peer_totals(sketch: dict[str, Any]) -> Totals:
-    """What one message of a peer counts."""
-    key = (sketch["model"], sketch["model_version"], sketch["window_start"])
-    columns = {**sketch["numeric"], **sketch["categorical"]}
-    counts = ((column, what, n) for column, pairs in columns.items() for what, n in pairs)
-    return _totals(key, sketch["events"], counts)
+    @property
+    def events(self) -> int:
+        """How many events were counted."""
+        return sum(n for of, n in self.counts.items() if of[-1] == "events")
+
+    def add(self, values: Sequence[bytes]) -> None:
+        """Count what these messages count: deltas of one sketch add up; stretches among them count nothing."""
+        group = decode_batch(values).of("sketch")
+        for sketch in group.batch.to_pylist() if group else ():
+            of = (sketch["model"], sketch["model_version"], sketch["window_start"])
+            for name in _FACTS:
+                self.counts[(*of, "", name)] += sketch[name]
+            self._extreme(min, (*of, "", "first"), sketch["min_event_time"])
+            self._extreme(max, (*of, "", "last"), sketch["max_event_time"])
+            for column in sketch["numeric"]:
+                self._add_numeric((*of, column["column"]), column)
+            for column in sketch["categorical"]:
+                self._add_counts((*of, column["column"]), column, column["values"])
+
+    def _add_numeric(self, of: Of, column: Mapping[str, Any]) -> None:
+        self._add_counts(of, column, column["bins"])
+        for name in ("sum", "sum_of_squares"):
+            self.sums[(*of, name)] += column[name]
+        for choose in (min, max):
+            self._extreme(choose, (*of, choose.__name__), column[choose.__name__])
+
+    def _add_counts(self, of: Of, column: Mapping[str, Any], bins: Sequence[object]) -> None:
+        for one, n in zip(bins, column["counts"], strict=True):
+            self.counts[(*of, "bin", one)] += n
+        for name in _COUNTS:
+            if column.get(name):
+                self.counts[(*of, name)] += column[name]
+
+    def _extreme(self, choose: Any, of: Of, value: object) -> None:
+        if value is not None:
+            self.extremes[of] = choose(self.extremes.get(of, value), value)
+
+    def differences(self, other: Totals) -> int:
+        """How many figures are not the same; sums are to a relative 1e-9."""
+        exact: list[tuple[Mapping[Of, Any], Mapping[Of, Any]]] = [
+            (self.counts, other.counts),
+            (self.extremes, other.extremes),
+        ]
+        unequal = sum(
+            ours.get(of) != theirs.get(of) for ours, theirs in exact for of in ours.keys() | theirs.keys()
+        )
+        return unequal + sum(
+            not math.isclose(self.sums[of], other.sums[of], rel_tol=1e-9, abs_tol=1e-9)
+            for of in self.sums.keys() | other.sums.keys()
+        )
 
 
 def profiler_totals(settings: KafkaSettings) -> Totals:
-    """What the profiler has counted so far, of all its deltas."""
-    return delta_totals(_all_values(settings))
-
-
-def delta_totals(values: Sequence[bytes]) -> Totals:
-    """What these messages of the profiler count; stretches among them count nothing."""
-    found = Totals()
-    group = decode_batch(values).of("sketch")
-    if group is None:
-        return found
-    starts = group.batch.column("window_start").view(pa.int64()).to_pylist()
-    for sketch, start in zip(group.batch.to_pylist(), starts, strict=True):
-        counts = [
-            (column["column"], what, n)
-            for kind, bins in (("numeric", "bins"), ("categorical", "values"))
-            for column in sketch[kind]
-            for what, n in zip(column[bins], column["counts"], strict=True)
-        ]
-        found += _totals(
-            (sketch["model"], sketch["model_version"], start // 1_000_000), sketch["events"], counts
-        )
-    return found
-
-
-def _totals(key: tuple[object, ...], events: int, counts: Iterable[tuple[str, object, int]]) -> Totals:
-    found = Totals({(*key, "", ""): events})
-    for column, what, n in counts:
-        found[(*key, column, what)] += n
-    return found
+    """What the profiler has counted so far."""
+    totals = Totals()
+    totals.add(_all_values(settings))
+    return totals
 
 
 def _all_values(settings: KafkaSettings) -> list[bytes]:

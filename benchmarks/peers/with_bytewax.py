@@ -1,4 +1,4 @@
-"""The profiling job in Bytewax: events keyed by model and version, folded in windows of event time; run by ``python -m bytewax.run``.
+"""The profiling job in Bytewax: events keyed by model, version and so on, folded in windows of event time; run by ``python -m bytewax.run``.
 
 ``flow`` folds a window's events in the order of their times, which is the framework's default and what its documentation shows; the job does
 not need it, and ``unordered`` spares it.
@@ -6,6 +6,7 @@ not need it, and ``unordered`` spares it.
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import bytewax.operators as op
@@ -14,17 +15,17 @@ from bytewax.connectors.kafka import KafkaSinkMessage, KafkaSourceMessage
 from bytewax.connectors.kafka import operators as kop
 from bytewax.dataflow import Dataflow
 from measuring import BROKER, PREDICTIONS, SKETCHES, Meter
-from sketching import WINDOW_S, Event, Sketch, decoded
+from sketching import WINDOW_S, Event, Sketch, decoded, key_of
 
 EPOCH = datetime.fromtimestamp(0, UTC)
 meter = Meter()
 
 
 def keyed(message: KafkaSourceMessage) -> tuple[str, Event]:
-    """The event in a message, under its model and version."""
+    """The event in a message, under all of its key but the window; Bytewax's keys are text."""
     meter.begin()
     event = decoded(message.value)
-    return f"{event['model']}|{event['model_version']}", event
+    return json.dumps(key_of(event)[:-1]), event
 
 
 def event_time(event: Event) -> datetime:
@@ -48,8 +49,9 @@ def merged(sketch: Sketch, other: Sketch) -> Sketch:
 def message(closed: tuple[str, tuple[int, Sketch]]) -> KafkaSinkMessage:
     """The message of a window that has closed; windows are numbered from the epoch."""
     name, (number, sketch) = closed
-    model, version = name.split("|")
-    return KafkaSinkMessage(key=None, value=sketch.message((model, version, number * WINDOW_S)))
+    model, version, environment, served, sampling_rate = json.loads(name)
+    key = model, version, environment, served, sampling_rate, number * WINDOW_S
+    return KafkaSinkMessage(key=None, value=sketch.message(key))
 
 
 def profile(*, ordered: bool) -> Dataflow:

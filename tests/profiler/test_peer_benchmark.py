@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import math
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +24,7 @@ try:
     from _peers import PeerFailed, compare, interpreter, requirements
     from _predictions import event
     from _profiling import together
-    from _totals import Totals, delta_totals, events_in, peer_totals
+    from _totals import Totals
     from sketching import Sketches
 finally:
     del sys.path[:2]
@@ -45,33 +45,84 @@ def as_profiled(values: list[bytes]) -> Totals:
     admission = admit(group.batch, appended_at, ContractHistory())
     counting.count(group.batch, np.zeros(len(values), dtype=np.int64), admission)
     stretches = {0: Stretch(0, len(values))}
-    return delta_totals(encoded(sketch_batch(counting.drain(), "delta", "topic", stretches)))
+    return totals(encoded(sketch_batch(counting.drain(), "delta", "topic", stretches)))
 
 
 def as_peers_do(values: list[bytes]) -> Totals:
     """What the loop that the peers share counts."""
-    sketches, found = Sketches(), Totals()
+    sketches = Sketches()
     for value in values:
         sketches.count(value)
-    for message in sketches.drain():
-        found += peer_totals(json.loads(message))
+    return totals(sketches.drain())
+
+
+def totals(sketches: list[bytes]) -> Totals:
+    """What messages of sketch.v1 count."""
+    found = Totals()
+    found.add(sketches)
     return found
 
 
+def unusual() -> list[bytes]:
+    """Values that are none: null, NaN, infinite, both zeros, absent; an error, a probability, another version."""
+    now = datetime.now(UTC)
+    rows: list[dict[str, object]] = [
+        {"numeric_features": {"x": x, "y": 1.0}, "categorical_features": {"c": c}}
+        for x, c in [
+            (None, None),
+            (math.nan, "a"),
+            (math.inf, ""),
+            (-math.inf, "a"),
+            (0.0, "a"),
+            (-0.0, "a"),
+            (-1e-300, "ü"),
+        ]
+    ]
+    rows.append({"numeric_features": {"y": -3.0}, "status": "error", "error": "Timeout"})
+    rows.append({"probabilities": {"yes": 0.25, "no": 0.75}, "model_version": "2"})
+    return [encode("prediction", {**event(number, now), **row}) for number, row in enumerate(rows)]
+
+
 def test_the_peers_do_the_profilers_job() -> None:
-    """Event by event in plain Python, every bin and value has the profiler's count."""
+    """Event by event in plain Python, every bin and value has the profiler's count, and every column its sums and extremes."""
     values = predictions(500)
     found = as_peers_do(values)
-    assert found == as_profiled(values)
-    assert events_in(found) == 500
+    compare(found, as_profiled(values))
+    assert found.events == 500
     # 16 numeric features, 4 categorical ones, score, latency and decision of each event, and the event
-    assert sum(found.values()) == 500 * (16 + 4 + 3 + 1)
+    assert found.counts.total() == 500 * (16 + 4 + 3 + 1)
+
+
+def test_they_do_it_with_values_that_are_none() -> None:
+    """What is no number has its own count, in both."""
+    values = unusual()
+    found = as_peers_do(values)
+    compare(found, as_profiled(values))
+    assert {"nulls", "nans", "plus_inf", "minus_inf", "absent"} <= {of[-1] for of in found.counts}
+
+
+@pytest.mark.parametrize("changed", ["score", "latency_ms"])
+def test_a_peer_that_leaves_a_column_out_is_no_peer(changed: str) -> None:
+    """The comparison sees it though the number of events is right."""
+    now = datetime.now(UTC)
+    events = [event(number, now) for number in range(50)]
+    less = [encode("prediction", {**one, changed: None}) for one in events]
+    with pytest.raises(PeerFailed, match="differ"):
+        compare(as_peers_do(less), as_profiled([encode("prediction", one) for one in events]))
+
+
+def test_a_peer_whose_sums_are_others_is_no_peer() -> None:
+    """Bins hide a small change of a value; its sum does not."""
+    now = datetime.now(UTC)
+    exact, near = ([encode("prediction", {**event(0, now), "score": score})] for score in (0.5, 0.5001))
+    with pytest.raises(PeerFailed, match="differ"):
+        compare(as_peers_do(near), as_profiled(exact))
 
 
 def test_a_peer_that_misses_an_event_is_no_peer() -> None:
-    """Its speed is not of the same job: the comparison says how many counts differ."""
+    """Its speed is not of the same job: the comparison says how many figures differ."""
     values = predictions(100)
-    with pytest.raises(PeerFailed, match="counts differ"):
+    with pytest.raises(PeerFailed, match="differ"):
         compare(as_peers_do(values[1:]), as_profiled(values))
 
 
