@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import base64
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 
 from producers.errors import BrokerUnavailable
 from producers.settings import KafkaSettings
 from stream_processors.kafka import admin, answer_of, unavailable
+
+
+class TopicMadeAnew(BrokerUnavailable):
+    """A topic is not the one that work was begun with: whoever reads or writes it starts again."""
 
 
 class TopicIds:
@@ -35,6 +39,17 @@ class TopicIds:
                 if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
                     raise unavailable(self._settings, error) from None
         return found
+
+    def refuse_others(self, expected: Mapping[str, str]) -> None:
+        """Make sure that these topics (full names) still are those of these UUIDs.
+
+        Raises:
+            BrokerUnavailable: no answer within 10 s; `TopicMadeAnew` where one is not.
+        """
+        found = self.of(expected)
+        for name, known in expected.items():
+            if found.get(name) != known:
+                raise TopicMadeAnew(f"topic {name} was deleted or made anew")
 
 
 def topic_ids(settings: KafkaSettings, names: Sequence[str]) -> dict[str, str]:

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
+from waiting import eventually
 
+from producers.errors import ConfigError
 from producers.settings import KafkaSettings
 from producers.topics import topics
 from stream_processors.kafka import (
@@ -38,6 +40,29 @@ def delete_topics(bootstrap: str, prefix: str) -> None:
         client = admin(settings)  # kept: without it nothing answers
         for future in client.delete_topics(names).values():
             future.exception(timeout=60)
+
+
+def delete_topic(settings: KafkaSettings, name: str) -> None:
+    """Delete a topic (without prefix); its name may be taken again soon after."""
+    client = admin(settings)
+    for future in client.delete_topics([settings.topic(name)]).values():
+        future.result(timeout=30)
+
+
+def make_topic_anew(
+    settings: KafkaSettings, name: str, *, partitions: int = 4, meanwhile: Callable[[], None] = lambda: None
+) -> None:
+    """Delete a topic and create it again, empty: other offsets, another UUID."""
+    delete_topic(settings, name)
+    meanwhile()
+
+    def made() -> bool:
+        try:
+            return bool(create_topics(settings, [topics()[name]], partitions=partitions))
+        except ConfigError:  # of a topic that is being deleted
+            return False
+
+    eventually(made, within=20, saying=f"{name} is made anew")
 
 
 def read_topic(settings: KafkaSettings, name: str) -> list[Message]:

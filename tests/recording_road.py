@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,7 +17,6 @@ from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
 from waiting import eventually
 
 from producers.codec import encode
-from producers.errors import ConfigError
 from producers.schema_files import newest, schema_directory
 from producers.settings import KafkaSettings
 from producers.topics import topics
@@ -183,26 +182,6 @@ class Road:
         client = admin(self.kafka)
         for future in client.incremental_alter_configs([resource]).values():
             future.result()
-
-    def delete_topic(self, topic: str) -> None:
-        """Delete a topic; its name may be taken again soon after."""
-        client = admin(self.kafka)
-        for future in client.delete_topics([self.kafka.topic(topic)]).values():
-            future.result()
-
-    def make_anew(self, topic: str, *, meanwhile: Callable[[], None] | None = None) -> None:
-        """Delete a topic and create it again: other offsets, another UUID."""
-        self.delete_topic(topic)
-        if meanwhile is not None:
-            meanwhile()
-
-        def made() -> bool:
-            try:
-                return bool(create_topics(self.kafka, [topics()[topic]]))
-            except ConfigError:
-                return False
-
-        eventually(made, within=20, saying="the topic is made anew")
 
     def letters(self) -> list[dict[str, Any]]:
         """Dead letters in order of where the original stands."""

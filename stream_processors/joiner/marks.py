@@ -16,7 +16,7 @@ from stream_processors.kafka import (
     partition_counts,
     reader,
 )
-from stream_processors.topic_ids import topic_ids
+from stream_processors.topic_ids import TopicIds, topic_ids
 
 Offsets = dict[int, int]
 
@@ -51,6 +51,8 @@ class Marks:
             )
         ids = topic_ids(settings, list(names.values()))
         self.topic_ids = {name: ids[full] for name, full in names.items()}
+        self._full_ids = ids
+        self._ids = TopicIds(settings)
         self._counts = {name: counts[full] for name, full in names.items()}
         self._admin = admin(settings)
         self._recorder = reader(settings, group_id=settings.topic("recorder"))
@@ -60,6 +62,14 @@ class Marks:
         """Close the connections."""
         self._recorder.close()
         self._joiners.close()
+
+    def refuse_other_topics(self) -> None:
+        """Make sure that topics still are those of `topic_ids`.
+
+        Raises:
+            TopicMadeAnew: one is not; these marks are of no more use.
+        """
+        self._ids.refuse_others(self._full_ids)
 
     def all_partitions(self, topic: str) -> range:
         """Numbers of a topic's partitions."""

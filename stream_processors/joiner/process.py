@@ -23,6 +23,7 @@ from stream_processors.metrics import reporting
 from stream_processors.processor_main import processor_main
 from stream_processors.settings import ProcessorSettings
 from stream_processors.status import StatusFile
+from stream_processors.topic_ids import TopicMadeAnew
 
 _TOPICS = ("predictions", "labels", "contracts", "outcomes", "quality")
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 15.0
@@ -30,6 +31,8 @@ _POLL_S = 0.1
 # between two looks at the record: where something waits for the recorder, and where nothing does
 _SOON_S, _LATER_S = 0.2, 0.5
 _ENDS_EVERY_S = 1.0
+# a topic that was made anew is noticed so soon
+_IDS_EVERY_S = 5.0
 # partitions that wait for the recorder longer than this are told
 _PATIENCE_S = 10.0
 
@@ -55,6 +58,8 @@ def run(settings: ProcessorSettings, stop: threading.Event) -> None:
         except Fenced as fault:
             lapses.forgive(fault)
             status.failed(fault)
+        except TopicMadeAnew as fault:
+            status.failed(fault)
         finally:
             joiner.close()
             status.beat(force=True)
@@ -72,7 +77,7 @@ def _work(joiner: _Joiner, stop: threading.Event, status: StatusFile) -> None:
             joiner.step()
             wait_s = _FIRST_WAIT_S
             status.recovered()
-        except ConfigError:
+        except (ConfigError, TopicMadeAnew):
             raise
         except (HindcastError, KafkaException) as fault:
             status.failed(fault)
@@ -123,6 +128,7 @@ class _Joiner:
         self._membership = Membership(kafka, settings.slot, self._marks.topic_ids)
         self._generation = 0
         self._look_at, self._ends_at = 0.0, 0.0
+        self._ids_at = monotonic() + _IDS_EVERY_S
         self._waits: dict[str, float] = {}
 
     def idle(self, seconds: float) -> None:
@@ -135,9 +141,13 @@ class _Joiner:
 
         Raises:
             HindcastError: what was delivered may be delivered again, nothing is passed over.
+            TopicMadeAnew: only a new joiner, which knows the new topic's UUID, can go on.
         """
         self._follow_assignment()
         now = monotonic()
+        if now >= self._ids_at:
+            self._marks.refuse_other_topics()
+            self._ids_at = now + _IDS_EVERY_S
         if now < self._look_at:
             self.idle(min(_POLL_S, self._look_at - now))
         else:

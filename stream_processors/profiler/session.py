@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from producers.codec import Registry, encode
-from producers.errors import BrokerUnavailable, TransientError
+from producers.errors import TransientError
 from stream_processors.admission import admit
 from stream_processors.contracts.follower import ContractFollower
 from stream_processors.decoding import Decoded, decode_batch
@@ -213,9 +213,7 @@ class Session:
 
     def _refuse_another_topic(self) -> None:
         """What was counted may be of a topic that was made anew: its stretches and offsets must not go by the old one's UUID."""
-        topic = self._source.topic
-        if self._topic_ids.of([topic]).get(topic) != self._topic_id:
-            raise BrokerUnavailable(f"topic {topic} was deleted or made anew")
+        self._topic_ids.refuse_others({self._source.topic: self._topic_id})
 
     def _deltas(self) -> list[Outgoing]:
         stretches = {p: Stretch(one.first_offset, one.next_offset) for p, one in self._progress.items()}

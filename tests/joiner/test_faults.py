@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from joiner.joining_road import DAY, Road, Row, said, told
+from kafka_topics import make_topic_anew
 from waiting import eventually
 
 from producers.errors import ConfigError
@@ -114,6 +115,23 @@ def test_a_kill_after_the_last_fact_still_leaves_a_last_revision(own_road: Road)
     eventually(
         lambda: [row["labelled"] for row in road.quality("m")] == [10], within=30, saying="the revision"
     )
+
+
+def test_topics_made_anew_while_the_joiner_runs(own_road: Road) -> None:
+    """It is noticed, and the new topics' labels find their predictions, though they have fewer messages than the old ones had."""
+    road = own_road
+    road.start("recorder")
+    road.start("joiner")
+    road.send("predictions", [said(f"old{k}", "m", DAY) for k in range(40)])
+    road.send("labels", [told(f"old{k}", "m", DAY) for k in range(40)])
+    road.outcomes_are("m", 40)
+    road.joined()
+    for topic in ("predictions", "labels"):
+        make_topic_anew(road.kafka, topic)
+    road.send("predictions", [said(f"new{k}", "m", DAY) for k in range(10)])
+    road.send("labels", [told(f"new{k}", "m", DAY) for k in range(10)])
+    eventually(lambda: len(road.outcomes("m")) == 50, within=60, saying="the new topics are joined")
+    assert len({row["prediction_id"] for row in road.outcomes("m")}) == 50
 
 
 def test_two_joiners_share_the_work(own_road: Road) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from flushes import DAY, FIRST_DAY, MODEL, Events, ordinary
+from flushes import DAY, FIRST_DAY, MODEL, Events, Flushes, ordinary
+from kafka_topics import make_topic_anew
 from monitor_road import MonitorProcess, Road
 from waiting import eventually
 
@@ -107,6 +108,22 @@ def test_the_last_word_is_the_same_whenever_the_monitor_is_killed(road: Road, tw
     assert _last_verdicts(road) == _last_verdicts(twin)
     assert {row["state"] for row in _alerts(twin).values()} == {"resolved"}, "the story has alerts that end"
     _end_with_equal_alerts(road, twin)
+
+
+def test_predictions_made_anew_are_judged_without_a_restart(road: Road) -> None:
+    """The new topic's partitions are waited for, and those of the deleted one no longer, which would hold every window back."""
+    wanted = road.publish(drift=Drift(severe=0.9))
+    rng = np.random.default_rng(5)
+    with MonitorProcess(road):
+        road.flushes.flush([ordinary(rng, DAYS[0])])
+        road.flushes.idle(2)
+        road.eventually_verdicts(3, window_start=DAYS[0])
+        make_topic_anew(road.settings.kafka, "predictions", partitions=2)
+        fresh = Flushes(road.settings.kafka, wanted)
+        assert fresh.topic_id != road.flushes.topic_id
+        fresh.flush([ordinary(rng, DAYS[1])], source=1)
+        fresh.idle(2)
+        eventually(lambda: fresh.idle() or len(road.verdicts(window_start=DAYS[1])) == 3, within=60)
 
 
 @pytest.mark.soak

@@ -6,30 +6,14 @@ from typing import Any
 
 import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions
+from kafka_topics import make_topic_anew
 from profiled_log import SketchLog, numbered, send
 from running_profiler import all_read, running_profiler
 from waiting import eventually
 
-from producers.errors import ConfigError
 from producers.settings import KafkaSettings
-from producers.topics import topics
-from stream_processors.kafka import TopicPartition, admin, committed_offsets, create_topics, reader
+from stream_processors.kafka import TopicPartition, admin, committed_offsets, reader
 from stream_processors.topic_ids import topic_ids
-
-
-def make_anew(settings: KafkaSettings) -> None:
-    """Delete ``predictions`` and create it again."""
-    client = admin(settings)
-    for future in client.delete_topics([settings.topic("predictions")]).values():
-        future.result(timeout=30)
-
-    def made() -> bool:
-        try:
-            return bool(create_topics(settings, [topics()["predictions"]], partitions=3))
-        except ConfigError:
-            return False
-
-    eventually(made, within=20, saying="the topic is made anew")
 
 
 def uuid(settings: KafkaSettings) -> str:
@@ -64,7 +48,7 @@ def test_made_anew_while_the_profiler_runs(settings: KafkaSettings, fresh: int) 
     with running_profiler(settings):
         all_read(settings)
         old = uuid(settings)
-        make_anew(settings)
+        make_topic_anew(settings, "predictions", partitions=3)
         new = uuid(settings)
         send(settings, numbered(fresh, first=5000))
         eventually(
@@ -82,7 +66,7 @@ def test_an_offset_committed_in_the_old_topic_is_void(settings: KafkaSettings) -
     with running_profiler(settings):
         all_read(settings)
     old = uuid(settings)
-    make_anew(settings)
+    make_topic_anew(settings, "predictions", partitions=3)
     places = [TopicPartition(settings.topic("predictions"), partition, 20, old) for partition in range(3)]
     group = ConsumerGroupTopicPartitions(settings.topic("profiler"), places)
     client = admin(settings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import pytest
+from kafka_topics import make_topic_anew
 from recording_road import Road, example
 from stepping import stepping
 from waiting import eventually
@@ -37,7 +38,7 @@ def test_a_topic_made_anew_is_noticed_while_the_recorder_runs(road: Road, fresh:
     road.send("labels", labels("old", range(20)), partition=0)
     recorder = road.start()
     road.recorded("labels")
-    road.make_anew("labels")
+    make_topic_anew(road.kafka, "labels")
     road.send("labels", labels("new", range(fresh)), partition=0)
     road.recorded("labels")
     assert recorded_labels(road) == [*numbered("new", fresh), *numbered("old", 20)]
@@ -54,7 +55,7 @@ def test_a_topic_made_anew_between_two_runs_is_recorded_from_its_beginning(road:
     road.recorded("labels")
     road.kill(first)
     old = topic_ids(road.kafka, [road.kafka.topic("labels")])[road.kafka.topic("labels")]
-    road.make_anew("labels")
+    make_topic_anew(road.kafka, "labels")
     road.send("labels", labels("new", range(50)), partition=0)
     road.rewind({"labels": 20}, metadata=metadata(old, None))
     road.start()
@@ -77,7 +78,7 @@ def test_what_was_deleted_with_its_topic_is_said_and_recorded(road: Road, notice
     def let_go() -> None:
         eventually(lambda: "labels-1" not in road.heartbeat()["lag"], saying="it has let the partitions go")
 
-    road.make_anew("labels", meanwhile=let_go if noticed else None)
+    make_topic_anew(road.kafka, "labels", meanwhile=let_go if noticed else lambda: None)
     road.send("labels", labels("new", range(5)), partition=1)
     road.recorded("labels", "dead-letters")
     assert recorded_labels(road) == [*numbered("new", 5), ("old00", 0)]
