@@ -65,7 +65,7 @@ def doubles(values: pa.Array) -> tuple[Floats, Mask | None]:
 
 
 class MapColumns:
-    """A map column taken apart by key; values are gathered only for the keys asked for.
+    """A map column taken apart by key, when it is asked for.
 
     No map may name a key twice (decoding sees to that). ``names`` are the keys, in the order in which they first occur.
     """
@@ -73,37 +73,42 @@ class MapColumns:
     def __init__(self, maps: pa.MapArray) -> None:
         self._n_rows = len(maps)
         self._entries = _Entries(maps)
-        self._places: dict[str, Ints] = {}
+        self._order: npt.NDArray[np.intp] = np.zeros(0, dtype=np.intp)
+        self._ends: list[int] = []
         if self._entries.row_width is None:
-            self._find_places()
-            self.names = tuple(self._places)
+            self.names = self._ordered()
         else:
             self.names = tuple(self._entries.keys[: self._entries.row_width].to_pylist())
         self._numbers = {name: number for number, name in enumerate(self.names)}
 
-    def _find_places(self) -> None:
+    def _ordered(self) -> tuple[str, ...]:
+        """Find the order in which each key's entries are one stretch; the keys."""
         names, codes = self._entries.coded_keys()
         small = codes.astype(np.int16) if len(names) < np.iinfo(np.int16).max else codes
         # numpy sorts 16-bit integers by radix
-        order = np.argsort(small, kind="stable")
-        ends = np.cumsum(np.bincount(codes, minlength=len(names))).tolist()
-        for name, start, end in zip(names, [0, *ends[:-1]], ends, strict=True):
-            self._places[name] = order[start:end]
+        self._order = np.argsort(small, kind="stable")
+        self._ends = [0, *np.cumsum(np.bincount(codes, minlength=len(names))).tolist()]
+        return tuple(names)
+
+    def _stretch(self, name: str) -> slice:
+        number = self._numbers[name]
+        return slice(self._ends[number], self._ends[number + 1])
 
     def __contains__(self, name: str) -> bool:
         return name in self._numbers
 
     def rows(self, name: str) -> Ints | None:
         """Rows that carry the key, rising; None where all do."""
-        if self._entries.row_width is not None or self._places[name].size == self._n_rows:
+        if self._entries.row_width is not None:
             return None
-        return self._entries.rows_of_entries[self._places[name]]
+        rows = self._ordered_rows[self._stretch(name)]
+        return None if rows.size == self._n_rows else rows
 
     def values(self, name: str) -> pa.Array:
         """The key's values in the rows that carry it, nulls kept, of the map's value type."""
         items, width = self._entries.items, self._entries.row_width
         if width is None:
-            return items.take(pa.array(self._places[name]))
+            return self._ordered_items[self._stretch(name)]
         if width == 1:
             return items
         if pat.is_float64(items.type) and not items.null_count:
@@ -115,6 +120,14 @@ class MapColumns:
         if self._entries.row_width is None or self._entries.items.null_count:
             return doubles(self.values(name))
         return self._columns[self._numbers[name]], None
+
+    @cached_property
+    def _ordered_rows(self) -> Ints:
+        return self._entries.rows_of_entries[self._order]
+
+    @cached_property
+    def _ordered_items(self) -> pa.Array:
+        return self._entries.items.take(pa.array(self._order))
 
     @cached_property
     def _columns(self) -> Floats:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from stream_processors.map_columns import KeyedColumns, doubles
 from stream_processors.profiler.treatments import Treatments
-from stream_processors.sketches import DEFAULT_PRECISION, Batch, NumericColumn
+from stream_processors.sketches import DEFAULT_PRECISION, Batch, CategoricalColumn, NumericColumn
 from stream_processors.sketches.column_names import DECISION, LATENCY, PROBABILITY, SCORE, column_name
 
 Rows = npt.NDArray[np.int64]
@@ -36,19 +36,7 @@ def add_columns(
             by_precision.setdefault(precision, []).append(column if mask is None else _part(column, mask))
     for precision, columns in by_precision.items():
         counting.add_numbers(columns, precision)
-    categorical = features["categorical_features"]
-    for name in categorical.names:
-        rows, values = categorical.rows(name), categorical.values(name)
-        for listed, mask in treatments.lists(name, rows):
-            if mask is None:
-                counting.add_categorical(column_name(name), values, listed, rows)
-            else:
-                counting.add_categorical(
-                    column_name(name), values.filter(pa.array(mask)), listed, _of(rows, mask)
-                )
-    decisions, rows = _carried(events.column("decision"))
-    if len(decisions):
-        counting.add_categorical(DECISION, decisions, None, rows)
+    counting.add_strings(_strings(events, features["categorical_features"], treatments))
 
 
 _Precisions = list[tuple[int, Mask | None]]
@@ -73,6 +61,23 @@ def _numbers(
         rows = probabilities.rows(name)
         column = NumericColumn(PROBABILITY + name, *probabilities.numbers(name), rows)
         yield column, treatments.score_precisions(rows)
+
+
+def _strings(
+    events: pa.RecordBatch, categorical: KeyedColumns, treatments: Treatments
+) -> Iterator[CategoricalColumn]:
+    """Categorical columns, taken apart by their lists."""
+    for name in categorical.names:
+        rows, values = categorical.rows(name), categorical.values(name)
+        for listed, mask in treatments.lists(name, rows):
+            if mask is None:
+                yield CategoricalColumn(column_name(name), values, listed, rows)
+            else:
+                part = values.filter(pa.array(mask))
+                yield CategoricalColumn(column_name(name), part, listed, _of(rows, mask))
+    decisions, rows = _carried(events.column("decision"))
+    if len(decisions):
+        yield CategoricalColumn(DECISION, decisions, None, rows)
 
 
 def _part(column: NumericColumn, mask: Mask) -> NumericColumn:

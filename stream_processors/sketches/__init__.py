@@ -36,6 +36,7 @@ from stream_processors.sketches.hashing import BUCKETS, bucket, hashes
 from stream_processors.sketches.numeric import MAX_BINS, NumericSketch
 from stream_processors.sketches.of_table import sketch_of, sketch_table
 from stream_processors.sketches.slices import OTHER, REST, WHOLE, parse_slice, slice_name
+from stream_processors.sketches.string_encoding import CategoricalColumn
 from stream_processors.sketches.table_sketch import ColumnSketch, TableSketch
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "Accumulator",
     "AlignedCounts",
     "Batch",
+    "CategoricalColumn",
     "CategoricalSketch",
     "ColumnRows",
     "ColumnSketch",

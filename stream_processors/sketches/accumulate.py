@@ -14,9 +14,9 @@ and each column is encoded once for all of them::
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -24,17 +24,20 @@ from stream_processors.sketches.bins import Floats, Ints, check_precision
 from stream_processors.sketches.categorical import CategoricalSketch
 from stream_processors.sketches.categorical_totals import CategoricalTotals
 from stream_processors.sketches.column_rows import CATEGORICAL_ROW, NUMERIC_ROW, ColumnRows, together
-from stream_processors.sketches.encoding import Mask, NumericColumn, Rows, encode_numbers, encode_strings
+from stream_processors.sketches.encoding import Mask, NumericColumn, Rows, encode_numbers
 from stream_processors.sketches.entries import grown
 from stream_processors.sketches.grouping import Grouping
 from stream_processors.sketches.numeric import NumericSketch
 from stream_processors.sketches.numeric_totals import NumericTotals
+from stream_processors.sketches.string_encoding import CategoricalColumn, encode_strings
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 # what is worked on at once stays in the processor's cache; fewer at once, and each step's fixed cost shows
 _BLOCK_VALUES = 32_768
+
+Column = TypeVar("Column")
 
 
 @dataclass(slots=True)
@@ -66,13 +69,12 @@ class Accumulator:
         self._keys: dict[Hashable, int] = {}
         self._events = np.zeros(0, dtype=np.int64)
         self._numeric: dict[int, NumericTotals] = {}
-        self._categorical: dict[tuple[str, tuple[str, ...] | None], CategoricalTotals] = {}
+        self._categorical = CategoricalTotals()
 
     @property
     def entries(self) -> int:
         """Number of (key, column, bin or value) counts held."""
-        numeric = sum(totals.entries for totals in self._numeric.values())
-        return numeric + sum(totals.entries.size for totals in self._categorical.values())
+        return sum(totals.entries for totals in self._numeric.values()) + self._categorical.entries
 
     @property
     def keys(self) -> int:
@@ -81,8 +83,8 @@ class Accumulator:
 
     @property
     def series(self) -> int:
-        """Number of numeric columns of keys held."""
-        return sum(totals.series for totals in self._numeric.values())
+        """Number of columns of keys held."""
+        return sum(totals.series for totals in self._numeric.values()) + self._categorical.series
 
     def begin(self, groupings: Sequence[Grouping], *, sparse: bool = False) -> Batch:
         """Count the events of a batch under each grouping's keys; all groupings have the batch's number of rows.
@@ -113,12 +115,10 @@ class Accumulator:
             totals = self._numeric[precision] = NumericTotals(check_precision(precision))
         return totals
 
-    def categorical_totals(self, column: str, listed: tuple[str, ...] | None) -> CategoricalTotals:
-        """Return the running totals of a categorical column under a list of values, or under none."""
-        totals = self._categorical.get((column, listed))
-        if totals is None:
-            totals = self._categorical[column, listed] = CategoricalTotals(listed)
-        return totals
+    @property
+    def categorical_totals(self) -> CategoricalTotals:
+        """The running totals of categorical columns."""
+        return self._categorical
 
     def drain(self) -> dict[Hashable, KeySketches]:
         """Return the sketches per key, in the order keys first came, and start again from nothing.
@@ -131,9 +131,8 @@ class Accumulator:
         for totals in self._numeric.values():
             for column, number, numeric in totals.sketches(self._events):
                 sketches[number].numeric[column] = numeric
-        for (column, _), totals_of_values in self._categorical.items():
-            for number, categorical in totals_of_values.sketches(self._events):
-                sketches[number].categorical[column] = categorical
+        for column, number, categorical in self._categorical.sketches(self._events):
+            sketches[number].categorical[column] = categorical
         drained = {key: sketches[number] for key, number in self._keys.items() if events[number]}
         self._clear()
         return drained
@@ -141,13 +140,12 @@ class Accumulator:
     def drain_rows(self) -> DrainedRows:
         """Return the same sketches as Arrow rows, for many keys at once; keys may be without events."""
         numeric = [totals.rows(self._events) for totals in self._numeric.values()]
-        categorical = [t.rows(column, self._events) for (column, _), t in self._categorical.items()]
         keys = list(self._keys)
         drained = DrainedRows(
             keys,
             self._events[: len(keys)],
             together(numeric, NUMERIC_ROW),
-            together(categorical, CATEGORICAL_ROW),
+            together([self._categorical.rows(self._events)], CATEGORICAL_ROW),
         )
         self._clear()
         return drained
@@ -188,7 +186,7 @@ class Batch:
         if self._rows == 0:
             return
         totals = self._accumulator.numeric_totals(precision)
-        for block in _blocks(columns):
+        for block in _blocks(columns, lambda column: column.values.size):
             encoded = encode_numbers(block, precision, self._rows)
             names = [one.name for one in block]
             for grouping, key_ids in self._placed:
@@ -209,12 +207,18 @@ class Batch:
             listed: the values to count by name; None for the 1,000 with the smallest hash.
             rows: the rows that carry the column, each once; None where all do. The others are absent.
         """
+        self.add_strings((CategoricalColumn(column, strings, listed, rows),))
+
+    def add_strings(self, columns: Iterable[CategoricalColumn]) -> None:
+        """Count categorical columns: the same as one by one, and faster where they are short."""
         if self._rows == 0:
             return
-        encoded = encode_strings(strings, rows)
-        totals = self._accumulator.categorical_totals(column, listed)
-        for grouping, key_ids in self._placed:
-            totals.add(encoded, grouping, key_ids, sparse=self._sparse)
+        totals = self._accumulator.categorical_totals
+        for block in _blocks(columns, lambda column: len(column.values)):
+            encoded = encode_strings(block, self._rows)
+            rules = [(one.name, one.listed) for one in block]
+            for grouping, key_ids in self._placed:
+                totals.add(rules, encoded, grouping, key_ids, sparse=self._sparse)
 
 
 class Promise:
@@ -229,18 +233,18 @@ class Promise:
 
     def categorical(self, column: str, listed: tuple[str, ...] | None) -> None:
         """A categorical column, absent where no row carried it."""
-        self._accumulator.categorical_totals(column, listed).promise(self._key_ids)
+        self._accumulator.categorical_totals.promise((column, listed), self._key_ids)
 
 
-def _blocks(columns: Iterable[NumericColumn]) -> Iterator[list[NumericColumn]]:
+def _blocks(columns: Iterable[Column], size: Callable[[Column], int]) -> Iterator[list[Column]]:
     """Columns in turn, in blocks of about `_BLOCK_VALUES` values."""
-    block: list[NumericColumn] = []
+    block: list[Column] = []
     values = 0
     for column in columns:
-        if block and values + column.values.size > _BLOCK_VALUES:
+        if block and values + size(column) > _BLOCK_VALUES:
             yield block
             block, values = [], 0
         block.append(column)
-        values += column.values.size
+        values += size(column)
     if block:
         yield block

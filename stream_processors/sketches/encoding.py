@@ -1,4 +1,4 @@
-"""Columns of a batch as small integers, so that counting under any number of groupings is one ``bincount`` each."""
+"""Numeric columns of a batch as small integers, so that counting under any number of groupings is one ``bincount`` each."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from stream_processors.sketches.bins import Floats, Ints, bin_numbers
 from stream_processors.sketches.grouping import Cells, Grouping
@@ -81,20 +80,6 @@ class EncodedNumbers:
         return grouping.cells(self.lengths, self.rows)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class EncodedStrings:
-    """A categorical column of a batch: ``codes`` (int64 per row, or per row of ``rows``) below ``len(values)`` are positions in ``values``, then null."""
-
-    values: list[str]
-    codes: Ints
-    rows: Rows | None
-
-    @property
-    def n_codes(self) -> int:
-        """Number of codes, null included."""
-        return len(self.values) + 1
-
-
 def encode_numbers(columns: Sequence[NumericColumn], precision: int, n_rows: int) -> EncodedNumbers:
     """Encode columns of a batch of ``n_rows`` rows, at least one, at one precision."""
     values = _end_to_end([one.values for one in columns])
@@ -118,7 +103,7 @@ def encode_numbers(columns: Sequence[NumericColumn], precision: int, n_rows: int
     all_columns = np.arange(lengths.size)
     return EncodedNumbers(
         lengths,
-        _rows(columns, n_rows),
+        rows_of([one.rows for one in columns], n_rows),
         codes,
         n_bins,
         np.concatenate([code_columns, np.repeat(all_columns, SPECIALS)]),
@@ -146,10 +131,11 @@ def _validity(columns: Sequence[NumericColumn], lengths: Ints) -> Mask | None:
     )
 
 
-def _rows(columns: Sequence[NumericColumn], n_rows: int) -> Rows | None:
-    if all(one.rows is None for one in columns):
+def rows_of(rows: Sequence[Rows | None], n_rows: int) -> Rows | None:
+    """The row of each value of columns that lie end to end; None where every column has all rows, in order."""
+    if all(one is None for one in rows):
         return None
-    return np.concatenate([np.arange(n_rows) if one.rows is None else one.rows for one in columns])
+    return np.concatenate([np.arange(n_rows) if one is None else one for one in rows])
 
 
 def _specials(values: Floats, valid: Mask | None) -> Ints:
@@ -248,15 +234,3 @@ def _hashed(numbers: Ints, lengths: Ints) -> tuple[int, Ints, Ints, Ints]:
     columns = found >> _HALF
     items = found - (columns << _HALF) - _BIN_SHIFT
     return found.size, columns, items, encoded.indices.to_numpy().astype(np.int64)
-
-
-def encode_strings(strings: pa.Array, rows: Rows | None) -> EncodedStrings:
-    """Encode an Arrow string or dictionary array, nulls included; ``rows`` says which rows carry the column (None: all, in order)."""
-    if isinstance(strings, pa.ChunkedArray):
-        strings = strings.combine_chunks()
-    encoded = strings if pa.types.is_dictionary(strings.type) else strings.dictionary_encode()
-    values: list[str] = encoded.dictionary.to_pylist()
-    indices = encoded.indices
-    if indices.null_count:
-        indices = pc.fill_null(indices, pa.scalar(len(values), type=indices.type))
-    return EncodedStrings(values, indices.to_numpy(zero_copy_only=False).astype(np.int64), rows)

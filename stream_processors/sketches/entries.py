@@ -72,6 +72,14 @@ def stretches(sorted_keys: Ints) -> tuple[Ints, Ints, Ints]:
     return sorted_keys[starts], starts, ends
 
 
+def places(sorted_keys: Ints) -> dict[int, tuple[int, int]]:
+    """Where the stretch of each key starts and ends."""
+    return {
+        key: (start, end)
+        for key, start, end in zip(*(s.tolist() for s in stretches(sorted_keys)), strict=True)
+    }
+
+
 def grown(array: npt.NDArray[Any], size: int, fill: float) -> npt.NDArray[Any]:
     """Return the array with room for ``size`` rows at least; new rows hold ``fill``."""
     if array.shape[0] >= size:

@@ -17,7 +17,7 @@ _DENSE_CELLS = 65_536
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cells:
-    """The pairs of a column and a group that hold values; ``columns`` and ``groups`` are positions, an entry per pair.
+    """The pairs of a column and a group that hold values, in rising order; ``columns`` and ``groups`` are positions, an entry per pair.
 
     A column's values, gathered, lie pair by pair; ``starts`` says where each begins.
     """
@@ -26,6 +26,20 @@ class Cells:
     groups: Ints
     order: npt.NDArray[np.intp] | None
     starts: npt.NDArray[np.intp]
+
+    def places(self, columns: Ints, groups: Ints) -> npt.NDArray[np.intp]:
+        """The position of each of these pairs, which all hold values."""
+        if self.columns.size == 1:
+            return np.zeros(columns.size, dtype=np.intp)
+        width = int(self.groups.max(initial=0)) + 1
+        own, wanted = self.columns * width + self.groups, columns * width + groups
+        bound = int(own[-1]) + 1 if own.size else 0
+        if bound > _DENSE_CELLS_PER_CODE * wanted.size + _DENSE_CELLS:
+            return np.searchsorted(own, wanted)
+        places: npt.NDArray[np.intp] = np.empty(bound, dtype=np.intp)
+        places[own] = np.arange(own.size)
+        found: npt.NDArray[np.intp] = places[wanted]
+        return found
 
     def gather(self, values: Floats) -> Floats:
         """Bring one number per value into the order of the pairs, values of no group left out."""

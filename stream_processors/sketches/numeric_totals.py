@@ -19,7 +19,7 @@ from stream_processors.sketches.encoding import (
     SPECIALS,
     EncodedNumbers,
 )
-from stream_processors.sketches.entries import Entries, grown, stretches
+from stream_processors.sketches.entries import Entries, grown, places, stretches
 from stream_processors.sketches.grouping import Cells, Grouping
 from stream_processors.sketches.numeric import MAX_BINS, NumericSketch
 from stream_processors.sketches.series import Series
@@ -80,10 +80,8 @@ class NumericTotals:
             self._numbers(
                 np.repeat(numbers, grouping.present.size), np.tile(key_ids[grouping.present], len(names))
             )
-        place = np.empty((len(names), len(grouping.keys)), dtype=np.int64)
-        place[cells.columns, cells.groups] = series
         groups, codes, counts = grouping.table(columns.codes, columns.code_items.size, columns.rows)
-        found, items = place[columns.code_columns[codes], groups], columns.code_items[codes]
+        found, items = series[cells.places(columns.code_columns[codes], groups)], columns.code_items[codes]
         special = codes >= columns.n_bins
         if special.any():
             self._specials[found[special], items[special]] += counts[special]
@@ -125,7 +123,7 @@ class NumericTotals:
         bins = numbered_bins(numbers, self.precision)
         columns, keys = self._series.all()
         carried = self._carried(series, counts)
-        place, names = _places(series), list(self._columns)
+        place, names = places(series), list(self._columns)
         for one, (column, key) in enumerate(zip(columns.tolist(), keys.tolist(), strict=True)):
             start, end = place.get(one, (0, 0))
             sketch = self._sketch(one, bins[start:end], counts[start:end])
@@ -174,7 +172,7 @@ class NumericTotals:
         self, series: Ints, bins: Floats, counts: Ints, crowded: Ints, sizes: Ints, precisions: Ints32
     ) -> tuple[Floats, Ints]:
         """Bins and counts with those of crowded series coarsened by the safety valve; their sizes and precisions are set."""
-        place = _places(series)
+        place = places(series)
         kept, done = [], 0
         for one in crowded.tolist():
             start, end = place[one]
@@ -199,10 +197,3 @@ class NumericTotals:
             minimum=float(self._lows[series]) if bins.size else None,
             maximum=float(self._highs[series]) if bins.size else None,
         ).fitted()
-
-
-def _places(series: Ints) -> dict[int, tuple[int, int]]:
-    """Where the stretch of each starts and ends."""
-    return {
-        one: (start, end) for one, start, end in zip(*(s.tolist() for s in stretches(series)), strict=True)
-    }
