@@ -1,7 +1,7 @@
 """What becomes of each decoded prediction: admitted, admitted with warnings, or a dead letter; and which contract applies to it.
 
 One pure function of (events, append times, contracts), shared by the profiler and the recorder so that both decide alike, early, late or
-reading again (design: "Which contract applies", "Bad input"). Columnar: Python runs per contract and feature, never per row, except over refusals.
+reading again (design: "Which contract applies", "Bad input"). Columnar: Python never runs per row, except over refusals.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def admit(batch: pa.RecordBatch, appended_at: Ints, history: ContractHistory) ->
         history: every contract that a reading up to the end of ``contracts``, made after these messages were consumed, has found.
     """
     n = batch.num_rows
-    contract, contracts, by_contract = _applying(batch, appended_at, history)
+    contract, contracts = _applying(batch, appended_at, history)
     base = _per_row(n, contract, [one.contract.windows.base for one in contracts], _DEFAULTS.windows.base)
     stated = batch.column("known_at")
     backfilled = ~np.asarray(stated.is_null().to_numpy(zero_copy_only=False))
@@ -123,7 +123,7 @@ def admit(batch: pa.RecordBatch, appended_at: Ints, history: ContractHistory) ->
     retention = np.where(backfilled & (contract < 0), _FOR_EVER, retention)
     kept_windows = _per_row(n, contract, [one.contract.windows.keep_days for one in contracts], _FOR_EVER)
     untimely = tuple(_untimely(batch, appended_at, retention, kept_windows, known_at, backfilled))
-    broken, rejected = _broken(batch, contract, contracts, by_contract)
+    broken, rejected = _broken(batch, contract, contracts)
     admitted = ~rejected
     for _, mask in untimely:
         admitted &= ~mask
@@ -192,13 +192,10 @@ def _long_names(batch: pa.RecordBatch) -> Mask:
     return found
 
 
-_ByContract = dict[int, Ints | None]
-
-
 def _applying(
     batch: pa.RecordBatch, appended_at: Ints, history: ContractHistory
-) -> tuple[Ints, tuple[PublishedContract, ...], _ByContract]:
-    """Each row's contract (-1: none), the contracts, and the rows of each (None: all rows)."""
+) -> tuple[Ints, tuple[PublishedContract, ...]]:
+    """Each row's contract (-1: none), and the contracts."""
     chosen = np.full(batch.num_rows, -1, dtype=np.int64)
     contracts: list[PublishedContract] = []
     places: dict[tuple[int, int], int] = {}
@@ -212,11 +209,7 @@ def _applying(
             if place == len(contracts):
                 contracts.append(one)
             chosen[rows[era == number]] = place
-    by_contract: _ByContract = {}
-    for place in range(len(contracts)):
-        rows = np.flatnonzero(chosen == place)
-        by_contract[place] = None if rows.size == batch.num_rows else rows
-    return chosen, tuple(contracts), by_contract
+    return chosen, tuple(contracts)
 
 
 def _rows_by_model(batch: pa.RecordBatch, known: set[str]) -> list[tuple[str, str, Ints]]:
@@ -230,19 +223,17 @@ def _rows_by_model(batch: pa.RecordBatch, known: set[str]) -> list[tuple[str, st
     models, environments = model_column.dictionary_encode(), environment_column.dictionary_encode()
     names, places = models.dictionary.to_pylist(), environments.dictionary.to_pylist()
     joint = models.indices.to_numpy().astype(np.int64) * len(places) + environments.indices.to_numpy()
-    found = []
-    for code in np.unique(joint).tolist():
-        model = names[code // len(places)]
-        if model in known:
-            found.append((model, places[code % len(places)], np.flatnonzero(joint == code)))
-    return found
+    order = np.argsort(joint, kind="stable")
+    codes, starts = np.unique(joint[order], return_index=True)
+    return [
+        (names[code // len(places)], places[code % len(places)], rows)
+        for code, rows in zip(codes.tolist(), np.split(order, starts[1:]), strict=True)
+        if names[code // len(places)] in known
+    ]
 
 
 def _broken(
-    batch: pa.RecordBatch,
-    contract: Ints,
-    contracts: tuple[PublishedContract, ...],
-    by_contract: _ByContract,
+    batch: pa.RecordBatch, contract: Ints, contracts: tuple[PublishedContract, ...]
 ) -> tuple[tuple[tuple[str, Ints], ...], Mask]:
     """(what is broken, rows) over all contracts, and the rows that are rejected for it."""
     broken: list[tuple[str, Ints]] = []
@@ -262,14 +253,7 @@ def _broken(
     )
     if wide.any():
         broken.append((TOO_MANY_FEATURES, np.flatnonzero(wide)))
-    for place, rows in by_contract.items():
-        promised = contracts[place].contract
-        if not promised.features and promised.entity_id == "none":
-            continue
-        columns = ("numeric_features", "categorical_features", "entity_id", "status")
-        own = batch.select(columns) if rows is None else batch.select(columns).take(pa.array(rows))
-        for text, breaking in violations(own, promised):
-            broken.append((text, breaking if rows is None else rows[breaking]))
+    broken += violations(batch, [one.contract for one in contracts], contract)
     # -1 (no contract) takes the last entry
     strict = np.array([one.contract.on_violation == "reject" for one in contracts] + [False])
     for _, rows in broken:

@@ -24,7 +24,9 @@ def rejected(rows: Rows, history: ContractHistory, model: str, now: int) -> Coun
         applying = history.applying(model, environment, now)
         if applying is not None and applying.contract.on_violation == "reject":
             own = pc.equal(environments, environment)
-            for text, broken in violations(_batch(rows, own), applying.contract):
+            batch = _batch(rows, own)
+            places = np.zeros(batch.num_rows, dtype=np.int64)
+            for text, broken in violations(batch, [applying.contract], places):
                 found[text] += broken.size
     return found
 
@@ -34,7 +36,9 @@ def _batch(rows: Rows, own: pa.ChunkedArray) -> pa.RecordBatch:
     status = whole(rows.fields["status"].filter(own))
     maps = {name: _map([(key, whole(column.filter(own))) for key, column in rows.maps[name]], len(status), kind)
             for name, kind in _MAPS.items()}  # fmt: skip
-    return pa.record_batch({**maps, "status": status})
+    entities = rows.fields.get("entity_id")
+    entity_id = pa.nulls(len(status), pa.string()) if entities is None else whole(entities.filter(own))
+    return pa.record_batch({**maps, "entity_id": entity_id, "status": status})
 
 
 def _map(entries: list[tuple[str, pa.Array]], rows: int, kind: pa.DataType) -> pa.MapArray:

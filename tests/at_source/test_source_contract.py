@@ -129,7 +129,10 @@ def test_the_source_and_the_processors_find_the_same(
     problems = at_source.problems(made)
     decoded = decode_batch([encode("prediction", made)]).of("prediction")
     assert decoded is not None
-    arrived = [text for text, _ in violations(decoded.batch, contract)]
+    arrived = [
+        text
+        for text, _ in violations(decoded.batch, [contract], np.zeros(decoded.batch.num_rows, dtype=np.int64))
+    ]
     assert sorted(problems) == sorted(arrived)
     if contract.on_violation == "reject" and problems and contract.environment in (None, "production"):
         with pytest.raises(InvalidEvent):
@@ -228,7 +231,10 @@ def test_what_is_sent_is_found_protected(
     assert sent is not None
     decoded = decode_batch([encode("prediction", sent)]).of("prediction")
     assert decoded is not None
-    arrived = [text for text, _ in violations(decoded.batch, contract)]
+    arrived = [
+        text
+        for text, _ in violations(decoded.batch, [contract], np.zeros(decoded.batch.num_rows, dtype=np.int64))
+    ]
     assert [text for text in arrived if text.startswith("unprotected")] == []
     dropped = [name for name, one in contract.features.items() if one.pii == "drop"]
     assert [name for name in dropped if f"missing:{name}" in arrived] == []

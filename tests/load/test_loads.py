@@ -250,15 +250,24 @@ def test_what_a_contract_would_not_keep_is_refused(history_file: Path, tmp_path:
         ({"features": {"age": {"kind": "numeric", "required": True}}}, "missing:age (5,000 rows)"),
         ({"features": {"plan": {"kind": "numeric"}}}, "kind:plan (5,000 rows)"),
         ({"features": {"tenure": {"kind": "numeric", "required": True}}}, "missing:tenure ("),
+        ({"entity_id": "hash"}, "unprotected:@entity_id (5,000 rows)"),
     ],
 )
 def test_what_a_contract_rejects_is_refused(history_file: Path, contract: dict[str, Any], said: str) -> None:
     """Dead letters by the thousand would stop the recorder: the file is refused before a row is sent; a warning keeps it."""
-    strict = load_of(history_file, keeper(on_violation="reject", **contract))
+    columns = {"event_time": "scored_at", "score": "p", "entity_id": "plan"}
+    asked = predictions_mapping(columns=columns)
+    strict = load_of(history_file, keeper(on_violation="reject", **contract), asked=asked)
     with pytest.raises(ConfigError) as refusal:
         strict.check(NOW, Told())
     assert str(refusal.value).startswith(f"the contract of churn rejects rows: {said}")
-    assert load_of(history_file, keeper(**contract)).check(NOW, Told()) == 5_000
+    assert load_of(history_file, keeper(**contract), asked=asked).check(NOW, Told()) == 5_000
+
+
+def test_a_file_without_entities_breaks_no_promise_of_theirs(history_file: Path) -> None:
+    """Nor does it fail for want of them."""
+    strict = load_of(history_file, keeper(on_violation="reject", entity_id="hash"))
+    assert strict.check(NOW, Told()) == 5_000
 
 
 @pytest.mark.parametrize(("years", "said"), [(1, "in the future"), (-60, "before 1970")])
