@@ -97,6 +97,8 @@ def admin(settings: KafkaSettings, **more: object) -> AdminClient:
     return _made(AdminClient, client_settings(settings, **more))
 
 
+# seconds after which a group gives up a member that is silent, a static one too
+SESSION_S = 10
 # A consumer that loses the broker while it joins a group, or learns who leads its partitions, waits for its next look at the metadata: by
 # librdkafka's default five minutes (measured with a broker that is killed and comes back).
 _BACK_SOON = {"topic_metadata_refresh_interval_ms": 5_000, "reconnect_backoff_max_ms": 2_000}
@@ -111,7 +113,7 @@ def consumer(settings: KafkaSettings, *, group: str, instance: str, **more: obje
         "enable_auto_commit": False,
         "isolation_level": "read_committed",
         "partition_assignment_strategy": "range",
-        "session_timeout_ms": 10_000,
+        "session_timeout_ms": SESSION_S * 1000,
         # whoever shares a group hears with the next heartbeat that another has come or gone: librdkafka's default is three seconds
         "heartbeat_interval_ms": 1_000,
         "max_poll_interval_ms": 300_000,

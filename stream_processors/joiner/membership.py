@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from time import monotonic
 
 from producers.errors import BrokerUnavailable
 from producers.settings import KafkaSettings
@@ -21,6 +22,9 @@ _TOPICS = ("labels", "predictions")
 # the assignment's position is never used: nothing is fetched
 _END = -1
 
+# seconds in which every member has looked at the topics there are
+_HALF_S = 12.0
+
 # commits of a member that the group has meanwhile given up, or that is being moved: the next assignment reads positions anew
 _MOVED = {
     KafkaError.ILLEGAL_GENERATION,
@@ -28,6 +32,10 @@ _MOVED = {
     KafkaError.REBALANCE_IN_PROGRESS,
     KafkaError._ASSIGNMENT_LOST,  # noqa: SLF001 - public constant
 }
+
+
+class StaleAssignment(BrokerUnavailable):
+    """The group gives this static member an assignment of before a topic was made anew; only one that it has forgotten gets another."""
 
 
 class Membership:
@@ -41,13 +49,22 @@ class Membership:
         generation: counts assignments.
     """
 
-    def __init__(self, settings: KafkaSettings, slot: str, topic_ids: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        slot: str,
+        topic_ids: Mapping[str, str],
+        *,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._clock = clock
         self._names = {settings.topic(name): name for name in _TOPICS}
         self._full = {name: full for full, name in self._names.items()}
         self._topic_ids = topic_ids
         self._committed: dict[Position, int] = {}
         self.positions: dict[Position, int] = {}
         self.generation = 0
+        self._half_since: float | None = None
         self._unread: list[TopicPartition] = []
         self._consumer: Consumer = consumer(
             settings,
@@ -72,6 +89,19 @@ class Membership:
             raise fatal(error, "joiner")
         if self._unread:
             self._read_positions()
+
+    def refuse_half(self) -> None:
+        """Make sure that an assignment is of both topics.
+
+        Raises:
+            StaleAssignment: for longer than a group needs to see a topic, it has been of one only.
+        """
+        if len({topic for topic, _ in self.positions}) != 1:
+            self._half_since = None
+        elif self._half_since is None:
+            self._half_since = self._clock()
+        elif self._clock() - self._half_since > _HALF_S:
+            raise StaleAssignment("the group does not know of one of labels and predictions")
 
     def commit(self, positions: Mapping[Position, int]) -> None:
         """Commit the positions that moved, each with its topic's UUID beside it.

@@ -15,10 +15,10 @@ from stream_processors.contracts.follower import ContractFollower
 from stream_processors.fencing import Fenced, Lapses
 from stream_processors.joiner.joining import Joining, by_name, lags
 from stream_processors.joiner.marks import Marks
-from stream_processors.joiner.membership import Membership
+from stream_processors.joiner.membership import Membership, StaleAssignment
 from stream_processors.joiner.publishing import Publisher
 from stream_processors.joiner.quality.measuring import Measuring
-from stream_processors.kafka import KafkaException
+from stream_processors.kafka import SESSION_S, KafkaException
 from stream_processors.metrics import reporting
 from stream_processors.processor_main import processor_main
 from stream_processors.settings import ProcessorSettings
@@ -50,6 +50,7 @@ def run(settings: ProcessorSettings, stop: threading.Event) -> None:
     await_topics(settings.kafka, _TOPICS, stop, status)
     lapses = Lapses()
     while not stop.is_set():
+        forgotten_at = 0.0
         joiner = _patiently(lambda: _Joiner(settings, stop, status), stop, status)
         if joiner is None:
             return
@@ -58,11 +59,15 @@ def run(settings: ProcessorSettings, stop: threading.Event) -> None:
         except Fenced as fault:
             lapses.forgive(fault)
             status.failed(fault)
-        except TopicMadeAnew as fault:
+        except (TopicMadeAnew, StaleAssignment) as fault:
             status.failed(fault)
+            forgotten_at = monotonic() + SESSION_S + 1
         finally:
             joiner.close()
             status.beat(force=True)
+        # a static member that comes back before is given the assignment that it had
+        while monotonic() < forgotten_at and not stop.wait(_POLL_S):
+            status.beat()
 
 
 def _work(joiner: _Joiner, stop: threading.Event, status: StatusFile) -> None:
@@ -77,7 +82,7 @@ def _work(joiner: _Joiner, stop: threading.Event, status: StatusFile) -> None:
             joiner.step()
             wait_s = _FIRST_WAIT_S
             status.recovered()
-        except (ConfigError, TopicMadeAnew):
+        except (ConfigError, TopicMadeAnew, StaleAssignment):
             raise
         except (HindcastError, KafkaException) as fault:
             status.failed(fault)
@@ -141,9 +146,10 @@ class _Joiner:
 
         Raises:
             HindcastError: what was delivered may be delivered again, nothing is passed over.
-            TopicMadeAnew: only a new joiner, which knows the new topic's UUID, can go on.
+            TopicMadeAnew, StaleAssignment: only a new joiner, which knows the new topic's UUID, can go on.
         """
         self._follow_assignment()
+        self._membership.refuse_half()
         now = monotonic()
         if now >= self._ids_at:
             self._marks.refuse_other_topics()
@@ -183,10 +189,13 @@ class _Joiner:
             return
         self._ends_at = monotonic() + _ENDS_EVERY_S
         heartbeat.waiting = self._measuring.waiting()
-        owned = self._joining.partitions
-        ends = {topic: self._marks.ends(topic, owned) for topic in ("labels", "predictions")} if owned else {}
-        heartbeat.positions = by_name(self._joining.positions.items())
-        heartbeat.lag = lags(self._joining.positions, ends)
+        positions = self._joining.positions
+        owned: dict[str, list[int]] = {}
+        for topic, partition in positions:
+            owned.setdefault(topic, []).append(partition)
+        ends = {topic: self._marks.ends(topic, partitions) for topic, partitions in owned.items()}
+        heartbeat.positions = by_name(positions.items())
+        heartbeat.lag = lags(positions, ends)
 
 
 def main() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from producers.errors import ConfigError
 from producers.settings import KafkaSettings
 from producers.topics import topics
 from stream_processors.joiner.marks import Marks
+from stream_processors.joiner.membership import Membership, StaleAssignment
 from stream_processors.kafka import create_topics
 
 HOUR = timedelta(hours=1)
@@ -117,21 +119,49 @@ def test_a_kill_after_the_last_fact_still_leaves_a_last_revision(own_road: Road)
     )
 
 
-def test_topics_made_anew_while_the_joiner_runs(own_road: Road) -> None:
+@pytest.mark.parametrize("anew", [("predictions", "labels"), ("labels",)], ids=["both", "labels"])
+def test_topics_made_anew_while_the_joiner_runs(own_road: Road, anew: tuple[str, ...]) -> None:
     """It is noticed, and the new topics' labels find their predictions, though they have fewer messages than the old ones had."""
     road = own_road
     road.start("recorder")
-    road.start("joiner")
+    joiner = road.start("joiner")
     road.send("predictions", [said(f"old{k}", "m", DAY) for k in range(40)])
     road.send("labels", [told(f"old{k}", "m", DAY) for k in range(40)])
     road.outcomes_are("m", 40)
     road.joined()
-    for topic in ("predictions", "labels"):
-        make_topic_anew(road.kafka, topic)
+    for topic in anew:
+        # so long that the group is told of a topic less
+        make_topic_anew(road.kafka, topic, meanwhile=lambda: time.sleep(2))
     road.send("predictions", [said(f"new{k}", "m", DAY) for k in range(10)])
     road.send("labels", [told(f"new{k}", "m", DAY) for k in range(10)])
     eventually(lambda: len(road.outcomes("m")) == 50, within=60, saying="the new topics are joined")
     assert len({row["prediction_id"] for row in road.outcomes("m")}) == 50
+    assert joiner.poll() is None
+
+
+def test_an_assignment_of_one_topic_alone_is_not_kept(kafka: str, topic_prefix: str) -> None:
+    """A group gives a static member that comes back what it had, even from before a topic was made anew; for a moment every join is such."""
+    now = [0.0]
+    member = Membership(KafkaSettings(kafka, topic_prefix), "0", {}, clock=lambda: now[0])
+    both = {("predictions", 0): 1, ("labels", 0): 1}
+    half = {("predictions", 0): 1}
+    try:
+        for at, member.positions in (
+            (0, half),
+            (11, half),
+            (12, both),
+            (13, half),
+            (24, half),
+            (25, {}),
+            (90, half),
+        ):
+            now[0] = float(at)
+            member.refuse_half()
+        now[0] = 103.0
+        with pytest.raises(StaleAssignment):
+            member.refuse_half()
+    finally:
+        member.close()
 
 
 def test_two_joiners_share_the_work(own_road: Road) -> None:
