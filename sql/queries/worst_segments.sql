@@ -1,5 +1,5 @@
 -- question: In which segments is the model wrong most often?
--- Every value of every categorical feature and segment attribute is a segment. Ordered by error share.
+-- Every value of every categorical feature and segment attribute is a segment. Ordered by error share; of a regression by mae.
 -- parameters:
 --   model String: model name
 --   environment String = 'production': where it ran
@@ -13,8 +13,8 @@
 -- columns:
 --   segment: name of the feature or attribute
 --   value: its value
---   labelled: predictions with a truth and a decision
---   errors: of these, decided wrongly
+--   labelled: predictions with a truth, and a decision or a number to compare with it
+--   errors: of these, decided wrongly; empty for a regression
 --   error_share: errors / labelled
 --   overall_error_share: the same over all segments
 --   share_of_errors: errors / all errors
@@ -36,19 +36,19 @@ WITH judged AS
         AND event_time >= {since:DateTime64(6, 'UTC')}
         AND event_time < {until:DateTime64(6, 'UTC')}
         AND ({traffic:String} = 'all' OR served = ({traffic:String} = 'served'))
-        AND correct IS NOT NULL
+        AND (correct IS NOT NULL OR error IS NOT NULL)
 ),
 whole AS
 (
-    SELECT count() AS all_labelled, countIf(NOT correct) AS all_errors FROM judged
+    SELECT countIf(correct IS NOT NULL) AS all_decided, countIf(NOT correct) AS all_errors FROM judged
 )
 SELECT
     pair.1 AS segment,
     pair.2 AS value,
     count() AS labelled,
-    countIf(NOT correct) AS errors,
-    errors / labelled AS error_share,
-    hindcast_ratio(any(whole.all_errors), any(whole.all_labelled)) AS overall_error_share,
+    if(countIf(correct IS NOT NULL) = 0, NULL, countIf(NOT correct)) AS errors,
+    hindcast_ratio(errors, countIf(correct IS NOT NULL)) AS error_share,
+    hindcast_ratio(any(whole.all_errors), any(whole.all_decided)) AS overall_error_share,
     hindcast_ratio(errors, any(whole.all_errors)) AS share_of_errors,
     avgOrNull(j.log_loss) AS log_loss,
     avgOrNull(abs(error)) AS mae
@@ -61,5 +61,5 @@ ARRAY JOIN arrayConcat(
 WHERE {by:String} = '' OR pair.1 = {by:String}
 GROUP BY segment, value
 HAVING labelled >= {minimum:UInt32}
-ORDER BY error_share DESC, labelled DESC, segment, value
+ORDER BY error_share DESC NULLS LAST, mae DESC NULLS LAST, labelled DESC, segment, value
 LIMIT {most:UInt32}

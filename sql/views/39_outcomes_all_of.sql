@@ -16,8 +16,11 @@
 --   ambiguous (its version used the id more than once), truth_known_at (when we knew prediction and fact, UTC),
 --   first_truth_known_at (of the first truth, UTC), truth_lag_s (true_at - event_time, seconds),
 --   known_lag_s (first_truth_known_at - event_time, seconds), due_at (event_time + the contract's label horizon, UTC),
---   positive_class (of the contract; true without one), positive (the truth is it), decided_positive (by decision, else by threshold), correct,
---   probability_of_truth (what the model gave to the true class), log_loss (nats, clipped at 1e-15), brier ((score - positive) squared), error (score - truth_value)
+--   positive_class (of the contract; true without one), true_class (the truth, where it is a class: NULL for a regression or ranking), positive
+--   (the truth is the positive class; NULL for other kinds than binary, and without a contract for a truth that is neither true nor false),
+--   decided_positive (by decision, else by threshold), correct (NULL where the truth is no class),
+--   probability_of_truth (what the model gave to the true class), log_loss (nats, clipped at 1e-15), brier ((score - positive) squared),
+--   error (score - truth_value of a regression; without a contract where the truth is no class)
 -- whole: predictions: without an entity, whether an id was used twice is looked for in all of the model's
 -- example: SELECT event_time, label_state FROM outcomes_all_of(t = '2013-06-01 00:00:00', model = 'flights', entity = 'N7')
 CREATE OR REPLACE VIEW outcomes_all_of{on_cluster} AS
@@ -173,24 +176,31 @@ SELECT
     dateDiff('microsecond', m.event_time, first_truth_known_at) / 1e6 AS known_lag_s,
     m.event_time + toIntervalSecond(if(m.contract = '', 2592000, c.horizon_s)) AS due_at,
     if(m.contract = '', 'true', c.positive_class) AS positive_class,
-    truth = positive_class AS positive,
+    -- a whole number is told as class and value: only the contract knows which is meant
+    if(c.prediction_kind IN ('regression', 'ranking'), NULL, truth) AS true_class,
     multiIf(
+        c.prediction_kind = 'multiclass', NULL,
+        c.prediction_kind = '' AND true_class NOT IN ('true', 'false'), NULL,
+        true_class = positive_class
+    ) AS positive,
+    multiIf(
+        c.prediction_kind NOT IN ('', 'binary'), NULL,
         m.decision IS NOT NULL, m.decision = positive_class,
         -- NaN is below no threshold and above none
         isFinite(m.score), m.score >= if(m.contract = '', 0.5, c.threshold),
         NULL
     ) AS decided_positive,
-    if(m.decision IS NULL, decided_positive = positive, m.decision = truth) AS correct,
+    if(m.decision IS NULL, decided_positive = positive, m.decision = true_class) AS correct,
     multiIf(
-        truth IS NULL, NULL,
-        c.prediction_kind IN ('', 'binary'), if(m.score BETWEEN 0 AND 1, if(positive, m.score, 1 - m.score), NULL),
-        mapContains(m.probabilities, assumeNotNull(truth)), m.probabilities[assumeNotNull(truth)],
+        true_class IS NULL, NULL,
+        c.prediction_kind IN ('', 'binary'), if(positive IS NOT NULL AND m.score BETWEEN 0 AND 1, if(positive, m.score, 1 - m.score), NULL),
+        mapContains(m.probabilities, assumeNotNull(true_class)), m.probabilities[assumeNotNull(true_class)],
         NULL
     ) AS probability_of_truth,
     -- least and greatest pass over NULLs
     if(probability_of_truth IS NULL, NULL, -log(least(greatest(probability_of_truth, 1e-15), 1 - 1e-15))) AS log_loss,
     if(c.prediction_kind IN ('', 'binary') AND m.score BETWEEN 0 AND 1, pow(m.score - positive, 2), NULL) AS brier,
-    if(isFinite(m.score), m.score - truth_value, NULL) AS error
+    if(isFinite(m.score) AND (c.prediction_kind = 'regression' OR (c.prediction_kind = '' AND truth IS NULL)), m.score - truth_value, NULL) AS error
 FROM matched AS m
 LEFT ANY JOIN contracts_v AS c ON m.contract = c.digest
 COMMENT 'Every prediction of one entity beside its truth as both were known at t, shadow traffic included'

@@ -43,13 +43,14 @@ CREATE OR REPLACE VIEW outcomes_all_v{on_cluster}
     `known_lag_s` Nullable(Float64) COMMENT 'first_truth_known_at - event_time, seconds',
     `due_at` DateTime64(6, 'UTC') COMMENT 'event_time + label horizon of the contract, UTC',
     `positive_class` String COMMENT 'of the contract; true without one',
-    `positive` Nullable(UInt8) COMMENT 'the truth is the positive class',
+    `true_class` Nullable(String) COMMENT 'the truth, where it is a class: NULL for a regression or ranking',
+    `positive` Nullable(UInt8) COMMENT 'the truth is the positive class; NULL for other kinds than binary',
     `decided_positive` Nullable(UInt8) COMMENT 'by the decision, else by the threshold',
     `correct` Nullable(UInt8) COMMENT 'the decision, or the thresholded score, is the truth',
     `probability_of_truth` Nullable(Float64) COMMENT 'what the model gave to the true class',
     `log_loss` Nullable(Float64) COMMENT 'nats, probability clipped at 1e-15',
     `brier` Nullable(Float64) COMMENT '(score - positive) squared',
-    `error` Nullable(Float64) COMMENT 'score - truth_value'
+    `error` Nullable(Float64) COMMENT 'score - truth_value of a regression'
 )
 AS
 SELECT * FROM outcomes_all_as_of(t = toDateTime64('2299-12-31 23:59:59', 6, 'UTC'))

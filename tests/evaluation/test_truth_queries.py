@@ -15,6 +15,7 @@ from recorded_rows import Recorder, label, prediction
 from scipy.stats import binomtest
 
 from evaluation.history import History
+from stream_processors.contracts.model import Contract
 
 DAY = timedelta(days=1)
 
@@ -90,6 +91,36 @@ def test_segment_quality(history: History, known: KnownHistory, segment: str, va
         assert row["log_loss"] == pytest.approx(loss[ours].mean())
         assert row["rest_log_loss"] == pytest.approx(loss[~ours].mean())
     assert rows(history, "segment_quality", model=MODEL, segment=segment, value="nobody") == []
+
+
+def test_worst_segments_of_a_regression(ask: History, record: Recorder) -> None:
+    """By mean absolute error; nothing was decided, so nothing was decided wrongly, even where truths are whole numbers."""
+    contract = Contract.model_validate({"model": "m", "prediction": {"kind": "regression"}})
+    record.insert("contracts", [{"model": "m", "digest": contract.digest(), "body": contract.canonical()}])
+    error_of = {"UA": 3.0, "DL": -10.0, "B6": 0.5}
+    carriers = [(f"{carrier}{n}", carrier) for n in range(4) for carrier in error_of]
+    record.insert(
+        "predictions",
+        [
+            prediction(
+                name,
+                START,
+                score=100.0 + error_of[carrier],
+                categorical_features={"carrier": carrier},
+                contract=contract.digest(),
+            )
+            for name, carrier in carriers
+        ],
+    )
+    record.insert("labels", [label(name, START + DAY, "100", truth_value=100.0) for name, _ in carriers])
+    found = rows(ask, "worst_segments", model="m", minimum=1)
+    assert [(row["value"], row["labelled"], row["mae"]) for row in found] == [
+        ("DL", 4, 10.0),
+        ("UA", 4, 3.0),
+        ("B6", 4, 0.5),
+    ]
+    empty = ("errors", "error_share", "overall_error_share", "share_of_errors", "log_loss")
+    assert {row[name] for row in found for name in empty} == {None}
 
 
 def test_late_labels(ask: History, record: Recorder, known: KnownHistory) -> None:

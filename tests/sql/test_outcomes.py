@@ -6,7 +6,10 @@ import math
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from recorded_rows import Recorder, label, prediction, utc
+
+from stream_processors.contracts.model import Contract
 
 DAY = timedelta(days=1)
 NOON = utc("2024-03-01T12:00:00")
@@ -258,3 +261,53 @@ def test_a_score_that_is_no_number_decides_nothing(record: Recorder) -> None:
         1.0,
         None,
     )
+
+
+def publish(record: Recorder, **promised: Any) -> str:
+    """Record a contract of model ``m``; its digest."""
+    contract = Contract.model_validate({"model": "m", "prediction": promised})
+    digest = contract.digest()
+    record.insert("contracts", [{"model": "m", "digest": digest, "body": contract.canonical()}])
+    return digest
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        # positive, decided_positive, correct, error
+        ("regression", (None, None, None, -3.0)),
+        ("ranking", (None, None, None, None)),
+        ("multiclass", (None, None, None, None)),
+        ("binary", (0, 1, 0, None)),
+        ("", (None, 1, None, None)),
+    ],
+)
+def test_a_whole_number_is_a_class_or_a_value_as_the_contract_says(
+    record: Recorder, kind: str, expected: tuple[Any, ...]
+) -> None:
+    """``label(truth=53)`` tells both; without a contract nobody knows which was meant, as the joiner has it too."""
+    digest = publish(record, kind=kind) if kind else ""
+    record.insert("predictions", [prediction("a", NOON, score=50.0, contract=digest)])
+    record.insert("labels", [label("a", NOON + DAY, "53", truth_value=53.0)])
+    [row] = outcomes(record)
+    assert tuple(row[name] for name in ("positive", "decided_positive", "correct", "error")) == expected
+    assert (row["log_loss"], row["brier"]) == (None, None)
+    assert (row["truth"], row["truth_value"]) == ("53", 53.0)
+    assert row["true_class"] == (None if kind in {"regression", "ranking"} else "53")
+    [month] = record.store.rows("SELECT * FROM quality_as_of(t = '2200-01-01 00:00:00')")
+    assert month["accuracy"] == (0.0 if kind == "binary" else None)
+    assert (month["mae"], month["labelled"]) == (3.0 if kind == "regression" else None, 1)
+
+
+def test_a_multiclass_decision_is_right_or_wrong_and_never_positive(record: Recorder) -> None:
+    """A score beside classes is that of the class that was chosen: it is no probability of a positive one."""
+    digest = publish(record, kind="multiclass", classes=list("abc"))
+    given = {"score": 0.9, "decision": "a", "probabilities": {"a": 0.9, "b": 0.1}, "contract": digest}
+    record.insert("predictions", [prediction(name, NOON, **given) for name in "xy"])
+    record.insert("labels", [label("x", NOON + DAY, "a"), label("y", NOON + DAY, "b")])
+    rows = outcomes(record)
+    assert [(row["correct"], row["positive"], row["decided_positive"]) for row in rows] == [
+        (1, None, None),
+        (0, None, None),
+    ]
+    assert [row["probability_of_truth"] for row in rows] == [0.9, 0.1]
