@@ -36,8 +36,10 @@ def flag(environment: Mapping[str, str], name: str, default: bool) -> bool:  # n
     raise ConfigError(f"{name} is {text!r}: say true or false")
 
 
-def number(environment: Mapping[str, str], name: str, default: float, *, least: float = 0.0) -> float:
-    """The number in a variable, finite and at least ``least``.
+def number(
+    environment: Mapping[str, str], name: str, default: float, *, least: float = 0.0, most: float = math.inf
+) -> float:
+    """The number in a variable, finite, at least ``least`` and at most ``most``.
 
     Raises:
         ConfigError: not such a number; the message names the variable.
@@ -53,6 +55,8 @@ def number(environment: Mapping[str, str], name: str, default: float, *, least: 
         raise ConfigError(f"{name} is {text}: a finite number is wanted")
     if value < least:
         raise ConfigError(f"{name} is {text}: at least {least:g} is wanted")
+    if value > most:
+        raise ConfigError(f"{name} is {text}: at most {most:,.10g} is wanted")
     return value
 
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from stream_processors.contracts.effect import ContractHistory, PublishedContract
 from stream_processors.contracts.model import Contract
+from stream_processors.contracts.values import MAX_NAME_BYTES
 from stream_processors.contracts.violations import MAX_FEATURES, TOO_MANY_FEATURES, violations
 from stream_processors.map_columns import byte_lengths, is_constant, long_key_rows, widths
 from stream_processors.windows import DAY
@@ -23,8 +24,6 @@ Mask = npt.NDArray[np.bool_]
 
 IMPLAUSIBLE_TIME = "implausible_time"
 CONTRACT = "contract"
-
-MAX_NAME_BYTES = 1_000
 
 # How far an event may lie ahead of the broker's clock, microseconds.
 _AHEAD = 3_600_000_000

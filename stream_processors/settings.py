@@ -14,6 +14,7 @@ from producers.settings import KafkaSettings, number
 _DATABASE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # it becomes part of a file's name, of group members' and of transactions'
 _SLOT = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+_YEAR_S = 31_536_000
 
 
 @dataclass(frozen=True)
@@ -138,14 +139,26 @@ class ProcessorSettings:
             slot=slot,
             status_dir=Path(status) if status else None,
             metrics=_address(environment, "HINDCAST_METRICS"),
-            batch_messages=int(number(environment, "HINDCAST_BATCH_MESSAGES", cls.batch_messages, least=100)),
-            batch_bytes=int(number(environment, "HINDCAST_BATCH_BYTES", cls.batch_bytes, least=100_000)),
-            flush_interval=number(environment, "HINDCAST_FLUSH_INTERVAL", cls.flush_interval, least=0.05),
-            quality_interval=number(
-                environment, "HINDCAST_QUALITY_INTERVAL", cls.quality_interval, least=0.1
+            batch_messages=int(
+                # the client takes no more at once
+                number(environment, "HINDCAST_BATCH_MESSAGES", cls.batch_messages, least=100, most=1_000_000)
             ),
-            contract_lead=number(environment, "HINDCAST_CONTRACT_LEAD", cls.contract_lead),
-            allowed_lateness=number(environment, "HINDCAST_ALLOWED_LATENESS", cls.allowed_lateness),
+            batch_bytes=int(
+                number(
+                    environment, "HINDCAST_BATCH_BYTES", cls.batch_bytes, least=100_000, most=1_000_000_000
+                )
+            ),
+            # well below the time after which Kafka takes partitions from a member that is silent
+            flush_interval=number(
+                environment, "HINDCAST_FLUSH_INTERVAL", cls.flush_interval, least=0.05, most=60
+            ),
+            quality_interval=number(
+                environment, "HINDCAST_QUALITY_INTERVAL", cls.quality_interval, least=0.1, most=86_400
+            ),
+            contract_lead=number(environment, "HINDCAST_CONTRACT_LEAD", cls.contract_lead, most=_YEAR_S),
+            allowed_lateness=number(
+                environment, "HINDCAST_ALLOWED_LATENESS", cls.allowed_lateness, most=_YEAR_S
+            ),
         )
 
 

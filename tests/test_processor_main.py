@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from waiting import eventually
 
+from producers.errors import ConfigError
+from stream_processors.settings import ProcessorSettings
+
 ROLES = ("profiler", "recorder", "joiner", "monitor")
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -41,6 +44,26 @@ def test_servers_that_are_away_are_said_once_each(role: str, tmp_path: Path) -> 
     assert all(f"WARNING hindcast.{role}: " in line for line in lines), lines
     assert sum("Kafka" in line for line in lines) == 1
     assert sum("ClickHouse" in line for line in lines) <= 1
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("HINDCAST_BATCH_MESSAGES", "1000001", "at most 1,000,000 is wanted"),
+        ("HINDCAST_BATCH_BYTES", "1e30", "at most 1,000,000,000 is wanted"),
+        ("HINDCAST_FLUSH_INTERVAL", "61", "at most 60 is wanted"),
+        ("HINDCAST_FLUSH_INTERVAL", "1e300", "at most 60 is wanted"),
+        ("HINDCAST_QUALITY_INTERVAL", "86401", "at most 86,400 is wanted"),
+        ("HINDCAST_CONTRACT_LEAD", "1e13", "at most 31,536,000 is wanted"),
+        ("HINDCAST_ALLOWED_LATENESS", "1e13", "at most 31,536,000 is wanted"),
+        ("HINDCAST_BATCH_MESSAGES", "99", "at least 100 is wanted"),
+    ],
+)
+def test_a_number_that_is_too_large_is_refused(variable: str, value: str, said: str) -> None:
+    """Where no client, clock or memory takes it: not at the first batch, but at the start."""
+    with pytest.raises(ConfigError) as refusal:
+        ProcessorSettings.from_environment({variable: value})
+    assert str(refusal.value) == f"{variable} is {value}: {said}"
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -16,8 +16,9 @@ from producers.settings import KafkaSettings
 from stream_processors.contracts.baseline_file import baseline_path, read_baseline
 from stream_processors.contracts.effect import ContractHistory
 from stream_processors.contracts.follower import ContractFollower
-from stream_processors.contracts.model import Contract, seconds
+from stream_processors.contracts.model import Contract
 from stream_processors.contracts.tables import read_table
+from stream_processors.contracts.values import seconds
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 contract_argument = click.argument("contract_file", metavar="CONTRACT.yaml", type=FILE)

@@ -13,6 +13,9 @@ from producers.errors import ConfigError
 
 Place = tuple[str | int, ...]
 
+# a name as it is told is not longer: a mistake is one line
+_BRIEF = 100
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -129,7 +132,7 @@ class Document:
         """The error that names these places of the document; each place is told once."""
         found: dict[str, Problem] = {}
         for place, reason in mistakes:
-            field = ".".join(map(str, place))
+            field = ".".join(_brief(str(part)) for part in place)
             found.setdefault(field, Problem(self.line(place), field or "contract", reason))
         return ContractFileError(self.source, list(found.values()))
 
@@ -152,6 +155,10 @@ class Document:
             mark, node = found
             line = mark.line + 1
         return line, len(place)
+
+
+def _brief(name: str) -> str:
+    return name if len(name) <= _BRIEF else f"{name[: _BRIEF - 3]}..."
 
 
 def _inner(node: Any, part: str | int) -> tuple[Any, Any] | None:

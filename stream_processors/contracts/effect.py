@@ -7,6 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from stream_processors.contracts.model import Contract
+from stream_processors.contracts.values import CENTURY_S
+
+# a message may say anything: beyond, no time is left that tables can hold
+LONGEST_LEAD_MS = CENTURY_S * 1_000
 
 
 @dataclass(frozen=True)
@@ -38,8 +42,8 @@ class PublishedContract:
         partition: int,
         offset: int,
     ) -> PublishedContract:
-        """A contract read from the topic; all times in microseconds."""
-        start = max(effective_from, appended_at + lead_ms * 1000)
+        """A contract read from the topic; all times in microseconds. A lead below nothing or above a century is that."""
+        start = max(effective_from, appended_at + min(max(lead_ms, 0), LONGEST_LEAD_MS) * 1000)
         return cls(contract, contract.digest(), contract.shape(), start, partition, offset)
 
 

@@ -20,13 +20,14 @@ from producers.at_source.columns import bucketed_column
 from producers.codec import decode
 from producers.columns import refuse_repeated
 from producers.errors import ConfigError
-from stream_processors.contracts.model import Contract, seconds
+from stream_processors.contracts.model import Contract
 from stream_processors.contracts.training_data import (
     FeatureData,
     Roles,
     TableColumns,
     TrainingData,
 )
+from stream_processors.contracts.values import seconds
 from stream_processors.profiler.counting import Counting
 from stream_processors.profiler.sketch_batch import Stretch, encoded, sketch_batch
 from stream_processors.sketches import MAX_NAME_LENGTH, MAX_NAMES, MAX_PRECISION, histogram_bins

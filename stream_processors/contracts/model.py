@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-import re
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 import yaml
@@ -29,58 +26,13 @@ from pydantic import (
 from producers.at_source.buckets import Bucket, bucket_problem
 from stream_processors.contracts.document import Document
 from stream_processors.contracts.problems import mistakes, schema_mistakes
+from stream_processors.contracts.values import Name, Number, Seconds, Whole, duration, seconds
 
-_UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
-_DURATION = re.compile(r"(\d+)\s*(s|min|m|h|d|w)")
-_CENTURY_S = 36_525 * 86_400
 MAX_LISTED = 1_000
 _MAX_FEATURES = 1_000
 # fields that were not there when the first contracts were published, with what they then meant
 _LATER = {"bucket": None, "keep_errors": True, "entity_id": "none", "keep_days": 0}
 RETENTIONS = (0, 7, 30, 90, 180, 365, 730, 1095, 2555, 3650)
-
-
-def seconds(value: object) -> int:
-    """Seconds of ``"45d"``, ``"1h"``, ``"30s"``, a number, or a timedelta.
-
-    Raises:
-        ValueError: no duration, none of whole seconds, less than nothing or more than a century.
-    """
-    found: float
-    if isinstance(value, timedelta):
-        found = value.total_seconds()
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        found = value
-    else:
-        text = _DURATION.fullmatch(str(value).strip())
-        if not text:
-            raise ValueError("a duration such as 30s, 5min, 1h, 45d or 1w is wanted")
-        found = int(text[1]) * _UNITS[text[2]]
-    if not 0 <= found <= _CENTURY_S:
-        raise ValueError("a duration is from nothing to a century (36525d)")
-    if found != math.floor(found):
-        raise ValueError("a duration is of whole seconds")
-    return int(found)
-
-
-def duration(value: int) -> str:
-    """Seconds in the largest unit that fits: ``86400`` is ``1d``."""
-    unit = next(unit for unit in ("d", "h", "min", "s") if value % _UNITS[unit] == 0)
-    return f"{value // _UNITS[unit]}{unit}"
-
-
-Seconds = Annotated[int, BeforeValidator(seconds)]
-
-
-def _no_truth_value(value: object) -> object:
-    if isinstance(value, bool):
-        raise ValueError("a number is wanted")  # noqa: TRY004 - pydantic tells a ValueError
-    return value
-
-
-# pydantic would take `false` for 0, and 0 days of retention are for ever; `1e6` is text in YAML 1.1, and a number to people
-Whole = Annotated[int, Field(strict=True)]
-Number = Annotated[float, BeforeValidator(_no_truth_value)]
 
 
 class _Part(BaseModel):
@@ -156,9 +108,9 @@ class Prediction(_Part):
     """What the model answers."""
 
     kind: Literal["binary", "multiclass", "regression", "ranking"] = "binary"
-    positive_class: str | None = None
+    positive_class: Name | None = None
     threshold: Number | None = None
-    classes: tuple[str, ...] = ()
+    classes: tuple[Name, ...] = ()
     score_precision: Whole = Field(default=7, ge=0, le=20)
 
 
@@ -183,8 +135,8 @@ def _one_or_two(names: tuple[str, ...]) -> tuple[str, ...]:
 class Slice(_Part):
     """A categorical feature or segment (or several) and the values that get a slice of their own; the rest is @other."""
 
-    by: Annotated[tuple[str, ...], BeforeValidator(_names), AfterValidator(_one_or_two)]
-    values: Annotated[tuple[tuple[str, ...], ...], BeforeValidator(_rows)]
+    by: Annotated[tuple[Name, ...], BeforeValidator(_names), AfterValidator(_one_or_two)]
+    values: Annotated[tuple[tuple[Name, ...], ...], BeforeValidator(_rows)]
 
     @field_validator("values")
     @classmethod
@@ -279,12 +231,12 @@ class Contract(_Part):
     """
 
     model: str = Field(min_length=1, max_length=200)
-    environment: str | None = None
-    owner: str | None = None
+    environment: Name | None = None
+    owner: Name | None = None
     description: str | None = None
     routes: Mapping[str, tuple[str, ...]] = {}
     prediction: Prediction = Prediction()
-    features: Annotated[Mapping[str, Feature], AfterValidator(_few)] = {}
+    features: Annotated[Mapping[Name, Feature], AfterValidator(_few)] = {}
     slices: Annotated[tuple[Slice, ...], AfterValidator(_apart)] = ()
     windows: Windows = Windows()
     label: Label = Label()
@@ -294,7 +246,7 @@ class Contract(_Part):
     sampling_rate: Number = Field(default=1.0, gt=0, le=1)
     keep_errors: bool = True
     entity_id: Literal["none", "drop", "hash"] = "none"
-    references: Mapping[str, str] = {}
+    references: Mapping[Name, Name] = {}
 
     @property
     def sent_features(self) -> dict[str, Feature]:

@@ -15,6 +15,7 @@ from producers.settings import KafkaSettings
 from producers.values import micros
 from stream_processors.contracts.follower import contract_partitions
 from stream_processors.contracts.model import Contract
+from stream_processors.contracts.values import CENTURY_S
 from stream_processors.kafka import (
     OFFSET_BEGINNING,
     KafkaError,
@@ -103,11 +104,13 @@ def publish(
     not before; a start later than the lead is not waited for. The wait is measured from the broker's acknowledgement, so clocks need not agree.
 
     Raises:
-        ConfigError: the baseline does not fit the contract.
+        ConfigError: the baseline does not fit the contract, or the lead is no time from nothing to a century.
         ConfigError: Kafka refuses the credentials.
         InvalidEvent: ``effective_from`` is no time that a contract can have; nothing is published.
         BrokerUnavailable: Kafka does not answer, has no topic for it, or did not take it.
     """
+    if not 0 <= lead <= CENTURY_S:
+        raise ConfigError(f"a lead of {lead:g} s: from nothing to a century is wanted")
     if baseline:
         contract = with_reference(contract, baseline)
     # at once: a message or a transaction would be tried for longer, and fail without saying why

@@ -6,7 +6,8 @@ minimum sample (design: "References").
 
 from __future__ import annotations
 
-from stream_processors.contracts.model import Contract, Windows, seconds
+from stream_processors.contracts.model import Contract, Windows
+from stream_processors.contracts.values import seconds
 from stream_processors.windows import DAY, MONTH, SECOND, WEEK, Width, Window, window_of
 
 TRAINING = "training"

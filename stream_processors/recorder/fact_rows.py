@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from stream_processors.contracts.effect import LONGEST_LEAD_MS
 from stream_processors.recorder.provenance import Provenance, times
 
 Columns = dict[str, pa.Array]
@@ -42,7 +43,9 @@ def _known(columns: Columns, provenance: Provenance) -> Columns:
 
 
 def _contract(columns: Columns, provenance: Provenance) -> Columns:
-    earliest = pa.array(provenance.appended + columns["lead_ms"].to_numpy() * 1000)
+    # as `PublishedContract.of` has it
+    lead_ms = np.clip(columns["lead_ms"].to_numpy(), 0, LONGEST_LEAD_MS)
+    earliest = pa.array(provenance.appended + lead_ms * 1000)
     wished = columns["effective_from"].view(pa.int64())
     effect = pc.max_element_wise(wished, earliest).to_numpy()
     return {**columns, "in_effect_from": times(effect)}

@@ -31,7 +31,27 @@ drift: {warn: 0.1, severe: 0.25}
 retention_days: 365
 """
 
+LONG = "n" * 1_001
+
 MISTAKES = [
+    ("  age:", f"  ? {LONG}\n  :", f"line 5: features.{LONG[:97]}...: a name is of at most 1,000 bytes"),
+    (
+        "environment: production",
+        f"environment: {LONG}",
+        "line 2: environment: a name is of at most 1,000 bytes",
+    ),
+    ("environment: production", f"owner: {LONG}", "line 2: owner: a name is of at most 1,000 bytes"),
+    (
+        "by: plan, values: [basic",
+        f"by: plan, values: [{LONG}",
+        "line 12: slices.0.values.0: a name is of at most 1,000 bytes",
+    ),
+    ("by: plan", f"by: {LONG}", "line 12: slices.0.by: a name is of at most 1,000 bytes"),
+    (
+        "classes: [leave",
+        f"classes: [{LONG}",
+        "line 3: prediction.classes.0: a name is of at most 1,000 bytes",
+    ),
     ("model: churn", "model: [", "line 3: not YAML: expected"),
     ("model: churn", "model: a: b", "line 1: not YAML: mapping values are not allowed here"),
     ("retention_days: 365", "retention_days: \x07", "line 16: not YAML: special characters are not allowed"),

@@ -64,6 +64,30 @@ def reference_of(one: Contract, *windows: int) -> list[dict[str, Any]]:
     ]
 
 
+@pytest.mark.parametrize("lead", [-1.0, 1e13, float("nan")])
+def test_a_lead_that_cannot_be_is_refused(
+    settings: KafkaSettings, follower: ContractFollower, lead: float
+) -> None:
+    """Nothing is published: contracts are kept for ever."""
+    with pytest.raises(ConfigError, match="from nothing to a century"):
+        publish(settings, contract(), lead=lead)
+    assert follower.catch_up() is False
+
+
+def test_a_contract_with_names_that_no_message_holds_is_none(
+    settings: KafkaSettings, follower: ContractFollower
+) -> None:
+    """Whoever sent it: sketches with such names would be refused by Kafka, and nothing behind them would ever be counted."""
+    client = producer(settings)
+    for name in ("x" * 1_000, "x" * 1_001):
+        body = contract(features={name[:5]: {"kind": "numeric"}}).canonical().replace("xxxxx", name)
+        record = {"model": "m", "body": body, "digest": "d", "shape": "s", "effective_from": 0, "lead_ms": 0}
+        client.produce(settings.topic("contracts"), encode("contract", record), b"m")
+    assert client.flush(10) == 0
+    follower.catch_up()
+    assert [len(name) for one in follower.history.published("m") for name in one.contract.features] == [1_000]
+
+
 def test_empty_topic(follower: ContractFollower) -> None:
     """A topic without a contract is caught up with at once."""
     assert follower.catch_up() is False

@@ -11,6 +11,8 @@ import pytest
 from recording_road import Road, example
 
 from producers.codec import encode
+from stream_processors.contracts.follower import ContractFollower
+from stream_processors.contracts.model import Contract
 from stream_processors.kafka import transactional_producer
 
 NOW = time.time_ns() // 1000
@@ -91,6 +93,22 @@ def test_a_contract_says_from_when_it_is_in_effect(running: Road, lead_ms: int) 
         "SELECT in_effect_from, _appended_at + toIntervalMillisecond(lead_ms) AS earliest FROM contracts FINAL"
     )
     assert plain(row["in_effect_from"]) == max(wished, plain(row["earliest"]))
+
+
+@pytest.mark.parametrize("lead_ms", [-(2**63), -1, 10**16, 2**63 - 1])
+def test_a_lead_that_cannot_be_is_nothing_or_a_century(running: Road, lead_ms: int) -> None:
+    """A message may say anything; both sides of it make the same of it, and neither ends for it."""
+    body = Contract(model="churn").canonical()
+    contract = example("contract", body=body, effective_from=0, lead_ms=lead_ms)
+    running.send_records("contracts", "contract", [contract])
+    running.recorded("contracts")
+    [row] = running.rows("SELECT in_effect_from, _appended_at FROM contracts FINAL")
+    appended = plain(row["_appended_at"])
+    assert plain(row["in_effect_from"]) - appended == (0 if lead_ms < 0 else 36_525 * 86_400 * 1_000_000)
+    with ContractFollower(running.kafka) as follower:
+        follower.catch_up()
+        known = {one.in_effect_from for one in follower.history.published("churn")}
+    assert plain(row["in_effect_from"]) in known
 
 
 def test_not_a_number_infinite_and_null_stay_apart(running: Road) -> None:
