@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -41,6 +41,11 @@ _EMPTY: Mapping[str, Any] = {
     "listed": False,
     "near_unique": False,
 }
+_NEEDED: Mapping[str, Collection[str]] = {
+    NUMERIC: NUMERIC_ROW.names,
+    CATEGORICAL: set(CATEGORICAL_ROW.names) - {"near_unique"},
+    EVENTS: ("events",),
+}
 
 
 def sketch_rows(events: int, columns: Mapping[str, NumericSketch | CategoricalSketch]) -> pa.Table:
@@ -58,9 +63,10 @@ def sketch_rows(events: int, columns: Mapping[str, NumericSketch | CategoricalSk
 def sketches_of_rows(
     table: pa.Table,
 ) -> tuple[int | None, list[tuple[str, NumericSketch | CategoricalSketch]]]:
-    """The number of events, where rows say it, and each row's column and sketch, in order.
+    """The number of events, where rows of kind ``events`` say it by counts that add up, and each row's column and sketch, in order.
 
-    Rows of kind ``events`` have a count of their own events, which add up. Else every row states the events of all.
+    A sketch accounts for all events that its own row states, such as those of the table that `sketch_rows` wrote; ClickHouse's rows of
+    columns state 0.
 
     Raises:
         ValueError: a column that the rows' kind needs is missing, or a kind is unknown.
@@ -70,29 +76,25 @@ def sketches_of_rows(
     unknown = [kind for kind in kinds if kind not in _BY_NUMBER.values()]
     if unknown:
         raise ValueError(f"column_kind is {NUMERIC}, {CATEGORICAL} or {EVENTS}, not {unknown[0]}")
-    for kind, row_type in ((NUMERIC, NUMERIC_ROW), (CATEGORICAL, CATEGORICAL_ROW)):
+    for kind, names in _NEEDED.items():
         if kind in kinds:
-            _need(table, (one.name for one in row_type if one.name != "near_unique"))
+            _need(table, names)
     sketches: list[tuple[str, NumericSketch | CategoricalSketch]] = []
+    events: int | None = None
     for kind, row in zip(kinds, table.to_pylist(), strict=True):
-        if kind == NUMERIC:
-            sketches.append((str(row["column"]), numeric_sketch(row)))
-        elif kind == CATEGORICAL:
-            sketches.append((str(row["column"]), categorical_sketch(row)))
-    return _events(table, kinds), sketches
+        if kind == EVENTS:
+            events = (events or 0) + row["events"]
+        else:
+            sketches.append((str(row["column"]), _sketch(kind, row)))
+    return events, sketches
 
 
-def _events(table: pa.Table, kinds: list[str]) -> int | None:
-    if "events" not in table.column_names:
-        return None
-    stated: list[int] = table.column("events").to_pylist()
-    if EVENTS in kinds:
-        return sum(count for kind, count in zip(kinds, stated, strict=True) if kind == EVENTS)
-    # ClickHouse's rows of other kinds say 0: nobody states the number then
-    return max(stated, default=0) or None
+def _sketch(kind: str, row: Mapping[str, Any]) -> NumericSketch | CategoricalSketch:
+    sketch = numeric_sketch(row) if kind == NUMERIC else categorical_sketch(row)
+    return sketch.of_events(max(sketch.n, row.get("events", 0)))
 
 
-def _need(table: pa.Table, names: Any) -> None:
+def _need(table: pa.Table, names: Collection[str]) -> None:
     missing = sorted(set(names) - set(table.column_names))
     if missing:
         raise ValueError(f"the table of sketches has no column {missing[0]}")

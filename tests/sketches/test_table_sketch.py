@@ -282,8 +282,34 @@ def test_rows_of_the_record_add_up() -> None:
     assert (found.events, found["x"].n, found["x"].absent) == (5, 5, 1)
     with pytest.raises(ValueError, match="no column bins"):
         TableSketch.from_arrow(rows.drop_columns(["bins"]))
+    with pytest.raises(ValueError, match="no column events"):
+        TableSketch.from_arrow(pa.concat_tables([recorded, own]).drop_columns(["events"]))
     with pytest.raises(ValueError, match="column_kind"):
         TableSketch.from_arrow(rows.set_column(1, "column_kind", pa.array(["other", "numeric"])))
+
+
+@settings(deadline=None)
+@given(tables=st.lists(ROWS, min_size=1, max_size=4), has_contract=st.booleans())
+def test_rows_of_several_tables_are_the_tables_merged(
+    tables: list[list[dict[str, Any]]], *, has_contract: bool
+) -> None:
+    """Also where a score is in some of the tables only, or in few of their rows."""
+    contract = CONTRACT if has_contract else None
+    made = [sketch_table(pa.Table.from_pylist(rows, schema=TYPES), contract, **ROLES) for rows in tables]
+    found = TableSketch.from_arrow(pa.concat_tables([one.to_arrow() for one in made]))
+    merged = TableSketch.merged(made)
+    assert found.events == merged.events == sum(map(len, tables))
+    assert all_counts(found) == all_counts(merged)
+
+
+def test_absences_of_a_score_add_up_without_rows_of_events() -> None:
+    """Each row states the events of its own table, so a column that few rows carry is absent from the rest of all of them."""
+    one = sketch_table(pd.DataFrame({"s": [0.5] + [None] * 9}), score_column="s")
+    found = TableSketch.from_arrow(pa.concat_tables([one.to_arrow(), one.to_arrow()]))
+    assert (found.events, found["@score"].n, found["@score"].absent) == (20, 20, 18)
+    parts = [sketch_table(pa.table({"x": np.arange(n, dtype=np.float64)})) for n in (100, 400)]
+    dense = TableSketch.from_arrow(pa.concat_tables([part.to_arrow() for part in parts]))
+    assert (dense.events, dense["x"].n, dense["x"].absent) == (500, 500, 0)
 
 
 def test_merging_counts_what_one_side_never_saw_as_absent() -> None:
