@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from producers.errors import ConfigError, InvalidEvent
-from producers.values import EARLIEST, EXACT, LATEST, category, micros, number, whole
+from producers.values import EARLIEST, EXACT, INEXACT, LATEST, category, micros, number, whole
 
 MICROS = pa.timestamp("us")
 
@@ -55,17 +55,28 @@ def refuse_repeated(names: Iterable[str]) -> None:
 def numbers(field: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
     """A column as doubles; see `values.number`."""
     kind = column.type
-    if pa.types.is_integer(kind):
-        least, most = pc.min_max(column).values()
-        if any(end.is_valid and not -EXACT <= end.as_py() <= EXACT for end in (least, most)):
-            raise InvalidEvent(field, "an integer beyond 2^53 changes as a double: send it as a string")
-    elif not (pa.types.is_floating(kind) or pa.types.is_decimal(kind) or kind in {pa.bool_(), pa.null()}):
+    if is_inexact(column):
+        raise InvalidEvent(field, INEXACT)
+    if not (
+        pa.types.is_integer(kind)
+        or pa.types.is_floating(kind)
+        or pa.types.is_decimal(kind)
+        or kind in {pa.bool_(), pa.null()}
+    ):
         raise InvalidEvent(field, f"a number is wanted, not {kind}")
     return (
         column.cast(pa.float32()).cast(pa.float64())
         if kind == pa.float16()
         else column.cast(pa.float64(), safe=False)
     )
+
+
+def is_inexact(column: pa.ChunkedArray) -> bool:
+    """Whether a column is of integers, and some of them change as doubles."""
+    if not pa.types.is_integer(column.type):
+        return False
+    least, most = pc.min_max(column).values()
+    return any(end.is_valid and not -EXACT <= end.as_py() <= EXACT for end in (least, most))
 
 
 def texts(field: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -129,6 +140,16 @@ def is_text(kind: pa.DataType) -> bool:
 def is_category(kind: pa.DataType) -> bool:
     """Whether a feature of this type is a category."""
     return is_text(kind) or kind == pa.bool_() or bool(pa.types.is_dictionary(kind))
+
+
+def becomes_category(kind: pa.DataType, promised: str | None) -> bool:
+    """Whether a feature of this type is sent as a category; ``promised`` is what a contract says of it, None where it says nothing.
+
+    A column of numbers that is promised as a category may become one yet: see `at_source.columns.settled`.
+    """
+    if promised == "categorical":
+        return is_category(kind) or bool(pa.types.is_integer(kind)) or kind == pa.null()
+    return is_category(kind) and not (promised == "numeric" and kind == pa.bool_())
 
 
 _OF_COLUMN: Mapping[str, Callable[[str, pa.ChunkedArray], pa.ChunkedArray]] = {

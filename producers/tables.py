@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from producers.arrow_memory import numbers as values_of
 from producers.arrow_memory import whole
-from producers.columns import column_of, is_category, numbers, texts, to_arrow
+from producers.columns import becomes_category, column_of, numbers, texts, to_arrow
 from producers.errors import InvalidEvent
 from producers.events import LABEL_KINDS
 from producers.ids import content_id, prediction_ids_at
@@ -86,11 +86,8 @@ def prediction_rows(
 def _becomes_category(
     kind: pa.DataType, name: str, categorical: Collection[str], kinds: Mapping[str, str]
 ) -> bool:
-    if name not in kinds:
-        return name in categorical or is_category(kind)
-    if kinds[name] == "categorical":
-        return is_category(kind) or pa.types.is_integer(kind) or kind == pa.null()
-    return is_category(kind) and kind != pa.bool_()
+    promised = kinds.get(name)
+    return becomes_category(kind, promised) or (promised is None and name in categorical)
 
 
 def label_rows(

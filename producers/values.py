@@ -15,6 +15,7 @@ from typing import Any
 from producers.errors import InvalidEvent
 
 EXACT = 2**53
+INEXACT = "an integer beyond 2^53 changes as a double: send it as a string"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_S = 86_400
 # DateTime64(6) holds these years; beyond them ClickHouse would clip
@@ -60,7 +61,7 @@ def number(field: str, value: object) -> float | None:
         return value
     if isinstance(value, int):
         if not -EXACT <= value <= EXACT:
-            raise InvalidEvent(field, "an integer beyond 2^53 changes as a double: send it as a string")
+            raise InvalidEvent(field, INEXACT)
         return float(value)
     if isinstance(value, float):
         return float(value)

@@ -52,6 +52,19 @@ def digit_texts(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     return pa.array(numbers, pa.int64(), mask=~valid).cast(pa.string())
 
 
+def settled(column: pa.ChunkedArray | pa.Array, promised: str | None) -> pa.ChunkedArray | pa.Array:
+    """A column of doubles or texts as the kind that a contract promises, where all of it can be of that; else as it is.
+
+    Whole numbers become categories by their digits, and texts that are null throughout become numbers.
+    """
+    numeric = pa.types.is_floating(column.type)
+    if promised == "categorical" and numeric and whole_rows(column).all():
+        return digit_texts(column)
+    if promised == "numeric" and not numeric and column.null_count == len(column):
+        return column.cast(pa.float64())
+    return column
+
+
 def pseudonymised(column: pa.ChunkedArray | pa.Array, pseudonyms: Pseudonyms) -> pa.Array:
     """A column of texts, or of doubles by their texts, with every value replaced; Python runs once per distinct value."""
     distinct = pc.unique(column)

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from producers.at_source.checks import MAX_FEATURES, refusal, too_many
-from producers.at_source.columns import bucketed_column, digit_texts, pseudonymised, whole_rows
+from producers.at_source.columns import bucketed_column, digit_texts, pseudonymised, settled, whole_rows
 from producers.at_source.promises import FeaturePromise, SourcePromises
 from producers.at_source.protection import Protection
 from producers.at_source.sampling import FIELDS, Sampling
@@ -153,13 +153,14 @@ class _Table:
     def settle(self, hashed: frozenset[str]) -> None:
         """Put each column to its kind where it can be of it; a column that is hashed becomes a category by that."""
         for name, promise in self._promises.features.items():
-            if promise.kind == "categorical" and name in self._numbers and name not in hashed:
-                if whole_rows(self._numbers[name]).all():
-                    self._categories[name] = _chunked(digit_texts(self._numbers.pop(name)))
-            elif promise.kind == "numeric" and name in self._categories:
-                column = self._categories[name]
-                if column.null_count == len(column):
-                    self._numbers[name] = _chunked(self._categories.pop(name).cast(pa.float64()))
+            own, other = self._numbers, self._categories
+            if name in other:
+                own, other = other, own
+            if name in own and name not in hashed:
+                column = settled(own[name], promise.kind)
+                if column.type != own[name].type:
+                    del own[name]
+                    other[name] = _chunked(column)
 
     def protect(self, protection: Protection) -> None:
         """As `Protection.apply`."""

@@ -123,7 +123,8 @@ def baseline(
     buckets. Without a time column there is one window, from 1970-01-01.
 
     Raises:
-        ConfigError: a feature or slice of the contract that the table does not have, or of another kind; two columns of one name.
+        ConfigError: a feature or slice of the contract that the table does not have, or that cannot be of its kind; two columns of one
+            name; integers that change as doubles, which a logger refuses.
     """
     refuse_repeated(table.column_names)
     roles = [name for name in (time_column, score_column, decision_column) if name]

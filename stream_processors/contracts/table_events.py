@@ -11,8 +11,9 @@ import pyarrow.compute as pc
 from producers.at_source.columns import bucketed_column
 from producers.at_source.pseudonyms import MARK
 from producers.columns import refuse_repeated
+from producers.errors import ConfigError
 from stream_processors.contracts.model import Contract, Feature
-from stream_processors.contracts.training_data import Roles, TrainingData
+from stream_processors.contracts.training_data import one_chunk, sent_column
 
 BLOCK_ROWS = 50_000
 # map entries in a block: what bounds memory where there are many features
@@ -22,31 +23,32 @@ _BLOCK_ENTRIES = 2_000_000
 def table_events(contract: Contract, table: pa.Table) -> Iterator[pa.RecordBatch]:
     """The rows as predictions made at the epoch, in blocks, with the columns that `admission.admit` wants.
 
-    Personal data is dropped, hashed and bucketed as the contract says (a hash is its mark alone). Columns that are no features of the
-    contract are left out.
+    Columns are of the kinds that `PredictionLogger.predictions` gives them, decided over all rows. Personal data is dropped, hashed and
+    bucketed as the contract says (a hash is its mark alone). Columns that are no features of the contract are left out.
 
     Raises:
-        ConfigError: no rows; two columns of one name.
+        ConfigError: no rows; two columns of one name; integers that change as doubles, which a logger refuses.
     """
     refuse_repeated(table.column_names)
+    if not table.num_rows:
+        raise ConfigError("the data have no rows")
     named = [name for name in table.column_names if name in contract.features]
-    kinds = {name: feature.kind for name, feature in contract.features.items()}
-    most = max(1, min(BLOCK_ROWS, _BLOCK_ENTRIES // max(1, len(named))))
-    for start in range(0, max(table.num_rows, 1), most):
-        block = table.slice(start, most)
-        # a table without any of the features still has rows
-        data = TrainingData(block.select(named) if named else block, Roles(), kinds)
-        yield _events(contract, data, block.num_rows)
+    sent = {name: sent_column(name, table.column(name), contract.features[name].kind) for name in named}
+    columns = {
+        name: column for name, column in sent.items() if column is not None and name in contract.sent_features
+    }
+    most = max(1, min(BLOCK_ROWS, _BLOCK_ENTRIES // max(1, len(columns))))
+    for start in range(0, table.num_rows, most):
+        n = min(most, table.num_rows - start)
+        block = {name: one_chunk(column.slice(start, n)) for name, column in columns.items()}
+        yield _events(contract, block, n)
 
 
-def _events(contract: Contract, data: TrainingData, n: int) -> pa.RecordBatch:
+def _events(contract: Contract, columns: dict[str, pa.Array], n: int) -> pa.RecordBatch:
+    protected = {name: _protected(column, contract.features[name]) for name, column in columns.items()}
     numeric, categorical = (
-        {
-            name: _sent(column, contract.features[name])
-            for name, column in columns.items()
-            if name in contract.sent_features
-        }
-        for columns in (data.numeric, data.categorical)
+        {name: column for name, column in protected.items() if column.type == kind}
+        for kind in (pa.float64(), pa.string())
     )
     epoch = pa.array(np.zeros(n, dtype=np.int64)).view(pa.timestamp("us", "UTC"))
     return pa.record_batch(
@@ -67,11 +69,11 @@ def _events(contract: Contract, data: TrainingData, n: int) -> pa.RecordBatch:
     )
 
 
-def _sent(column: pa.Array, feature: Feature) -> pa.Array:
-    """A column as it leaves its service; one of another kind than its contract says cannot be protected and stays."""
+def _protected(column: pa.Array, feature: Feature) -> pa.Array:
+    """A column as it leaves its service; texts where a bucket is wanted cannot be protected and stay."""
     if feature.bucket is not None and pa.types.is_floating(column.type):
         return bucketed_column(column, feature.bucket)
-    if feature.pii == "hash" and pa.types.is_string(column.type):
+    if feature.pii == "hash":
         return pc.if_else(column.is_valid(), MARK, pa.scalar(None, pa.string()))
     return column
 

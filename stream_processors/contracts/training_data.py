@@ -9,11 +9,11 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.types as pat
 
-from producers.columns import refuse_repeated
-from producers.errors import ConfigError
+from producers.at_source.columns import settled
+from producers.columns import becomes_category, numbers, refuse_repeated, texts
+from producers.errors import ConfigError, InvalidEvent
 from producers.values import EARLIEST, LATEST
 from stream_processors.map_columns import Floats, Mask, doubles
 
@@ -70,17 +70,19 @@ class FeatureData(Protocol):
 
 
 class TrainingData:
-    """The table's feature columns as events carry them: numbers as doubles, booleans as ``true`` and ``false``.
+    """The table's feature columns as events carry them (see `sent_column`): numbers as doubles, texts and booleans as strings.
 
-    Integers and decimals become doubles; columns of other types (times, lists, structs) are no features and are listed in ``left_out``.
+    Columns of other types (times, lists, structs) are no features and are listed in ``left_out``; so are columns of nulls that have no
+    type, unless their kind is decided.
 
     Args:
         table: a row per prediction.
         roles: columns that are no features.
-        kinds: kinds that are decided already; an integer may be either.
+        kinds: kinds that are decided already. A column that cannot be of its kind is of the one that its type gives it.
 
     Raises:
-        ConfigError: a role names a column that the table does not have, or one of the wrong type; two columns of one name; no rows.
+        ConfigError: a role names a column that the table does not have, or one of the wrong type; two columns of one name; no rows;
+            integers that change as doubles.
     """
 
     def __init__(self, table: pa.Table, roles: Roles, kinds: Mapping[str, Kind] | None = None) -> None:
@@ -97,21 +99,19 @@ class TrainingData:
         self.left_out: list[str] = []
         for name in table.column_names:
             if name not in roles.taken():
-                self._take(name, one_chunk(table.column(name)), (kinds or {}).get(name))
+                self._take(name, table.column(name), (kinds or {}).get(name))
         self.event_time = _times(table, roles.time)
         self.score = _score(table, roles.score)
         self.decision = _decision(table, roles.decision)
 
-    def _take(self, name: str, column: pa.Array, kind: Kind | None) -> None:
-        numbers = None if kind == "categorical" else as_numbers(column)
-        if numbers is not None:
-            self.numeric[name] = numbers
-            return
-        categories = as_categories(column)
-        if categories is not None:
-            self.categorical[name] = categories
-        else:
+    def _take(self, name: str, column: pa.ChunkedArray, kind: Kind | None) -> None:
+        sent = None if column.type == pa.null() and kind is None else sent_column(name, column, kind)
+        if sent is None:
             self.left_out.append(name)
+        elif sent.type == pa.float64():
+            self.numeric[name] = one_chunk(sent)
+        else:
+            self.categorical[name] = one_chunk(sent)
 
 
 class TableColumns:
@@ -143,26 +143,23 @@ def one_chunk(column: pa.ChunkedArray) -> pa.Array:
     return pa.concat_arrays(whole.chunks) if isinstance(whole, pa.ChunkedArray) else whole
 
 
-def as_numbers(column: pa.Array) -> pa.Array | None:
-    """The column as doubles; None where it holds no numbers."""
-    kind = column.type
-    if pat.is_integer(kind) or pat.is_floating(kind) or pat.is_decimal(kind):
-        # beyond 2^53 integers round, as they do in every double
-        return column.cast(pa.float64(), safe=False)
-    return None
+def sent_column(name: str, column: pa.ChunkedArray, promised: Kind | None) -> pa.ChunkedArray | None:
+    """The column as a logger sends it, doubles or strings; None where no feature is of its type.
 
+    Decided by the logger's own rules. ``promised`` is what a contract says of the feature, None where it says nothing: a column of
+    whole numbers, doubles with nulls included, can be a category then, and a column of booleans a number.
 
-def as_categories(column: pa.Array) -> pa.Array | None:
-    """The column as strings; None where it holds neither text, booleans nor integers."""
-    kind = column.type
-    if pat.is_dictionary(kind):
-        values = as_categories(column.dictionary)
-        return None if values is None else values.take(column.indices)
-    if pat.is_boolean(kind):
-        return pc.if_else(column, "true", "false")
-    if pat.is_string(kind) or pat.is_large_string(kind) or pat.is_string_view(kind) or pat.is_integer(kind):
-        return column.cast(pa.string())
-    return None
+    Raises:
+        ConfigError: integers that change as doubles.
+    """
+    try:
+        found = (texts if becomes_category(column.type, promised) else numbers)(name, column)
+    except InvalidEvent as error:
+        if pat.is_integer(column.type):
+            raise ConfigError(f"column {name}: {error.problem}") from None
+        return None
+    sent = settled(found, promised)
+    return pa.chunked_array([sent]) if isinstance(sent, pa.Array) else sent
 
 
 def _times(table: pa.Table, name: str | None) -> Ints:
@@ -192,16 +189,20 @@ def _out_of_range(name: str) -> ConfigError:
 def _score(table: pa.Table, name: str | None) -> pa.Array:
     if name is None:
         return pa.nulls(table.num_rows, pa.float64())
-    numbers = as_numbers(one_chunk(table.column(name)))
-    if numbers is None:
-        raise ConfigError(f"column {name} is of type {table.column(name).type}: a number is wanted")
-    return numbers
+    column = table.column(name)
+    try:
+        return one_chunk(numbers(name, column))
+    except InvalidEvent as error:
+        if pat.is_integer(column.type):
+            raise ConfigError(f"column {name}: {error.problem}") from None
+        raise ConfigError(f"column {name} is of type {column.type}: a number is wanted") from None
 
 
 def _decision(table: pa.Table, name: str | None) -> pa.Array:
-    if name is None or table.column(name).type == pa.null():
+    if name is None:
         return pa.nulls(table.num_rows, pa.string())
-    categories = as_categories(one_chunk(table.column(name)))
-    if categories is None:
-        raise ConfigError(f"column {name} is of type {table.column(name).type}: a text is wanted")
-    return categories
+    column = table.column(name)
+    try:
+        return one_chunk(texts(name, column))
+    except InvalidEvent:
+        raise ConfigError(f"column {name} is of type {column.type}: a text is wanted") from None

@@ -21,11 +21,11 @@ from producers.at_source.columns import bucketed_column
 from producers.columns import to_arrow
 from producers.errors import ConfigError
 from stream_processors.contracts.training_data import (
+    Kind,
     Roles,
     TrainingData,
-    as_categories,
-    as_numbers,
     one_chunk,
+    sent_column,
 )
 from stream_processors.sketches.accumulate import Accumulator
 from stream_processors.sketches.bins import DEFAULT_PRECISION, Ints, check_precision
@@ -56,26 +56,29 @@ def sketch_of(
     Args:
         values: an array of Arrow, numpy, pandas or polars, or a list; None is a null.
         precision: significant bits of a numeric histogram, 0 to 20; see `NumericSketch.quantile` for the error.
-        listed: categories to count by name; None for the 1,000 with the smallest hash. A column of integers that has a list is categorical.
+        listed: categories to count by name; None for the 1,000 with the smallest hash. A column of integers that has a list is
+            categorical, also where nulls made them doubles.
 
     Raises:
-        ConfigError: values that are neither numbers, text nor booleans; integers beyond 64 bits.
+        ConfigError: values that are neither numbers, text nor booleans; integers that change as doubles, or are beyond 64 bits.
         ValueError: a precision that is not 0 to 20.
     """
-    column = _array(values)
+    given = _array(values)
     names = None if listed is None else tuple(listed)
-    if column.type == pa.null():
-        column = column.cast(pa.float64() if names is None else pa.string())
+    found = sent_column(_COLUMN, given, None if names is None else "categorical")
+    if found is None:
+        raise ConfigError(f"a column of numbers, text or booleans is wanted, not of {given.type}")
+    column = one_chunk(found)
     counting = _Counting(len(column))
-    numbers = as_numbers(column) if names is None else None
-    categories = as_categories(column) if numbers is None else None
-    if numbers is not None:
-        counting.numeric(_COLUMN, numbers, precision)
-    elif categories is not None:
-        counting.categorical(_COLUMN, categories, names)
+    empty: ColumnSketch
+    if column.type == pa.string():
+        counting.categorical(_COLUMN, column, names)
+        empty = CategoricalSketch.empty(names)
+    elif names is None:
+        counting.numeric(_COLUMN, column, precision)
+        empty = NumericSketch.empty(precision)
     else:
-        raise ConfigError(f"a column of numbers, text or booleans is wanted, not of {column.type}")
-    empty = NumericSketch.empty(precision) if numbers is not None else CategoricalSketch.empty(names)
+        raise ConfigError(f"a column that has a list is of text, booleans or integers, not of {given.type}")
     return counting.done().columns.get(_COLUMN, empty)
 
 
@@ -89,9 +92,10 @@ def sketch_table(
 ) -> TableSketch:
     """Sketch every feature column of a table: precisions and lists are the contract's, without one the stream's defaults (5 bits, no list).
 
-    Numbers are numeric, text and booleans categorical; columns of other types are left out, and so are features that the contract drops or
-    hashes. Of a contract's features only the table's are needed: the others are absent from all rows, as they are in a stream that never
-    carries them.
+    Kinds are those that `PredictionLogger.predictions` gives the columns: what the contract says where a column can be of it, and else
+    numbers are numeric, nulls of no type too, and text and booleans categorical. Columns of other types are left out, and so are features
+    that the contract drops or hashes. Of a contract's features only the table's are needed: the others are absent from all rows, as they
+    are in a stream that never carries them.
 
     Args:
         table: of pandas, polars or Arrow, a row per prediction.
@@ -101,15 +105,15 @@ def sketch_table(
         exclude: columns that are no features: labels, identifiers, times.
 
     Raises:
-        ConfigError: no table, no rows, a column that is not there, one of another kind than the contract says, or two of one name.
+        ConfigError: no table, no rows, a column that is not there, one that cannot be of the kind that the contract says, one of integers
+            that change as doubles, or two of one name.
         InvalidEvent: Arrow cannot take the table.
     """
     features = {} if contract is None else contract.features
-    data = TrainingData(
-        _with_nulls_typed(to_arrow(table), features),
-        Roles(None, score_column, decision_column, exclude),
-        kinds={name: feature.kind for name, feature in features.items()},
-    )
+    given = to_arrow(table)
+    kinds: dict[str, Kind] = {one.name: "numeric" for one in given.schema if one.type == pa.null()}
+    kinds |= {name: feature.kind for name, feature in features.items()}
+    data = TrainingData(given, Roles(None, score_column, decision_column, exclude), kinds)
     for name in data.left_out:
         if name in features:
             raise ConfigError(f"column {name} is of a type that is no feature's; the contract names it")
@@ -182,8 +186,8 @@ class _Counting:
         return TableSketch(self._rows, {**found.numeric, **found.categorical} if found else {})
 
 
-def _array(values: Any) -> pa.Array:
-    """The column as one Arrow array."""
+def _array(values: Any) -> pa.ChunkedArray:
+    """The column as Arrow has it."""
     try:
         # pandas and lists have an index of their own, and Arrow's conversion of them knows their nulls
         streams = isinstance(values, pa.ChunkedArray) or (
@@ -194,13 +198,4 @@ def _array(values: Any) -> pa.Array:
         raise ConfigError(f"Arrow cannot take a column of {type(values).__name__}") from None
     except OverflowError:
         raise ConfigError("Arrow cannot take the column: an integer is beyond 64 bits") from None
-    return one_chunk(given) if isinstance(given, pa.ChunkedArray) else given
-
-
-def _with_nulls_typed(table: pa.Table, features: Mapping[str, Feature]) -> pa.Table:
-    """The table with columns that are null throughout, and so of no type, as the contract's kinds."""
-    for place, (name, column) in enumerate(zip(table.column_names, table.columns, strict=True)):
-        if column.type == pa.null() and name in features:
-            kind = pa.float64() if features[name].kind == "numeric" else pa.string()
-            table = table.set_column(place, name, column.cast(kind))
-    return table
+    return given if isinstance(given, pa.ChunkedArray) else pa.chunked_array([given])

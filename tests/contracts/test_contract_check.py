@@ -13,11 +13,14 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from contract_command import Ended, run
+from logged_tables import batch_of, logged
 from recorded_rows import Recorder, migrated_record, prediction
 
 from producers.settings import KafkaSettings
 from producers.topics import topics
 from stream_processors.contracts import table_events
+from stream_processors.contracts.model import Contract
+from stream_processors.contracts.tally import Tally
 from stream_processors.kafka import create_topics
 
 HOSTILE = 'it\'s "m"\\ {model:String} %s \n\t; DROP é'
@@ -218,6 +221,60 @@ def test_a_table_is_held_against_a_contract(
         ("missing", "mail"): 1,
         ("missing", "nowhere"): 4,
     }
+
+
+def test_a_table_is_held_against_a_contract_as_a_logger_would_send_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whole numbers with nulls are digits and truths numbers where the contract says so; what stays of the other kind breaks it in each row."""
+    table = pa.table(
+        {
+            "code": [1.0, 2.0, None, 7.0],
+            "flag": [True, False, True, None],
+            "share": [1.0, 2.5, None, 1.0],
+            "name": ["a", "b", "a", None],
+            "zip": [1.5, 2.0, None, 4.0],
+            "never": pa.nulls(4),
+        }
+    )
+    features: dict[str, Any] = {
+        "code": {"kind": "categorical", "values": ["1", "2"], "only_listed": True},
+        "flag": {"kind": "numeric", "maximum": 0.5},
+        "share": {"kind": "categorical"},
+        "name": {"kind": "numeric"},
+        "zip": {"kind": "categorical", "pii": "hash"},
+        "never": {"kind": "numeric"},
+    }
+    made = Contract.model_validate({"model": "m", "features": features})
+    pq.write_table(table, tmp_path / "t.parquet")
+    checked = asked_of_table(tmp_path, features)
+    assert checked == {
+        ("unlisted", "code"): 1,
+        ("range", "flag"): 2,
+        ("kind", "share"): 4,
+        ("kind", "name"): 4,
+    }
+    monkeypatch.setenv("HINDCAST_PII_KEY", "a1" * 32)
+    batch = batch_of(logged(table, table.column_names, made, tmp_path))
+    tally = Tally(made)
+    tally.add(batch, batch.column("event_time").cast("int64").to_numpy())
+    assert {f"{word}:{name}": n for (word, name), n in checked.items()} == tally.problems
+
+
+def test_a_table_that_a_logger_refuses_is_refused(tmp_path: Path) -> None:
+    """In the same words, with the column's name; as a category an integer may be of any size."""
+    pq.write_table(pa.table({"id": [2**60, 2**60 + 1]}), tmp_path / "t.parquet")
+    file = contract(tmp_path, features={"id": {"kind": "numeric"}})
+    done = run("check", file, "--data", tmp_path / "t.parquet")
+    assert done.exit_code == 2
+    assert done.output == "column id: an integer beyond 2^53 changes as a double: send it as a string"
+    assert asked_of_table(tmp_path, {"id": {"kind": "categorical"}}) == {}
+
+
+def asked_of_table(folder: Path, features: dict[str, Any]) -> dict[tuple[str, str], int]:
+    """What `hindcast contract check --data` says of the folder's table, problem by problem."""
+    file = contract(folder, features=features)
+    return problems(json.loads(run("check", file, "--data", folder / "t.parquet", "--json").output))
 
 
 @pytest.mark.parametrize(

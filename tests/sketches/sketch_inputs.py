@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from stream_processors.sketches import CategoricalSketch, NumericSketch
+from stream_processors.sketches import CategoricalSketch, ColumnSketch, NumericSketch, TableSketch
 
 BIT_PATTERNS = st.integers(0, 2**64 - 1).map(
     lambda bits: float(np.array(bits, dtype=np.uint64).view(np.float64))
@@ -50,3 +50,13 @@ def categorical_counts(sketch: CategoricalSketch) -> tuple[Any, ...]:
         sketch.buckets.tolist(),
         (sketch.nulls, sketch.absent, sketch.listed, sketch.near_unique),
     )
+
+
+def counts(sketch: ColumnSketch) -> tuple[Any, ...]:
+    """Everything of a sketch that must be equal to the bit."""
+    return numeric_counts(sketch) if isinstance(sketch, NumericSketch) else categorical_counts(sketch)
+
+
+def all_counts(sketch: TableSketch) -> dict[str, Any]:
+    """The same of every column."""
+    return {name: counts(sketch[name]) for name in sorted(sketch)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
@@ -13,28 +12,22 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sketch_inputs import DOUBLES, PRECISIONS, WORDS, categorical_counts, numeric_counts
+from logged_tables import NOW, profiled
+from sketch_inputs import DOUBLES, PRECISIONS, WORDS, all_counts, counts
 
 from producers.codec import decode, encode
 from producers.errors import ConfigError, Undecodable
-from stream_processors.admission import admit
-from stream_processors.contracts.effect import ContractHistory, PublishedContract
 from stream_processors.contracts.infer import baseline
 from stream_processors.contracts.model import Contract
-from stream_processors.decoding import decode_batch
-from stream_processors.profiler.counting import Counting
-from stream_processors.profiler.sketch_batch import Stretch, encoded, sketch_batch
 from stream_processors.sketches import (
     SKETCH_SCHEMA,
     CategoricalSketch,
-    ColumnSketch,
     NumericSketch,
     TableSketch,
     sketch_of,
     sketch_table,
 )
 
-NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 CONTRACT = Contract.model_validate(
     {
         "model": "m",
@@ -76,36 +69,14 @@ TYPES = pa.schema(
 ROLES: dict[str, Any] = {"score_column": "p", "decision_column": "said"}
 
 
-def counts(sketch: ColumnSketch) -> tuple[Any, ...]:
-    """Everything of a sketch that must be equal to the bit."""
-    return numeric_counts(sketch) if isinstance(sketch, NumericSketch) else categorical_counts(sketch)
-
-
-def all_counts(sketch: TableSketch) -> dict[str, Any]:
-    """The same of every column."""
-    return {name: counts(sketch[name]) for name in sorted(sketch)}
-
-
 def streamed(rows: list[dict[str, Any]], contract: Contract | None, cuts: list[int]) -> TableSketch:
     """The profiler's deltas of the rows as events, sent in batches that end at the cuts, merged."""
-    published = (
-        []
-        if contract is None
-        else [
-            PublishedContract.of(contract, effective_from=0, appended_at=0, lead_ms=0, partition=0, offset=0)
-        ]
-    )
-    counting, deltas = Counting(), []
     edges = [0, *sorted({min(cut, len(rows)) for cut in cuts} - {0, len(rows)}), len(rows)]
-    for start, end in pairwise(edges):
-        values = [encode("prediction", event(number, row)) for number, row in enumerate(rows[start:end])]
-        group = decode_batch(values).of("prediction")
-        assert group is not None
-        appended = np.full(end - start, int(NOW.timestamp() * 1e6))
-        admission = admit(group.batch, appended, ContractHistory(published))
-        counting.count(group.batch, np.zeros(end - start, dtype=np.int64), admission)
-        deltas += encoded(sketch_batch(counting.drain(), "delta", "topic", {0: Stretch(0, 1)}))
-    return TableSketch.merged(TableSketch.from_avro(delta) for delta in deltas)
+    batches = (
+        [encode("prediction", event(number, row)) for number, row in enumerate(rows[start:end])]
+        for start, end in pairwise(edges)
+    )
+    return profiled(batches, contract)
 
 
 def event(number: int, row: dict[str, Any]) -> dict[str, Any]:
