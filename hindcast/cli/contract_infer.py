@@ -27,6 +27,7 @@ from hindcast.cli.contract_files import (
 from hindcast.demo.bars import Bars
 from hindcast.one_line import one_line
 from producers.errors import ConfigError
+from producers.values import INEXACT
 from stream_processors.contracts.baseline_file import baseline_path, write_baseline
 from stream_processors.contracts.infer import Records, infer_from
 from stream_processors.contracts.infer import baseline as make_baseline
@@ -163,15 +164,19 @@ def _of_data(data_file: Path, options: dict[str, Any]) -> tuple[Contract, Record
 
 
 def _tell_left_out(data_file: Path, columns: Sequence[pa.Field]) -> None:
-    """Say on stderr which columns are no features, as their types are none; text of a CSV that Arrow had to take as bytes is refused."""
+    """Say on stderr which columns are no features, and why; text of a CSV that Arrow had to take as bytes is refused."""
     for one in columns:
         if data_file.suffix.lower() == ".csv" and one.type == pa.binary():
             raise ConfigError(
                 f"column {one.name} of {data_file} is not UTF-8 text: save it as UTF-8, or --exclude the column"
             )
-    if columns:
-        told = ", ".join(f"{one.name} ({one.type})" for one in columns)
-        click.echo(one_line(f"left out, as no feature is of such a type: {told}"), err=True)
+    # integers are features unless they are too large
+    inexact = [one for one in columns if pa.types.is_integer(one.type)]
+    others = [one for one in columns if one not in inexact]
+    for why, found in (("no feature is of such a type", others), (INEXACT.replace(":", ","), inexact)):
+        if found:
+            told = ", ".join(f"{one.name} ({one.type})" for one in found)
+            click.echo(one_line(f"left out, as {why}: {told}"), err=True)
 
 
 def _of_record(model: str, output: Path, options: dict[str, Any]) -> None:

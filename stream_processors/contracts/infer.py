@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from producers.at_source.columns import bucketed_column
 from producers.codec import decode
-from producers.columns import refuse_repeated
+from producers.columns import is_inexact, refuse_repeated
 from producers.errors import ConfigError
 from stream_processors.contracts.model import Contract
 from stream_processors.contracts.training_data import (
@@ -56,8 +56,9 @@ def infer(
 ) -> tuple[Contract, Records]:
     """A contract that fits the table, for a person to edit, and its baseline (see `baseline`).
 
-    Features are all columns but those named here: numbers are numeric, text and booleans categorical, other types are left out. A column
-    without nulls is required. Categories are listed (the 100 most frequent) only where there are more than 1,000.
+    Features are all columns but those named here: numbers are numeric, text and booleans categorical, other types are left out. So are
+    integers beyond 2^53, which a logger refuses as numbers. A column without nulls is required. Categories are listed (the 100 most
+    frequent) only where there are more than 1,000.
 
     Args:
         table: training data, a row per prediction.
@@ -74,7 +75,8 @@ def infer(
         ConfigError: a column that is not there or of the wrong type; two columns of one name; more than 1,000 features; slices by more
             than a pair; a base window that does not divide a day.
     """
-    data = TrainingData(table, Roles(time_column, score_column, decision_column, exclude))
+    inexact = {name for name, one in zip(table.column_names, table.columns, strict=True) if is_inexact(one)}
+    data = TrainingData(table, Roles(time_column, score_column, decision_column, {*exclude, *inexact}))
     return infer_from(
         data, table.column_names, model=model, environment=environment, slice_by=slice_by, base=base
     )

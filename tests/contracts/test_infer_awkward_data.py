@@ -123,3 +123,21 @@ def test_text_that_is_not_utf_8_is_told(tmp_path: Path) -> None:
     assert inferred(data, "--exclude", "city").exit_code == 0
     data.write_bytes("größe\n1\n".encode("latin-1"))
     assert "the names of its columns are not UTF-8" in refused(inferred(data, "--force"))
+
+
+def test_integers_that_a_logger_refuses_are_no_features(tmp_path: Path) -> None:
+    """They are left out and told with the logger's reason, since a first contract of them would fit no event; as an answer they are refused."""
+    data = tmp_path / "data.parquet"
+    large = pa.array([2**60 + n for n in range(5)])
+    pyarrow.parquet.write_table(pa.table({"id": large, "amount": [1.5] * 5, "raw": [b"x"] * 5}), data)
+    done = inferred(data)
+    assert done.exit_code == 0
+    told = [line for line in done.output.splitlines() if line.startswith("left out")]
+    assert told == [
+        "left out, as no feature is of such a type: raw (binary)",
+        "left out, as an integer beyond 2^53 changes as a double, send it as a string: id (int64)",
+    ]
+    assert set(infer(pa.table({"id": large, "amount": large.cast(pa.string())}), model="m")[0].features) == {
+        "amount"
+    }
+    assert "column id: an integer beyond 2^53" in refused(inferred(data, "--force", "--score-column", "id"))
