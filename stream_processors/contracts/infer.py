@@ -135,11 +135,17 @@ def baseline(
     missing = sorted(wanted - set(table.column_names))
     if missing:
         raise ConfigError(f"the data have no column {missing[0]}, which the contract names")
+    segments = _segments(contract)
     data = TrainingData(
         table.select([name for name in table.column_names if name in wanted]),
         Roles(time_column, score_column, decision_column),
-        kinds={name: feature.kind for name, feature in visible.items()},
+        kinds={
+            **dict.fromkeys(segments, "categorical"),
+            **{name: one.kind for name, one in visible.items()},
+        },
     )
+    for name in sorted(segments - data.categorical.keys()):
+        raise ConfigError(f"no slices by {name}: it is not a categorical column of the data")
     for name, feature in visible.items():
         found = data.numeric if feature.kind == "numeric" else data.categorical
         if name not in found:
@@ -178,7 +184,7 @@ def _baseline(contract: Contract, data: FeatureData) -> Records:
         }
     )
     features = {name: feature for name, feature in contract.features.items() if not feature.hidden}
-    segments = {name for one in contract.slices for name in one.by} - set(contract.features)
+    segments = _segments(contract)
     maps = {
         "numeric_features": TableColumns({k: v for k, v in data.numeric.items() if k in features}),
         "categorical_features": TableColumns({k: v for k, v in data.categorical.items() if k in features}),
@@ -192,6 +198,11 @@ def _baseline(contract: Contract, data: FeatureData) -> Records:
     batch = sketch_batch(counting.drain(), "reference", "", {-1: Stretch(0, 0)})
     records = [decode(message)[1] for message in encoded(batch)]
     return sorted(records, key=lambda one: (one["window_start"], one["slice"], one["part"]))
+
+
+def _segments(contract: Contract) -> set[str]:
+    """Names that the contract slices by and that are no features."""
+    return {name for one in contract.slices for name in one.by} - set(contract.features)
 
 
 def _features(data: FeatureData, names: Sequence[str]) -> dict[str, dict[str, Any]]:

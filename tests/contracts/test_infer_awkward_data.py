@@ -141,3 +141,22 @@ def test_integers_that_a_logger_refuses_are_no_features(tmp_path: Path) -> None:
         "amount"
     }
     assert "column id: an integer beyond 2^53" in refused(inferred(data, "--force", "--score-column", "id"))
+
+
+def test_slices_are_by_texts_that_a_logger_sends() -> None:
+    """Whole numbers of a segment are their digits; what is no category, or is an answer, is refused instead of counted as other."""
+    contract = Contract.model_validate(
+        {
+            "model": "m",
+            "features": {"x": {"kind": "numeric"}},
+            "slices": [{"by": ["r"], "values": [["1"], ["2"]]}],
+        }
+    )
+    x = [1.0, 2.0, 3.0]
+    records = [baseline(contract, pa.table({"x": x, "r": r})) for r in ([1, 2, 2], ["1", "2", "2"])]
+    assert records[0] == records[1]
+    assert [(one["slice"], one["events"]) for one in records[0]] == [("", 3), ("r=1", 1), ("r=2", 2)]
+    with pytest.raises(ConfigError, match="no slices by r: it is not a categorical column"):
+        baseline(contract, pa.table({"x": x, "r": [0.5, 1.0, 2.0]}))
+    with pytest.raises(ConfigError, match="no slices by r: it is not a categorical column"):
+        baseline(contract, pa.table({"x": x, "r": ["1", "2", "2"]}), decision_column="r")
