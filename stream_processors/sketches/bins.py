@@ -25,7 +25,7 @@ DEFAULT_PRECISION = 5
 def check_precision(precision: int) -> int:
     """Return the precision, or raise ``ValueError`` where it is not 0 to 20 whole significant bits."""
     try:
-        fits = 0 <= operator.index(precision) <= MAX_PRECISION
+        fits = not isinstance(precision, bool) and 0 <= operator.index(precision) <= MAX_PRECISION
     except TypeError:
         fits = False
     if not fits:

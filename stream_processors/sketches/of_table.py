@@ -188,6 +188,8 @@ class _Counting:
 
 def _array(values: Any) -> pa.ChunkedArray:
     """The column as Arrow has it."""
+    if hasattr(values, "columns") or isinstance(values, Mapping | str | bytes):
+        raise ConfigError(f"one column is wanted, not {type(values).__name__}; sketch_table takes tables")
     try:
         # pandas and lists have an index of their own, and Arrow's conversion of them knows their nulls
         streams = isinstance(values, pa.ChunkedArray) or (

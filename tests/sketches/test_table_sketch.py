@@ -166,9 +166,15 @@ def test_a_column_without_rows_has_an_empty_sketch(values: Any) -> None:
     assert sketch_of(values).n == 0
 
 
-@pytest.mark.parametrize("values", [object(), [[1]], [1, "a"], 3, pa.array([NOW])])
+@pytest.mark.parametrize(
+    "values",
+    [
+        object(), [[1]], [1, "a"], 3, pa.array([NOW]), "text", {"x": [1.0]}, pd.DataFrame({"x": [1.0]}),
+        pl.DataFrame({"x": [1.0]}), pa.table({"x": [1.0]}), pa.record_batch({"x": [1.0]}), np.zeros((2, 2)),
+    ],
+)  # fmt: skip
 def test_what_is_no_column_is_refused(values: Any) -> None:
-    """Scalars, lists of lists, mixed kinds and times are one clear error."""
+    """Scalars, lists of lists, mixed kinds, times, and tables are one clear error."""
     with pytest.raises(ConfigError):
         sketch_of(values)
 
@@ -181,8 +187,9 @@ def test_a_column_of_another_kind_than_promised_is_refused() -> None:
         sketch_table(pa.table({"amount": [NOW]}), CONTRACT)
     with pytest.raises(ConfigError, match="no column nosuch"):
         sketch_table(pa.table({"x": [1.0]}), score_column="nosuch")
-    with pytest.raises(ValueError, match="a precision is 0 to 20"):
-        sketch_of([1.0], precision=21)
+    for precision in (21, -1, 1.5, True):
+        with pytest.raises(ValueError, match="a precision is 0 to 20"):
+            sketch_of([1.0], precision=precision)  # type: ignore[arg-type]  # what a slip of the pen gives
 
 
 @settings(deadline=None)
