@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from evaluation.frames import refuse_equal_names
 from hindcast.one_line import one_line
 
 FORMATS = ("table", "csv", "json", "jsonl")
@@ -22,7 +23,11 @@ _NOTHING = "-"
 
 
 def write_answer(answer: pa.Table, form: str, out: TextIO) -> None:
-    """Write every row in one of `FORMATS`. A table is drawn for a terminal, and plain text in columns for anything else."""
+    """Write every row in one of `FORMATS`. A table is drawn for a terminal, and plain text in columns for anything else.
+
+    Raises:
+        ConfigError: JSON of columns of one name; nothing is written then.
+    """
     writers: dict[str, Callable[[pa.Table, TextIO], None]] = {
         "table": _drawn if out.isatty() else _plain,
         "csv": _csv,
@@ -68,11 +73,16 @@ def _word(value: float) -> str:
     return "Infinity" if value > 0 else "-Infinity"
 
 
-def _rows(answer: pa.Table) -> Iterator[dict[str, Any]]:
+def _rows(answer: pa.Table) -> Iterator[tuple[Any, ...]]:
     for batch in answer.to_batches(max_chunksize=10_000):
-        columns = [_values(column) for column in batch.columns]
-        for row in zip(*columns, strict=True):
-            yield dict(zip(batch.schema.names, row, strict=True))
+        yield from zip(*(_values(column) for column in batch.columns), strict=True)
+
+
+def _objects(answer: pa.Table) -> Iterator[str]:
+    """Each row as JSON."""
+    names = answer.column_names
+    for row in _rows(answer):
+        yield json.dumps(json_value(dict(zip(names, row, strict=True))), ensure_ascii=False)
 
 
 def _values(column: pa.Array | pa.ChunkedArray) -> list[Any]:
@@ -84,21 +94,22 @@ def _values(column: pa.Array | pa.ChunkedArray) -> list[Any]:
 
 
 def _json(answer: pa.Table, out: TextIO) -> None:
-    lines = (json.dumps(json_value(row), ensure_ascii=False) for row in _rows(answer))
+    refuse_equal_names(answer)
     out.write("[")
-    out.writelines((",\n " if number else "\n ") + line for number, line in enumerate(lines))
+    out.writelines((",\n " if number else "\n ") + line for number, line in enumerate(_objects(answer)))
     out.write("\n]\n" if answer.num_rows else "]\n")
 
 
 def _jsonl(answer: pa.Table, out: TextIO) -> None:
-    out.writelines(json.dumps(json_value(row), ensure_ascii=False) + "\n" for row in _rows(answer))
+    refuse_equal_names(answer)
+    out.writelines(line + "\n" for line in _objects(answer))
 
 
 def _csv(answer: pa.Table, out: TextIO) -> None:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(answer.column_names)
     for row in _rows(answer):
-        writer.writerow([_cell(json_value(value)) for value in row.values()])
+        writer.writerow([_cell(json_value(value)) for value in row])
 
 
 def _cell(value: Any) -> Any:

@@ -14,6 +14,7 @@ from typing import Any, TextIO
 import click
 import pyarrow as pa
 
+from evaluation.frames import refuse_equal_names
 from hindcast.cli.answers import FORMATS, write_answer
 from hindcast.cli.plots import SUFFIXES, draw, draw_file, picture
 from producers.errors import ConfigError
@@ -62,7 +63,11 @@ class Output:
         return cls(form or "table", path, plot, _axes(axes))
 
     def write(self, answer: pa.Table, usual_axes: Mapping[str, str] | None = None) -> None:
-        """Write or draw an answer. A file appears when it is whole, or not at all."""
+        """Write or draw an answer. A file appears when it is whole, or not at all.
+
+        Raises:
+            ConfigError: columns of one name where each must have its own, nothing to draw, or a file that cannot be written.
+        """
         if self.plot is not None:
             self._draw(answer, {**(usual_axes or {}), **self.axes})
         elif self.file is None:
@@ -102,21 +107,24 @@ def _write(answer: pa.Table, form: str, out: TextIO) -> None:
     if form != PARQUET:
         write_answer(answer, form, out)
         return
-    import pyarrow.parquet as pq  # a table in the terminal does not need it
-
     held = io.BytesIO()
-    pq.write_table(answer, held, compression="zstd")
+    _parquet(answer, held)
     sys.stdout.buffer.write(held.getbuffer())
 
 
 def _to_file(answer: pa.Table, form: str, path: Path) -> None:
     if form == PARQUET:
-        import pyarrow.parquet as pq  # the same
-
-        pq.write_table(answer, path, compression="zstd")
+        _parquet(answer, path)
         return
     with path.open("w", encoding="utf-8", newline="") as out:
         write_answer(answer, form, out)
+
+
+def _parquet(answer: pa.Table, where: Path | io.BytesIO) -> None:
+    import pyarrow.parquet as pq  # a table in the terminal does not need it
+
+    refuse_equal_names(answer)
+    pq.write_table(answer, where, compression="zstd")
 
 
 def _whole(path: Path, write: Callable[[Path], None]) -> None:

@@ -43,12 +43,14 @@ def picture(answer: pa.Table, chosen: Mapping[str, str]) -> Picture:
     """What ``chosen`` says is x, y and (may be left out) by; points without a number are left out.
 
     Raises:
-        ConfigError: no such column, a y that is no number, nothing to draw, or more lines than anybody can tell apart.
+        ConfigError: no such column or several, a y that is no number, nothing to draw, or more lines than anybody can tell apart.
     """
     x, y, by = (chosen.get(name, "") for name in ("x", "y", "by"))
     for name in filter(None, (x, y, by)):
         if name not in answer.column_names:
             raise ConfigError(f"no column {name} to plot: there are {', '.join(answer.column_names)}")
+        if answer.column_names.count(name) > 1:
+            raise ConfigError(f"several columns are named {name}: name them apart with AS")
     if not x or not y:
         raise ConfigError(f"say what to plot: --axes x=COLUMN,y=COLUMN of {', '.join(answer.column_names)}")
     lines: dict[str, list[tuple[Any, float]]] = {}

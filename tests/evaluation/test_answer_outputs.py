@@ -111,6 +111,16 @@ def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
         output(file=str(tmp_path / "nosuch" / "a.csv")).write(TABLE)
 
 
+def test_columns_of_one_name_are_no_parquet(tmp_path: Path) -> None:
+    """No file that nobody can read, and no picture of either column."""
+    same = pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["n", "n"])
+    with pytest.raises(ConfigError, match="2 columns are named 'n': name them apart with AS"):
+        output(file=str(tmp_path / "a.parquet")).write(same)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ConfigError, match="several columns are named n: name them apart with AS"):
+        picture(same, {"x": "n", "y": "n"})
+
+
 def test_points_of_a_picture() -> None:
     """A line per value of by, in the order of rows; what is no number is left out."""
     drawn = picture(TABLE, AXES)

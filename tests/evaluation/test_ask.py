@@ -20,8 +20,10 @@ from recorded_rows import Recorder
 from evaluation.queries import shipped_queries
 from hindcast.cli.answers import json_value, write_answer
 from hindcast.cli.ask import settings
+from producers.errors import ConfigError
 from stream_processors.clickhouse import reason
 
+EQUAL_NAMES = pa.Table.from_arrays([pa.array([n]) for n in (1, 2, 3)], names=["n", "n", "b"])
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -208,6 +210,23 @@ def test_numbers_and_times_are_readable() -> None:
         ["0.1235", "302213", "1234567.8", "2", "2024-01-02", "a\\n\\x1b[1m"],
         ["-", "1", "2e+20", "3", "2024-01-03", "[red]b"],
     ]
+
+
+@pytest.mark.parametrize("form", ["csv", "table"])
+def test_columns_of_one_name_are_all_written(form: str) -> None:
+    """A row of CSV has as many cells as the head."""
+    out = io.StringIO()
+    write_answer(EQUAL_NAMES, form, out)
+    assert out.getvalue().replace("  ", ",") == "n,n,b\n1,2,3\n"
+
+
+@pytest.mark.parametrize("form", ["json", "jsonl"])
+def test_columns_of_one_name_are_no_object(form: str) -> None:
+    """Nothing is dropped: one line says what to do, and nothing is written."""
+    out = io.StringIO()
+    with pytest.raises(ConfigError, match="2 columns are named 'n': name them apart with AS"):
+        write_answer(EQUAL_NAMES, form, out)
+    assert out.getvalue() == ""
 
 
 class Terminal(io.StringIO):

@@ -62,6 +62,14 @@ def test_a_form_that_there_is_not(history: History, monkeypatch: pytest.MonkeyPa
         as_frame(pa.table({"n": [1]}), "polars")
 
 
+def test_columns_of_one_name(history: History) -> None:
+    """Arrow and pandas take them; polars does not, and one line says what to do."""
+    assert history.sql("SELECT 7, 7").column_names == ["7", "7"]
+    assert list(history.sql("SELECT 7, 7", as_="pandas").loc[0]) == [7, 7]
+    with pytest.raises(ConfigError, match="2 columns are named '7': name them apart with AS"):
+        history.sql("SELECT 7, 7", as_="polars")
+
+
 def test_no_library_is_loaded_unasked() -> None:
     """Neither the package nor its door loads pandas or polars, and the package alone loads nothing."""
     lines = (
