@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 import pyarrow as pa
 
+from evaluation.column_values import bytes_where_no_text, has_wide_values, wide_values_as_text
 from evaluation.frames import FORMS, Form, as_frame
 from evaluation.queries import NamedQuery, clickhouse_time, find_query, shipped_queries
 from evaluation.statements import read_only
@@ -38,7 +39,8 @@ class History:
             history.query("volume", model="churn", as_="pandas")
 
     ``where`` is an address or settings; ``database`` replaces what the settings say. Answers are Arrow tables unless ``as_`` says ``"pandas"``
-    or ``"polars"``, whose package is loaded then. A user whom the server itself limits keeps the server's limits; everybody else has those of
+    or ``"polars"``, whose package is loaded then. A column that holds anything but UTF-8 comes as bytes; whole numbers beyond 64 bits and
+    IPv6 addresses, which Arrow lacks, come as text. A user whom the server itself limits keeps the server's limits; everybody else has those of
     `READ_LIMITS`. Safe to use from one thread at a time.
 
     Raises:
@@ -96,7 +98,7 @@ class History:
         bound = asked.bind(parameters, now)
         if bound.get("t", "") > clickhouse_time(now):
             raise ConfigError(f"t={bound['t']} has not come yet (it is {clickhouse_time(now)} UTC)")
-        return self._store.arrow(asked.text, bound, self._limits)
+        return self._asked(asked.text, bound)
 
     @overload
     def sql(
@@ -117,7 +119,14 @@ class History:
     def sql(self, statement: str, parameters: Mapping[str, Any] | None = None, *, as_: Form = "arrow") -> Any:
         """The answer to one statement that reads; ``{name:Type}`` in it is bound to ``parameters``."""
         form = _known(as_)
-        return as_frame(self._store.arrow(read_only(statement), parameters, self._limits), form)
+        return as_frame(self._asked(read_only(statement), parameters), form)
+
+    def _asked(self, statement: str, parameters: Mapping[str, Any] | None) -> pa.Table:
+        answer = self._store.arrow(statement, parameters, self._limits)
+        if has_wide_values(answer):
+            kinds = self._store.arrow(f"DESCRIBE TABLE ({statement})", parameters, self._limits)
+            answer = wide_values_as_text(answer, kinds.column("type").to_pylist())
+        return bytes_where_no_text(answer)
 
 
 def _known(form: str) -> str:

@@ -38,9 +38,9 @@ def write_answer(answer: pa.Table, form: str, out: TextIO) -> None:
 
 
 def json_value(value: Any) -> Any:
-    """A value as JSON knows it: times in ISO 8601 with Z, maps as objects, NaN and infinities as words, since a null is another answer.
+    r"""A value as JSON knows it: times in ISO 8601 with Z, maps as objects, NaN and infinities as words, since a null is another answer.
 
-    The words are those of protobuf's JSON mapping; ``float`` of Python reads them.
+    Bytes are text, with ``\xff`` for each that is no UTF-8. The words of numbers are those of protobuf's JSON mapping; ``float`` of Python reads them.
     """
     known: Any
     match value:
@@ -53,7 +53,7 @@ def json_value(value: Any) -> Any:
         case date() | time():
             known = value.isoformat()
         case Mapping():
-            known = {str(name): json_value(inner) for name, inner in value.items()}
+            known = {str(json_value(name)): json_value(inner) for name, inner in value.items()}
         # Arrow gives a map as a list of pairs
         case [tuple(), *_]:
             known = {str(json_value(name)): json_value(inner) for name, inner in value}

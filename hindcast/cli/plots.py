@@ -62,7 +62,7 @@ def picture(answer: pa.Table, chosen: Mapping[str, str]) -> Picture:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ConfigError(f"{y} cannot be plotted: it is no number")
         if math.isfinite(value):
-            lines.setdefault(one_line(str(name)), []).append((_place(at), float(value)))
+            lines.setdefault(_word(name), []).append((_place(at), float(value)))
     if not lines:
         raise ConfigError("nothing to plot: no row has both numbers")
     if len(lines) > MOST_LINES:
@@ -77,7 +77,11 @@ def _place(at: Any) -> Any:
         return at
     if isinstance(at, date):
         return datetime(at.year, at.month, at.day, tzinfo=UTC)
-    return float(at) if isinstance(at, int | float) and not isinstance(at, bool) else one_line(str(at))
+    return float(at) if isinstance(at, int | float) and not isinstance(at, bool) else _word(at)
+
+
+def _word(value: Any) -> str:
+    return one_line(value.decode(errors="backslashreplace") if isinstance(value, bytes) else str(value))
 
 
 def draw(drawn: Picture, out: TextIO, *, width: int) -> None:
