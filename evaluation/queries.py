@@ -7,6 +7,7 @@ A header is comment lines at the start of the file::
     -- parameters:
     --   model String: model name
     --   traffic String = 'served' [served, shadow, all]: which traffic
+    --   bits UInt8 = 3 [0 to 20]: a whole number in a range narrower than its type's
     -- columns:
     --   hour: start of the hour, UTC
     --   predictions: count
@@ -38,6 +39,8 @@ NOW = "now"
 _PARAMETER = re.compile(
     r"(?P<name>\w+) (?P<type>\w+(?:\([^)]*\))?)(?: = (?P<default>'[^']*'|[^\s\[:][^\[]*?))?(?: \[(?P<choices>[^\]]+)\])?: (?P<meaning>.+)"
 )
+_RANGE = re.compile(r"(-?\d+) to (-?\d+)")
+_WHOLE = re.compile(r"(?P<unsigned>U?)Int(?P<bits>\d+)")
 _COLUMN = re.compile(r"(?P<name>\w+): (?P<meaning>.+)")
 _TRUE, _FALSE = {"true", "1", "yes"}, {"false", "0", "no"}
 
@@ -57,6 +60,7 @@ class Parameter:
         default: as text; None: it must be given.
         choices: the only values allowed; empty: any.
         meaning: what it selects, with its unit.
+        between: least and greatest whole number allowed; None: what the type holds.
     """
 
     name: str
@@ -64,12 +68,13 @@ class Parameter:
     default: str | None
     choices: tuple[str, ...]
     meaning: str
+    between: tuple[int, int] | None = None
 
     def bound(self, given: object, now: datetime) -> str:
         """The value as ClickHouse reads it; times become UTC.
 
         Raises:
-            ConfigError: not a value of this type, or not one of the choices.
+            ConfigError: not a value of this type, beyond its range, or not one of the choices.
         """
         text = given.isoformat() if isinstance(given, datetime) else str(given)
         if self.choices and text not in self.choices:
@@ -86,8 +91,10 @@ class Parameter:
     def _bound(self, text: str, now: datetime) -> str:
         if self.type.startswith("DateTime64"):
             return clickhouse_time(now if text == NOW else datetime.fromisoformat(text))
-        if "Int" in self.type:
-            if int(text) < 0 and self.type.startswith("U"):
+        whole = self._whole_numbers()
+        if whole is not None:
+            # ClickHouse would take a number modulo the type's size
+            if int(text) not in whole:
                 raise ValueError
             return str(int(text))
         if self.type.startswith("Float"):
@@ -100,11 +107,22 @@ class Parameter:
             return str(text.lower() in _TRUE).lower()
         return text
 
+    def _whole_numbers(self) -> range | None:
+        """Those that are allowed; None for other types."""
+        found = _WHOLE.match(self.type)
+        if found is None:
+            return None
+        if self.between:
+            return range(self.between[0], self.between[1] + 1)
+        size = 2 ** int(found["bits"])
+        return range(size) if found["unsigned"] else range(-size // 2, size // 2)
+
     def _wanted(self) -> str:
         if self.type.startswith("DateTime64"):
             return "a time such as 2024-05-31 or 2024-05-31T12:00:00 (UTC unless it says otherwise)"
-        if "Int" in self.type:
-            return "a whole number" + (", 0 or more" if self.type.startswith("U") else "")
+        whole = self._whole_numbers()
+        if whole is not None:
+            return f"a whole number from {whole[0]} to {whole[-1]}"
         return "true or false" if self.type == "Bool" else "a number"
 
 
@@ -222,14 +240,16 @@ def _header_length(lines: list[str]) -> int:
 
 def _parameter(query: str, line: str) -> Parameter:
     found = _matched(query, _PARAMETER, line)
-    default = found["default"]
-    choices = tuple(choice.strip() for choice in found["choices"].split(",")) if found["choices"] else ()
+    default, listed = found["default"], found["choices"] or ""
+    between = _RANGE.fullmatch(listed)
+    choices = tuple(choice.strip() for choice in listed.split(",")) if listed and not between else ()
     return Parameter(
         found["name"],
         found["type"],
         None if default is None else default.strip().strip("'"),
         choices,
         found["meaning"],
+        (int(between[1]), int(between[2])) if between else None,
     )
 
 

@@ -121,6 +121,7 @@ def describe(named: NamedQuery) -> str:
     for one in named.parameters:
         default = "required" if one.default is None else f"default {one.default or 'empty'}"
         choices = f"; one of {one.told_choices()}" if one.choices else ""
+        choices += "; {} to {}".format(*one.between) if one.between else ""
         lines.append(f"  {one.name} ({one.type}; {default}{choices}): {one.meaning}")
     lines += ["", "Columns:", *(f"  {one.name}: {one.meaning}" for one in named.columns)]
     if named.whole:

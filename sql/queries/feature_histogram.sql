@@ -8,7 +8,7 @@
 --   environment String = 'production': where it ran
 --   slice String = '': slice such as origin=JFK; empty: the whole
 --   model_version String = '': one version; empty: all
---   bits UInt8 = 3: significant bits of a bin, at most those stored: 3 are bins of 6 to 12 % width
+--   bits UInt8 = 3 [0 to 20]: significant bits of a bin, at most those stored: 3 are bins of 6 to 12 % width
 --   traffic String = 'served' [served, shadow, all]: served, shadow or both
 -- columns:
 --   kind: bin, category, other (categories that are counted by hash alone), nan, plus_inf, minus_inf, null or absent

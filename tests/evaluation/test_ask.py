@@ -77,6 +77,7 @@ def test_a_query_describes_itself(run: Run) -> None:
     ):
         assert part in told
     assert "traffic (String; default served; one of served, shadow, all)" in told
+    assert "bits (UInt8; default 3; 0 to 20)" in run("query", "feature_histogram", "--help").stdout
     assert "--format" in run("query", "--help").stdout
 
 

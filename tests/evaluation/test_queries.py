@@ -22,6 +22,7 @@ TEXT = """-- question: How many?
 --   note String = 'a: [b]': with signs
 --   kind String = '' [, x, y]: one or all
 --   most UInt32 = 7: rows
+--   bits UInt8 = 3 [1 to 8]: bits
 -- columns:
 --   n: count
 -- whole:
@@ -45,7 +46,9 @@ def test_header_is_parsed() -> None:
         ("note", "String", "a: [b]", ()),
         ("kind", "String", "", ("", "x", "y")),
         ("most", "UInt32", "7", ()),
+        ("bits", "UInt8", "3", ()),
     ]
+    assert [one.between for one in query.parameters] == [None] * 5 + [(1, 8)]
     assert [(one.name, one.meaning) for one in query.columns] == [("n", "count")]
     assert [(one.name, one.meaning) for one in query.whole] == [("t", "it is small")]
     assert query.example == {"model": "m", "most": "3"}
@@ -79,6 +82,7 @@ def test_bound_values() -> None:
         "note": "a: [b]",
         "kind": "",
         "most": "9",
+        "bits": "3",
     }
 
 
@@ -88,8 +92,13 @@ def test_bound_values() -> None:
         ({}, "needs --param model=…; it has model, at .else now., note"),
         ({"model": "m", "modle": "m"}, "no parameter modle; it has model, at"),
         ({"model": "m", "kind": "z"}, "kind is one of empty, x, y, not 'z'"),
-        ({"model": "m", "most": "-1"}, "most wants a whole number, 0 or more, not '-1'"),
-        ({"model": "m", "most": "many"}, "most wants a whole number, 0 or more, not 'many'"),
+        ({"model": "m", "most": "-1"}, "most wants a whole number from 0 to 4294967295, not '-1'"),
+        ({"model": "m", "most": "many"}, "most wants a whole number from 0 to 4294967295, not 'many'"),
+        (
+            {"model": "m", "most": 2**32 + 1},
+            "most wants a whole number from 0 to 4294967295, not '4294967297'",
+        ),
+        ({"model": "m", "bits": 9}, "bits wants a whole number from 1 to 8, not '9'"),
         ({"model": "m", "at": "soon"}, "at wants a time such as"),
         ({"model": "\ud800"}, "half of a surrogate"),
     ],
@@ -129,6 +138,39 @@ def test_what_is_no_value_is_refused(kind: str, given: str) -> None:
     """A value that is not of the type never reaches ClickHouse."""
     with pytest.raises(ConfigError, match="parameter p wants"):
         Parameter("p", kind, None, (), "").bound(given, NOW)
+
+
+@pytest.mark.parametrize(
+    ("kind", "least", "greatest"),
+    [
+        ("UInt8", 0, 255),
+        ("UInt16", 0, 65535),
+        ("UInt32", 0, 4294967295),
+        ("UInt64", 0, 18446744073709551615),
+        ("Int8", -128, 127),
+        ("Int64", -9223372036854775808, 9223372036854775807),
+    ],
+)
+def test_a_whole_number_beyond_its_type_is_refused(
+    history: History, kind: str, least: int, greatest: int
+) -> None:
+    """ClickHouse would take it modulo the type's size: the ends pass and arrive, what is beyond is refused with the range."""
+    one = Parameter("p", kind, None, (), "")
+    for end in (least, greatest):
+        found = history.sql(f"SELECT {{p:{kind}}} AS p", {"p": one.bound(end, NOW)})
+        assert found.to_pylist() == [{"p": end}]
+    for beyond in (least - 1, greatest + 1):
+        with pytest.raises(ConfigError, match=f"p wants a whole number from {least} to {greatest}, not"):
+            one.bound(str(beyond), NOW)
+
+
+@pytest.mark.parametrize("bits", [0, 20])
+def test_bits_have_the_range_of_sketches(history: History, bits: int) -> None:
+    """Every number of bits that a sketch may have is taken, no other."""
+    query = QUERIES["feature_histogram"]
+    assert history.query(query.name, **query.example, bits=bits).num_rows > 0
+    with pytest.raises(ConfigError, match="parameter bits wants a whole number from 0 to 20, not '60'"):
+        history.query(query.name, **query.example, bits=60)
 
 
 def test_an_unknown_query_names_those_that_there_are() -> None:
