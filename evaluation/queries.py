@@ -46,7 +46,11 @@ _TRUE, _FALSE = {"true", "1", "yes"}, {"false", "0", "no"}
 
 
 def clickhouse_time(moment: datetime) -> str:
-    """A moment as ClickHouse reads it, in UTC with microseconds; without an offset it is taken as UTC. Texts sort as their moments do."""
+    """A moment as ClickHouse reads it, in UTC with microseconds; without an offset it is taken as UTC. Texts sort as their moments do.
+
+    Raises:
+        OverflowError: in UTC it is before the year 1 or after 9999.
+    """
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     return moment.isoformat(" ", "microseconds")[:26]
 
@@ -83,6 +87,10 @@ class Parameter:
             return self._bound(text, now)
         except ValueError:
             raise ConfigError(f"parameter {self.name} wants {self._wanted()}, not {text!r}") from None
+        except OverflowError:
+            raise ConfigError(
+                f"parameter {self.name} wants a time of the years 1 to 9999 in UTC, not {text!r}"
+            ) from None
 
     def told_choices(self) -> str:
         """The choices as a person reads them."""

@@ -41,7 +41,10 @@ class _Moment(click.ParamType):
             moment = datetime.fromisoformat(str(value))
         except ValueError:
             self.fail(f"{value!r} is no time: one like 2024-05-31 or 2024-05-31T12:00 is wanted", param, ctx)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        try:
+            return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        except OverflowError:
+            self.fail(f"{value!r} is not in the years 1 to 9999 in UTC", param, ctx)
 
 
 @click.command()

@@ -204,4 +204,5 @@ class Selection:
 
 def moment_text(moment: datetime) -> str:
     """A moment of UTC as ClickHouse reads it."""
-    return moment.strftime("%Y-%m-%d %H:%M:%S.%f")
+    # strftime writes years before 1000 with fewer digits than ClickHouse reads
+    return moment.replace(tzinfo=None).isoformat(" ", "microseconds")

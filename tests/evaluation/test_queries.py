@@ -133,6 +133,21 @@ def test_each_type_is_written_as_clickhouse_reads_it(kind: str, given: object, b
     assert Parameter("p", kind, None, (), "").bound(given, NOW) == bound
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        "0001-01-01T00:00+05:00",
+        "9999-12-31T23:59-05:00",
+        datetime.max.replace(tzinfo=timezone(timedelta(hours=-5))),
+    ],
+)
+def test_a_time_that_utc_has_not_is_refused(history: History, given: object) -> None:
+    """The calendar's ends are taken, and what an offset puts beyond them is refused."""
+    with pytest.raises(ConfigError, match="parameter until wants a time of the years 1 to 9999 in UTC, not"):
+        history.query("volume", model="m", until=given)
+    assert history.query("volume", model="m", since="0001-01-01", until="9999-12-31T23:59:59").num_rows == 0
+
+
 @pytest.mark.parametrize(("kind", "given"), [("Float64", "nan"), ("Bool", "maybe"), ("UInt8", "1.5")])
 def test_what_is_no_value_is_refused(kind: str, given: str) -> None:
     """A value that is not of the type never reaches ClickHouse."""

@@ -206,3 +206,19 @@ def test_an_export_of_nothing_says_so(source: Recorder, hindcast: Hindcast, tmp_
     assert told.code == 0
     assert not any(json.loads(told.out)["rows"].values())
     assert told.line == "hindcast: the record has nothing of that: the export is empty"
+
+
+def test_a_range_may_reach_to_the_ends_of_the_calendar(
+    source: Recorder, hindcast: Hindcast, whole: Path, tmp_path: Path
+) -> None:
+    """From year 1 to 9999 is the whole range; what an offset puts beyond is refused in one line, before a directory is made."""
+    ends = ("--since", "0001-01-01", "--until", "9999-12-31")
+    told = hindcast(source, "export", tmp_path / "ends", *ends, "--json")
+    assert told.code == 0
+    everything = hindcast(source, "verify", whole, "--json").facts["rows"]
+    assert told.facts["rows"]["predictions"] == everything["predictions"] > 0
+    for option, beyond in (("--since", "0001-01-01T00:00+05:00"), ("--until", "9999-12-31T23:00-05:00")):
+        told = hindcast(source, "export", tmp_path / "beyond", option, beyond)
+        assert told.code == 2
+        assert f"'{option}': '{beyond}' is not in the years 1 to 9999 in UTC" in told.line
+    assert not (tmp_path / "beyond").exists()
