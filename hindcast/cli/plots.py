@@ -25,18 +25,31 @@ class Picture:
     """Points to draw.
 
     Attributes:
-        lines: per line its name and its points in the order of x; x are numbers, moments or words.
+        points: line's name, x and y, in the order of rows; x are numbers, moments or words.
     """
 
     x: str
     y: str
     by: str
-    lines: Mapping[str, Sequence[tuple[Any, float]]]
+    points: Sequence[tuple[str, Any, float]]
+
+    @property
+    def lines(self) -> Mapping[str, Sequence[tuple[Any, float]]]:
+        """Per line its name and its points."""
+        lines: dict[str, list[tuple[Any, float]]] = {}
+        for name, x, y in self.points:
+            lines.setdefault(name, []).append((x, y))
+        return lines
 
     @property
     def of_words(self) -> bool:
         """Whether x are words, which are drawn as bars."""
-        return any(isinstance(x, str) for points in self.lines.values() for x, _ in points)
+        return any(isinstance(x, str) for _, x, _ in self.points)
+
+    @property
+    def bars(self) -> Sequence[tuple[str, float]]:
+        """One a row, with its label; labels may be equal."""
+        return [(f"{name} {x}".strip(), y) for name, x, y in self.points]
 
 
 def picture(answer: pa.Table, chosen: Mapping[str, str]) -> Picture:
@@ -53,7 +66,7 @@ def picture(answer: pa.Table, chosen: Mapping[str, str]) -> Picture:
             raise ConfigError(f"several columns are named {name}: name them apart with AS")
     if not x or not y:
         raise ConfigError(f"say what to plot: --axes x=COLUMN,y=COLUMN of {', '.join(answer.column_names)}")
-    lines: dict[str, list[tuple[Any, float]]] = {}
+    points: list[tuple[str, Any, float]] = []
     columns = [answer.column(name).to_pylist() for name in (x, y)]
     names = answer.column(by).to_pylist() if by else [""] * answer.num_rows
     for at, value, name in zip(*columns, names, strict=True):
@@ -62,14 +75,15 @@ def picture(answer: pa.Table, chosen: Mapping[str, str]) -> Picture:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ConfigError(f"{y} cannot be plotted: it is no number")
         if math.isfinite(value):
-            lines.setdefault(_word(name), []).append((_place(at), float(value)))
-    if not lines:
+            points.append((_word(name), _place(at), float(value)))
+    if not points:
         raise ConfigError("nothing to plot: no row has both numbers")
-    if len(lines) > MOST_LINES:
+    drawn = Picture(x, y, by, points)
+    if len(drawn.lines) > MOST_LINES and not drawn.of_words:
         raise ConfigError(
-            f"{len(lines)} lines of {by} cannot be told apart: narrow the question to at most {MOST_LINES}"
+            f"{len(drawn.lines)} lines of {by} cannot be told apart: narrow the question to at most {MOST_LINES}"
         )
-    return Picture(x, y, by, lines)
+    return drawn
 
 
 def _place(at: Any) -> Any:
@@ -110,14 +124,18 @@ def draw(drawn: Picture, out: TextIO, *, width: int) -> None:
 
 
 def _bars(drawn: Picture, out: TextIO, *, width: int) -> None:
-    rows = [(f"{name} {x}".strip(), y) for name, points in drawn.lines.items() for x, y in points]
-    head = max(len(label) for label, _ in rows)
-    greatest = max(abs(y) for _, y in rows) or 1.0
-    room = max(10, min(width - head - 12, _BAR))
+    """One bar a row, below 0 to the left of a line where any is."""
+    head = max(len(label) for label, _ in drawn.bars)
+    greatest = max(abs(y) for _, y in drawn.bars) or 1.0
+    shares = [y / greatest for _, y in drawn.bars]
+    below = -min(0.0, *shares)
+    unit = max(10, min(width - head - 12, _BAR)) / (below + max(0.0, *shares) or 1.0)
+    left = round(below * unit)
     out.write(f"{drawn.y} by {drawn.x}\n")
-    out.writelines(
-        f"{label.ljust(head)}  {'█' * round(abs(y) / greatest * room)} {y:.4g}\n" for label, y in rows
-    )
+    for (label, y), share in zip(drawn.bars, shares, strict=True):
+        bar = "█" * round(abs(share) * unit)
+        sides = f"{bar.rjust(left)}│" if y < 0 else f"{' ' * left}│{bar}"
+        out.write(f"{label.ljust(head)}  {sides if left else bar} {y:.4g}\n")
 
 
 def draw_file(drawn: Picture, path: Path) -> None:
@@ -129,16 +147,17 @@ def draw_file(drawn: Picture, path: Path) -> None:
 
     figure = Figure(figsize=(9, 5), layout="constrained")
     axes = figure.add_subplot()
-    for name, points in drawn.lines.items():
-        x, y = [x for x, _ in points], [y for _, y in points]
-        if drawn.of_words:
-            axes.bar([f"{name} {each}".strip() for each in x], y)
-        else:
-            axes.plot(x, y, marker="o", markersize=3, label=name or drawn.y)
+    if drawn.of_words:
+        # by their places, since matplotlib would draw bars of one label upon one another
+        axes.bar(range(len(drawn.bars)), [y for _, y in drawn.bars])
+        axes.set_xticks(range(len(drawn.bars)), [label for label, _ in drawn.bars], parse_math=False)
+    else:
+        for name, points in drawn.lines.items():
+            axes.plot(*zip(*points, strict=True), marker="o", markersize=3, label=name or drawn.y)
+        if len(drawn.lines) > 1:
+            axes.legend(title=drawn.by)
     axes.set_xlabel(drawn.x)
     axes.set_ylabel(drawn.y)
-    if drawn.of_words or isinstance(next(iter(drawn.lines.values()))[0][0], datetime):
+    if drawn.of_words or isinstance(drawn.points[0][1], datetime):
         axes.tick_params(axis="x", labelrotation=45)
-    if len(drawn.lines) > 1 and not drawn.of_words:
-        axes.legend(title=drawn.by)
     figure.savefig(path, dpi=120, format=path.suffix[1:])

@@ -22,7 +22,7 @@
 --   last_drifted: start of the last drifted window, UTC
 --   not_judged: verdicts of other states
 -- example: model=flights
--- plot: x=column y=drifted_share
+-- plot: x=column y=drifted_share by=slice
 -- output:
 --   column    slice       windows  drifted  drifted_share  severe  worst_psi_excess  worst_window  worst_version  last_drifted  not_judged
 --   distance                    3        2         0.6667       2              0.31  2013-04-11    2              2013-04-12             0

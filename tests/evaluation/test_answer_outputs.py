@@ -20,7 +20,7 @@ from recorded_rows import Recorder
 from evaluation.history import History
 from evaluation.queries import shipped_queries
 from hindcast.cli.outputs import Output
-from hindcast.cli.plots import MOST_LINES, draw, draw_file, picture
+from hindcast.cli.plots import MOST_LINES, Picture, draw, draw_file, picture
 from producers.errors import ConfigError
 
 TABLE = pa.table(
@@ -168,6 +168,46 @@ def test_lines_and_bars_in_a_terminal() -> None:
     first, second = out.getvalue().splitlines()[1:]
     assert second.count("█") == 2 * first.count("█") > 0
     assert "\x1b" not in out.getvalue()
+
+
+def bars(words: list[str], numbers: list[float]) -> Picture:
+    """A picture of words."""
+    return picture(pa.table({"word": words, "n": numbers}), {"x": "word", "y": "n"})
+
+
+def test_every_row_has_a_bar_of_its_own(tmp_path: Path) -> None:
+    """Rows of one word are as many bars, in the terminal and in a file, in the order of the rows; and words are no formulas."""
+    same = bars(["distance", "carrier $\\nosuch$", "distance", "distance"], [0.2, 0.1, 0.9, 0.5])
+    out = io.StringIO()
+    draw(same, out, width=80)
+    assert [line.split()[-1] for line in out.getvalue().splitlines()[1:]] == ["0.2", "0.1", "0.9", "0.5"]
+    draw_file(same, tmp_path / "p.svg")
+    svg = (tmp_path / "p.svg").read_text()
+    assert svg.count("<!-- distance -->") == 3
+    # the frame, and what is filled in the colour of bars
+    assert svg.count("fill: #1f77b4") == 4
+
+
+def test_bars_of_several_lines_say_whose_they_are() -> None:
+    """As most_drifted's are of slices; they are told apart by their words, so that there may be many."""
+    names = ["", *(f"slice={n}" for n in range(MOST_LINES + 1))]
+    table = pa.table({"word": ["a"] * len(names), "n": [1.0] * len(names), "by": names})
+    drawn = picture(table, {"x": "word", "y": "n", "by": "by"})
+    assert [label for label, _ in drawn.bars] == [f"{name} a".strip() for name in names]
+    assert shipped_queries()["most_drifted"].plot["by"] == "slice"
+
+
+def test_bars_below_nothing_go_the_other_way() -> None:
+    """To the left of a line, as long as their numbers."""
+    out = io.StringIO()
+    draw(bars(["a", "b", "c"], [-0.5, 1.0, 0.0]), out, width=80)
+    lines = out.getvalue().splitlines()[1:]
+    assert [line[3:].partition("│")[0].strip().count("█") for line in lines] == [17, 0, 0]
+    assert [line.partition("│")[2].count("█") for line in lines] == [0, 33, 0]
+    assert len({line.index("│") for line in lines}) == 1
+    out = io.StringIO()
+    draw(bars(["a", "b"], [-1.0, -2.0]), out, width=80)
+    assert [line.count("█") for line in out.getvalue().splitlines()[1:]] == [25, 50]
 
 
 @pytest.mark.parametrize("suffix", [".png", ".svg"])
