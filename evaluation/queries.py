@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -80,6 +80,9 @@ class Parameter:
         Raises:
             ConfigError: not a value of this type, beyond its range, or not one of the choices.
         """
+        if given is None or (isinstance(given, Iterable) and not isinstance(given, str)):
+            found = "None" if given is None else f"a {type(given).__name__}"
+            raise ConfigError(f"parameter {self.name} wants {self._wanted()}, not {found}")
         text = given.isoformat() if isinstance(given, datetime) else str(given)
         if self.choices and text not in self.choices:
             raise ConfigError(f"parameter {self.name} is one of {self.told_choices()}, not {text!r}")
@@ -131,7 +134,9 @@ class Parameter:
         whole = self._whole_numbers()
         if whole is not None:
             return f"a whole number from {whole[0]} to {whole[-1]}"
-        return "true or false" if self.type == "Bool" else "a number"
+        if self.type == "Bool":
+            return "true or false"
+        return "a number" if self.type.startswith("Float") else "a text"
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 
+import numpy as np
 import pytest
 from example_outputs import example_output, with_output
 
@@ -186,6 +187,28 @@ def test_bits_have_the_range_of_sketches(history: History, bits: int) -> None:
     assert history.query(query.name, **query.example, bits=bits).num_rows > 0
     with pytest.raises(ConfigError, match="parameter bits wants a whole number from 0 to 20, not '60'"):
         history.query(query.name, **query.example, bits=60)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [(None, "None"), (b"m", "a bytes"), (["m"], "a list"), (("m",), "a tuple"), ({"m": 1}, "a dict")],
+)
+def test_what_is_no_single_value_is_refused(history: History, given: object, said: str) -> None:
+    """None is no model of that name, and a list is not asked for as a text."""
+    with pytest.raises(ConfigError, match=f"parameter model wants a text, not {said}$"):
+        history.query("volume", model=given)
+
+
+def test_numbers_and_dates_of_any_library_are_values() -> None:
+    """A whole number of numpy's, a date, a version given as a number."""
+    for kind, given, bound in (
+        ("UInt32", np.int64(7), "7"),
+        ("String", 2, "2"),
+        ("Float64", np.float32(0.5), "0.5"),
+        ("DateTime64(6, 'UTC')", date(2024, 1, 2), "2024-01-02 00:00:00.000000"),
+        ("DateTime64(6, 'UTC')", np.datetime64("2024-01-02T03"), "2024-01-02 03:00:00.000000"),
+    ):
+        assert Parameter("p", kind, None, (), "").bound(given, NOW) == bound
 
 
 def test_an_unknown_query_names_those_that_there_are() -> None:
