@@ -45,8 +45,8 @@ class History:
 
     Raises:
         ConfigError: a query or parameter that does not exist, a moment that has not come, or a statement that does not read.
-        QueryRefused: ClickHouse refuses the statement.
-        StoreUnavailable: ClickHouse does not answer, or the limits of `READ_LIMITS` are exceeded.
+        QueryRefused: ClickHouse refuses the statement, or its answer has more rows than `READ_LIMITS` allow: asked again it has them still.
+        StoreUnavailable: ClickHouse does not answer, or the limits of time or memory in `READ_LIMITS` are exceeded, as they are when others ask too.
     """
 
     def __init__(

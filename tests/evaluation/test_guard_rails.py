@@ -31,23 +31,44 @@ def statements(**more: Any) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("limit", "statement"),
+    ("limit", "statement", "error", "said"),
     [
-        ({"max_execution_time": 1}, "SELECT sleepEachRow(0.2) FROM numbers(100) SETTINGS max_block_size = 1"),
-        ({"max_memory_usage": 20_000_000}, "SELECT length(groupArray(number)) FROM numbers(20000000)"),
-        ({"max_result_rows": 1000}, "SELECT number FROM numbers(2000)"),
+        (
+            {"max_execution_time": 1},
+            "SELECT sleepEachRow(0.2) FROM numbers(100) SETTINGS max_block_size = 1",
+            StoreUnavailable,
+            "TIMEOUT_EXCEEDED",
+        ),
+        (
+            {"max_memory_usage": 20_000_000},
+            "SELECT length(groupArray(number)) FROM numbers(20000000)",
+            StoreUnavailable,
+            "MEMORY_LIMIT",
+        ),
+        ({"max_result_rows": 1000}, "SELECT number FROM numbers(2000)", QueryRefused, "TOO_MANY_ROWS"),
     ],
 )
-def test_each_limit_bites(recorded: Recorder, limit: dict[str, int], statement: str) -> None:
-    """A limit of the read side, made small, ends a question that exceeds it, and the same question passes without it."""
+def test_each_limit_bites(
+    recorded: Recorder, limit: dict[str, int], statement: str, error: type[Exception], said: str
+) -> None:
+    """A limit of the read side, made small, ends a question that exceeds it, and the same question passes without it.
+
+    What may pass when it is asked again is another error than what never will.
+    """
     others = {name: value for name, value in READ_LIMITS.items() if name not in limit and name != "readonly"}
     assert set(limit) < set(READ_LIMITS)
-    with pytest.raises(
-        (StoreUnavailable, QueryRefused), match=r"TIMEOUT_EXCEEDED|MEMORY_LIMIT|TOO_MANY_ROWS"
-    ):
+    with pytest.raises(error, match=said):
         recorded.store.rows(statement, settings={**others, **limit})
     if "sleep" not in statement:
         assert recorded.store.arrow(statement, settings=others).num_rows > 0
+
+
+def test_an_answer_of_too_many_rows_is_refused(history: History) -> None:
+    """The door refuses one row more than `READ_LIMITS` allow."""
+    most = READ_LIMITS["max_result_rows"]
+    with pytest.raises(QueryRefused, match="TOO_MANY_ROWS") as raised:
+        history.sql(f"SELECT number FROM numbers({most + 1})")
+    assert raised.value.code == 396
 
 
 def test_everybody_reads_within_the_same_limits(recorded: Recorder, analyst: str) -> None:
