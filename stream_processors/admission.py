@@ -29,6 +29,7 @@ CONTRACT = "contract"
 _AHEAD = 3_600_000_000
 # What the tables can hold: partitions are by Date (from 1970), times are DateTime64 (1900 to 2299). Microseconds since 1970.
 _FIRST_EVENT = 0
+_BEFORE_ALL = np.iinfo(np.int64).min
 _FIRST_TARGET, _LAST_TARGET = -2_208_988_800_000_000, 10_413_792_000_000_000 - 1
 
 _DEFAULTS = Contract(model="-")
@@ -165,8 +166,8 @@ def _untimely(
     backfilled: Mask,
 ) -> list[tuple[str, Mask]]:
     event_time, target = _micros(batch.column("event_time")), _micros(batch.column("target_time"))
-    kept_from = np.where(retention_days > 0, appended_at - retention_days * DAY, _FIRST_EVENT)
-    windows_from = np.where(window_days > 0, appended_at - window_days * DAY, _FIRST_EVENT)
+    kept_from = np.where(retention_days > 0, appended_at - retention_days * DAY, _BEFORE_ALL)
+    windows_from = np.where(window_days > 0, appended_at - window_days * DAY, _BEFORE_ALL)
     found = {
         "event_time is more than an hour after the append time": event_time > appended_at + _AHEAD,
         "event_time is older than the model's retention": ~backfilled & (event_time < kept_from),

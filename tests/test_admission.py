@@ -126,6 +126,17 @@ def test_windows_that_may_expire_take_no_older_event() -> None:
     ]
 
 
+@pytest.mark.parametrize("kept", [{}, {"retention_days": 0}], ids=["no contract", "kept for ever"])
+def test_what_is_before_1970_is_not_said_to_be_expired(kept: dict[str, Any]) -> None:
+    """Where nothing expires, a dead letter of 1969 says that it is before 1970 and nothing else."""
+    loaded = {"event_time": datetime(1969, 3, 5, tzinfo=UTC)}
+    if not kept:
+        loaded["known_at"] = NOW
+    admission = decide(events(loaded), *([published(**kept)] if kept else []))
+    assert refused(admission) == [(0, IMPLAUSIBLE_TIME, "event_time is before 1970")]
+    assert [detail for detail, _ in admission.problems()] == ["event_time is before 1970"]
+
+
 def test_a_backfill_without_contract_is_kept() -> None:
     """The default retention deletes no history that is loaded before there is a contract; a contract's own does."""
     loaded = {"event_time": NOW - timedelta(days=400), "known_at": NOW - timedelta(days=400)}
