@@ -37,8 +37,9 @@
 SELECT
     toDateTime64(multiIf(
         {every:String} = 'hour', hour,
-        {every:String} = 'day', toStartOfDay(hour),
-        {every:String} = 'month', toDateTime(toStartOfMonth(hour), 'UTC'),
+        -- toStartOfDay and toStartOfMonth know none before 1970 or after 2106, where dead letters may stand
+        {every:String} = 'day', toStartOfInterval(hour, toIntervalMicrosecond(86400000000)),
+        {every:String} = 'month', toDateTime64(addDays(toDate32(hour), 1 - toDayOfMonth(hour)), 0, 'UTC'),
         toDateTime(0, 'UTC')
     ), 0, 'UTC') AS window,
     model,

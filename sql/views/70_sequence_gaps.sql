@@ -51,8 +51,9 @@ SELECT
     number_before + 1 AS first_missing,
     number - 1 AS last_missing,
     number - number_before - 1 AS missing,
-    toStartOfMinute(time_before) AS minute_before,
-    toStartOfMinute(event_time) AS minute_after
+    -- toStartOfMinute knows none before 1970 or after 2106
+    toStartOfInterval(time_before, toIntervalMicrosecond(60000000)) AS minute_before,
+    toStartOfInterval(event_time, toIntervalMicrosecond(60000000)) AS minute_after
 FROM beside
 WHERE number > number_before + 1
     AND (of_hole OR bitShiftRight(number, 16) != bitShiftRight(number_before, 16))

@@ -50,7 +50,8 @@ ledgers AS
 signs AS (SELECT *, max(recorded_at) OVER (PARTITION BY producer_id) AS sign_at FROM ledgers),
 arrivals AS
 (
-    SELECT producer_id, model, environment, toStartOfHour(event_time) AS hour,
+    -- toStartOfHour knows no hour before 1970 or after 2106; ledgers say those of dead letters all the same
+    SELECT producer_id, model, environment, toStartOfInterval(event_time, toIntervalMicrosecond(3600000000)) AS hour,
         groupBitmapStateIf(toUInt64(assumeNotNull(sequence)), NOT dead_letter) AS alive,
         groupBitmapStateIf(toUInt64(assumeNotNull(sequence)), dead_letter) AS dead,
         count() AS messages,

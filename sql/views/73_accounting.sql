@@ -38,18 +38,19 @@ parts AS
     FROM producer_hours
     UNION ALL
     -- prediction_id_hash has 64 bits, so that a longer hash of the whole identity would tell no more events apart
-    SELECT model, environment, toStartOfHour(event_time) AS hour, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    SELECT model, environment, toStartOfInterval(event_time, toIntervalMicrosecond(3600000000)) AS hour, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
         uniqExact(cityHash64(model_version, event_time, prediction_id_hash)), 0, 0, 0
     FROM intake
     WHERE producer_id != '' AND sequence >= 0 AND NOT dead_letter
     GROUP BY model, environment, hour
     UNION ALL
+    -- in the sort key, so that a question about some hours reads no others; rows are of 1970 or later, unlike dead letters
     SELECT model, environment, toStartOfHour(event_time) AS hour, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
         0, countIf(counted), countIf(NOT counted), 0
     FROM (SELECT model, environment, event_time, ifNull(producer_id, '') != '' AND ifNull(sequence, -1) >= 0 AS counted FROM predictions FINAL)
     GROUP BY model, environment, hour
     UNION ALL
-    SELECT model, environment, toStartOfHour(event_time) AS hour, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    SELECT model, environment, toStartOfInterval(event_time, toIntervalMicrosecond(3600000000)) AS hour, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
         0, 0, 0, count()
     FROM intake FINAL
     WHERE dead_letter AND NOT (producer_id != '' AND ifNull(sequence, -1) >= 0)

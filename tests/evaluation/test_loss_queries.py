@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from known_history import MODEL, START
 from producer_rows import START as LEDGER_START
 from producer_rows import arrival, arrivals, ledger
@@ -76,6 +77,18 @@ def test_accounting_by_window(ask: History, record: Recorder) -> None:
     ]
     record.insert("ledger", [ledger(2, producer_id="r", model=MODEL, hour=hours[0], queue_limit=None)])
     assert [row["unknown_at_most"] for row in rows(ask, "accounting", model=MODEL)] == [None, 0]
+
+
+@pytest.mark.parametrize("year", [1969, 2105, 2298])
+def test_accounting_names_the_window_of_any_year(ask: History, record: Recorder, year: int) -> None:
+    """Dead letters of a wrong year stand in that year's hour, day and month."""
+    hour = START.replace(year=year, month=3, day=5, hour=4)
+    record.insert("ledger", [ledger(1, hour=hour, model=MODEL, closing=True)])
+    record.insert("intake", arrivals(range(1), at=hour, model=MODEL, dead=True))
+    windows = {"hour": hour, "day": hour.replace(hour=0), "month": hour.replace(day=1, hour=0)}
+    for every, window in windows.items():
+        found = rows(ask, "accounting", model=MODEL, every=every, since=START.replace(year=1900))
+        assert [(row["window"], row["accepted"], row["balanced"]) for row in found] == [(window, 1, True)]
 
 
 def test_producers(ask: History, record: Recorder) -> None:

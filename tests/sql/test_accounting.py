@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -341,3 +342,15 @@ def test_a_row_recorded_twice_counts_once(record: Recorder) -> None:
         record.insert("ledger", [ledger(1, closing=True, _offset=9)])
     columns = ("accepted", "recorded", "resent", "dead_letters_without_producer", "balanced")
     assert accounts(record, *columns) == [(1, 1, 0, 1, True)]
+
+
+@pytest.mark.parametrize("year", [1900, 1969, 2105, 2107, 2200, 2298])
+def test_dead_letters_of_any_year_count_once(record: Recorder, year: int) -> None:
+    """An event time that no row could have stands in the hour that its producer's ledger names, and ends nobody uncleanly."""
+    hour = START.replace(year=year, hour=4)
+    told = hour + timedelta(minutes=30, microseconds=1)
+    record.insert("ledger", [ledger(2, hour=hour, closing=True)])
+    record.insert("intake", [*arrivals(range(2), at=told, dead=True), arrival(None, at=told, dead=True)])
+    columns = ("hour", "dead_lettered", "dead_letters_without_producer", *LOSS)
+    assert accounts(record, *columns) == [(hour, 2, 1, 2, 0, 0, 0, True)]
+    assert accounts(record, "state", "accepted", view="producers_v") == [("closed", 2)]

@@ -41,6 +41,16 @@ def test_a_gap_is_located_to_producer_and_minute(record: Recorder) -> None:
     ]
 
 
+def test_a_gap_beside_a_dead_letter_of_another_age_is_located(record: Recorder) -> None:
+    """Events of a wrong year, which are dead letters, stand at their own minute."""
+    first, last = START.replace(year=1969), START.replace(year=2298)
+    second = timedelta(seconds=1)
+    record.insert(
+        "intake", [arrival(0, at=first + second, dead=True), arrival(2, at=last + second, dead=True)]
+    )
+    assert [(gap["minute_before"], gap["minute_after"]) for gap in gaps(record)] == [(first, last)]
+
+
 def test_numbers_begin_at_nought(record: Recorder) -> None:
     """What was sent before the first arrival and never came is a gap without an event before it."""
     record.insert("intake", arrivals(range(2, 4), at=START + MINUTE))
