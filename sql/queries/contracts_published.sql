@@ -9,7 +9,7 @@
 --   model: model name
 --   environment: where it holds; empty: everywhere
 --   in_effect_from: applies to events appended from then on, UTC
---   in_effect_to: until the next contract of this model and environment, UTC; NULL: still so
+--   in_effect_to: until the next contract of this model and environment, or of the model everywhere, UTC; NULL: still so
 --   actor: who published
 --   reason: why
 --   digest: SHA-256 of the contract; predictions carry it
@@ -28,7 +28,11 @@ WITH published AS
         model,
         ifNull(c.environment, '') AS environment,
         c.in_effect_from AS in_effect_from,
-        leadInFrame(toNullable(c.in_effect_from)) OVER of_model AS in_effect_to,
+        -- least passes over NULLs
+        least(
+            leadInFrame(toNullable(c.in_effect_from)) OVER of_model,
+            min(if(c.environment IS NULL, toNullable(c.in_effect_from), NULL)) OVER everywhere
+        ) AS in_effect_to,
         c.actor AS actor,
         c.reason AS reason,
         c.digest AS digest,
@@ -38,10 +42,15 @@ WITH published AS
         JSONExtractInt(body, 'label', 'horizon') AS horizon_s
     FROM contracts AS c FINAL
     WHERE {model:String} = '' OR model = {model:String}
-    WINDOW of_model AS (
-        PARTITION BY model, environment ORDER BY c.in_effect_from, _appended_at, _partition, _offset
-        ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
-    )
+    WINDOW
+        of_model AS (
+            PARTITION BY model, environment ORDER BY c.in_effect_from, _appended_at, _partition, _offset
+            ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+        ),
+        everywhere AS (
+            PARTITION BY model ORDER BY c.in_effect_from, _appended_at, _partition, _offset
+            ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING
+        )
 )
 SELECT
     published_at, model, environment, in_effect_from, in_effect_to, actor, reason, digest, toBool(p.changed) AS changed,

@@ -1,5 +1,6 @@
 -- contracts_v: one row per contract ever published (per digest), with what a query needs of it. Predictions carry the digest.
--- example: SELECT digest, positive_class, horizon_s FROM contracts_v WHERE model = 'flights' ORDER BY in_effect_from DESC LIMIT 1
+-- Which of them held when is not told here, because one may be published again: the question contracts_published has every publication.
+-- example: SELECT digest, positive_class, horizon_s FROM contracts_v WHERE model = 'flights'
 CREATE OR REPLACE VIEW contracts_v{on_cluster}
 (
     `digest` String COMMENT 'SHA-256 of the canonical JSON',

@@ -239,6 +239,27 @@ def test_contracts_published(ask: History, record: Recorder) -> None:
     assert len(rows(ask, "contracts_published")) == 5
 
 
+def test_a_contract_of_everywhere_ends_those_of_environments(ask: History, record: Recorder) -> None:
+    """The next contract for everywhere ends those of production and staging; one for staging does not end that for everywhere."""
+    said = ["production", None, "staging", None]
+    record.insert(
+        "contracts",
+        [
+            {
+                "model": MODEL,
+                "environment": environment,
+                "body": "{}",
+                "digest": str(day),
+                "in_effect_from": START + day * DAY,
+                "_appended_at": START + day * DAY,
+            }
+            for day, environment in enumerate(said)
+        ],
+    )
+    found = rows(ask, "contracts_published", model=MODEL)
+    assert [row["in_effect_to"] for row in found] == [START + DAY, *[START + 3 * DAY] * 2, None]
+
+
 def test_dead_letter_examples(history: History) -> None:
     """The newest of each reason in a time span, and how many are alike; never what a message holds."""
     found = rows(history, "dead_letter_examples", since=MARCH)
