@@ -1,5 +1,6 @@
 -- question: How are the values of one feature distributed in a period?
 -- From the stored sketches, of any windows and slice; whatever is no bin or category has rows of its own, so that the shares add up to 1.
+-- Absent are all events of the period, versions and traffic asked for that did not carry it.
 -- parameters:
 --   model String: model name
 --   column String: feature, or what the model gave: @score, @decision, @latency_ms
@@ -28,14 +29,15 @@ WITH
 merged AS
 (
     SELECT
-        any(w.column_kind = 'numeric') AS is_numeric,
-        least(min(w.precision), {bits:UInt8}) AS coarse,
+        least(minIf(w.precision, w.column_kind = 'numeric'), {bits:UInt8}) AS coarse,
         sumMap(
             if(w.column_kind = 'numeric', arrayMap(bin -> hindcast_bin(bin, {bits:UInt8}), w.bins), []),
             if(w.column_kind = 'numeric', w.counts, [])
         ) AS numeric,
         sumMap(if(w.column_kind = 'categorical', w.values, []), if(w.column_kind = 'categorical', w.counts, [])) AS categorical,
-        [sum(arraySum(w.buckets)), sum(w.nans), sum(w.plus_inf), sum(w.minus_inf), sum(w.nulls), sum(w.absent)] AS others
+        -- a window in which nobody sent the feature may have no row of it, but has one of its events
+        sum(w.events) - sum(w.n + w.nulls) AS absent,
+        [sum(arraySum(w.buckets)), sum(w.nans), sum(w.plus_inf), sum(w.minus_inf), sum(w.nulls), absent] AS others
     FROM feature_windows_between(
         model = {model:String},
         environment = {environment:String},
@@ -43,11 +45,11 @@ merged AS
         until = {until:DateTime64(6, 'UTC')},
         widest = 86400
     ) AS w
-    WHERE `column` = {column:String}
+    WHERE `column` IN ('@events', {column:String})
         AND slice = {slice:String}
         AND ({model_version:String} = '' OR model_version = {model_version:String})
         AND ({traffic:String} = 'all' OR served = ({traffic:String} = 'served'))
-        AND column_kind != 'events'
+    HAVING countIf(w.column_kind != 'events') > 0
 ),
 listed AS
 (

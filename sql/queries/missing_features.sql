@@ -1,5 +1,6 @@
 -- question: Which features are missing, and how often, day by day?
--- From the stored sketches: null (said to be unknown), absent (not sent at all) and NaN (not a number) are told apart.
+-- From the stored sketches: null (said to be unknown), absent (not sent at all) and NaN (not a number) are told apart. A version's features
+-- are those of its contract and those that it sent at any time from since to until.
 -- parameters:
 --   model String: model name
 --   environment String = 'production': where it ran
@@ -14,7 +15,7 @@
 --   window: start of the window, UTC
 --   model_version: version that answered
 --   column: feature or pseudo-column
---   events: values, nulls and events without the feature
+--   events: events of this window and version
 --   nulls: events that said null
 --   absent: events that did not carry it
 --   nans: events with NaN
@@ -26,32 +27,61 @@
 --   2013-02-01  1              temperature     283     26       0     0        0.09187
 --   2013-03-01  1              temperature     304     35       0     0         0.1151
 --   2013-04-01  2              temperature     313     39       0     0         0.1246
-SELECT
-    toDateTime64(multiIf(
-        {every:String} = 'hour', toStartOfHour(window_start),
-        {every:String} = 'day', toStartOfDay(window_start),
-        {every:String} = 'week', toDateTime(toMonday(window_start), 'UTC'),
-        {every:String} = 'month', toDateTime(toStartOfMonth(window_start), 'UTC'),
-        toDateTime(0, 'UTC')
-    ), 0, 'UTC') AS window,
-    model_version,
-    `column`,
-    sum(w.n + w.nulls + w.absent) AS events,
-    sum(w.nulls) AS nulls,
-    sum(w.absent) AS absent,
-    sum(w.nans) AS nans,
-    hindcast_ratio(nulls + absent + nans, events) AS missing_share
-FROM feature_windows_between(
-    model = {model:String},
-    environment = {environment:String},
-    since = {since:DateTime64(6, 'UTC')},
-    until = {until:DateTime64(6, 'UTC')},
-    widest = if({every:String} = 'hour', 3600, 86400)
-) AS w
-WHERE ({column:String} = '' OR `column` = {column:String})
-    AND slice = {slice:String}
-    AND ({traffic:String} = 'all' OR served = ({traffic:String} = 'served'))
-    AND column_kind != 'events'
-GROUP BY window, model_version, `column`
-HAVING missing_share >= {least:Float64}
+WITH
+summed AS
+(
+    SELECT
+        toDateTime64(multiIf(
+            {every:String} = 'hour', toStartOfHour(window_start),
+            {every:String} = 'day', toStartOfDay(window_start),
+            {every:String} = 'week', toDateTime(toMonday(window_start), 'UTC'),
+            {every:String} = 'month', toDateTime(toStartOfMonth(window_start), 'UTC'),
+            toDateTime(0, 'UTC')
+        ), 0, 'UTC') AS window,
+        model_version,
+        `column`,
+        sum(w.events) AS events,
+        sum(w.n + w.nulls) AS carried,
+        sum(w.nulls) AS nulls,
+        sum(w.nans) AS nans
+    FROM feature_windows_between(
+        model = {model:String},
+        environment = {environment:String},
+        since = {since:DateTime64(6, 'UTC')},
+        until = {until:DateTime64(6, 'UTC')},
+        widest = if({every:String} = 'hour', 3600, 86400)
+    ) AS w
+    WHERE ({column:String} = '' OR `column` IN ('@events', {column:String}))
+        AND slice = {slice:String}
+        AND ({traffic:String} = 'all' OR served = ({traffic:String} = 'served'))
+    GROUP BY window, model_version, `column`
+),
+-- a window in which nobody sent a feature may have no row of it, but has one of its events
+windows AS
+(
+    SELECT
+        window,
+        model_version,
+        sum(s.events) AS events,
+        mapFromArrays(groupArray(`column`), groupArray((carried, nulls, nans))) AS counts,
+        groupUniqArrayArray(mapKeys(counts)) OVER (PARTITION BY model_version) AS columns
+    FROM summed AS s
+    GROUP BY window, model_version
+),
+told AS
+(
+    SELECT
+        window,
+        model_version,
+        arrayJoin(columns) AS `column`,
+        events,
+        counts[`column`].2 AS nulls,
+        events - counts[`column`].1 AS absent,
+        counts[`column`].3 AS nans,
+        hindcast_ratio(nulls + absent + nans, events) AS missing_share
+    FROM windows
+)
+SELECT window, model_version, `column`, events, nulls, absent, nans, missing_share
+FROM told
+WHERE `column` != '@events' AND missing_share >= {least:Float64}
 ORDER BY window, missing_share DESC, `column`, model_version

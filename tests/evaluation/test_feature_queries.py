@@ -83,14 +83,14 @@ def test_histogram_of_what_is_no_number(ask: History, record: Recorder) -> None:
             {**window, "column": "x", "column_kind": "numeric", "precision": 7, "bins": [1.0], "counts": [6],
              "nans": 1, "plus_inf": 2, "minus_inf": 3, "absent": 4, "nulls": 4},
             {**window, "column": "c", "column_kind": "categorical", "values": ["a"], "counts": [3], "buckets": [1, 2]},
-            {**window, **EVENTS},
+            {**window, **EVENTS, "events": 20},
         ],
     )  # fmt: skip
     assert [(row["kind"], row["count"], row["share"]) for row in rows(ask, "feature_histogram", model=MODEL, column="x")] == [
         ("bin", 6, 0.3), ("nan", 1, 0.05), ("plus_inf", 2, 0.1), ("minus_inf", 3, 0.15), ("null", 4, 0.2), ("absent", 4, 0.2),
     ]  # fmt: skip
     assert [(row["kind"], row["value"], row["count"]) for row in rows(ask, "feature_histogram", model=MODEL, column="c")] == [
-        ("category", "a", 3), ("other", None, 3),
+        ("category", "a", 3), ("other", None, 3), ("absent", None, 14),
     ]  # fmt: skip
     assert rows(ask, "feature_histogram", model=MODEL, column="nosuch") == []
 
@@ -125,7 +125,7 @@ def test_missing_tells_null_absent_and_nan_apart(ask: History, record: Recorder)
         "sketches",
         [
             {**window, "precision": 7, "bins": [1.0], "counts": [5], "nans": 1, "nulls": 2, "absent": 2},
-            {**window, **EVENTS},
+            {**window, **EVENTS, "events": 10},
         ],
     )
     (row,) = rows(ask, "missing_features", model=MODEL)
@@ -136,6 +136,46 @@ def test_missing_tells_null_absent_and_nan_apart(ask: History, record: Recorder)
         1,
         0.5,
     )
+
+
+@pytest.fixture
+def sparse(ask: History, record: Recorder) -> History:
+    """Three days of ten events of version 1, the second in two flushes: x comes in four of the first flush and in three of the next."""
+    flushes = [(0, 0, 4), (1, 1, 3), (1, 2, 0), (2, 3, 0)]
+    for day, number, carried in flushes:
+        window = {**DELTA, "window_start": START + day * DAY, "window_end": START + (day + 1) * DAY}
+        place = {"first_offset": number, "topic_id": "t"}
+        said = {"column": "x", "column_kind": "numeric", "precision": 7, "bins": [1.0], "counts": [carried]}
+        events = 5 if day == 1 else 10
+        rows_of = [{**window, **place, **EVENTS, "events": events}]
+        if carried:
+            rows_of.append({**window, **place, **said, "absent": events - carried})
+        record.insert("sketches", rows_of)
+    other = {**DELTA, "model_version": "2", "window_start": START, "window_end": START + DAY}
+    record.insert("sketches", [{**other, **EVENTS, "events": 7}])
+    return ask
+
+
+def test_absent_where_nobody_sent_it(sparse: History) -> None:
+    """Flushes and whole days in which no event carried a feature have no row of it, and their events are absent all the same."""
+    columns = ("model_version", "column", "events", "absent", "missing_share")
+    days = [("1", "x", 10, 6, 0.6), ("1", "x", 10, 7, 0.7), ("1", "x", 10, 10, 1.0)]
+    for given, wanted in (
+        ({}, days),
+        ({"column": "x"}, days),
+        ({"column": "y"}, []),
+        ({"every": "all"}, [("1", "x", 30, 23, 23 / 30)]),
+        ({"least": 0.7}, days[1:]),
+    ):
+        found = rows(sparse, "missing_features", model=MODEL, **given)
+        assert [tuple(row[column] for column in columns) for row in found] == wanted
+
+
+def test_histogram_counts_events_of_windows_without_the_column(sparse: History) -> None:
+    """The shares are of all events of the period, also of those in whose window nobody sent the feature."""
+    found = rows(sparse, "feature_histogram", model=MODEL, column="x", model_version="1")
+    assert [(row["kind"], row["count"]) for row in found] == [("bin", 7), ("absent", 23)]
+    assert rows(sparse, "feature_histogram", model=MODEL, column="@events") == []
 
 
 def test_new_categories(history: History, known: KnownHistory) -> None:
