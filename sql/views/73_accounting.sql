@@ -4,7 +4,8 @@
 -- Producers say what they accepted, dropped, failed and spooled (producer_hours has them one by one); recorded is counted in the rows,
 -- duplicates and dead letters in what arrived. A producer that ended without its last ledger leaves unknown_at_most: never balanced.
 -- resent counts deliveries of one event again (they are accepted once, so they stand outside the sum). A dead letter that was
--- replayed and recorded counts as recorded. Messages without producer id or sequence belong to no ledger and stand apart.
+-- replayed and recorded counts as recorded. Messages without producer id or sequence belong to no ledger and stand apart, but an event
+-- that a producer sent as well, before or after, is the producer's.
 -- example: SELECT hour, accepted, recorded, missing, unknown_at_most FROM accounting WHERE model = 'flights' AND NOT balanced
 CREATE OR REPLACE VIEW accounting{on_cluster}
 (
@@ -12,7 +13,7 @@ CREATE OR REPLACE VIEW accounting{on_cluster}
     `environment` LowCardinality(String) COMMENT 'where it ran',
     `hour` DateTime64(6, 'UTC') COMMENT 'start of the hour of event time, UTC',
     `accepted` Int64 COMMENT 'events producers took',
-    `recorded` Int64 COMMENT 'predictions in the record',
+    `recorded` Int64 COMMENT 'predictions in the record that a producer numbered',
     `without_row` Int64 COMMENT 'events that arrived and have no row: a moment ago, or expired by retention; negative: rows that never arrived',
     `duplicates_removed` Int64 COMMENT 'events accepted again under an id that was recorded once',
     `dead_lettered` Int64 COMMENT 'events that became dead letters and nothing else',
@@ -25,11 +26,23 @@ CREATE OR REPLACE VIEW accounting{on_cluster}
     `unclean_ends` Int64 COMMENT 'producers that ended without a last ledger, in the hour of their last known event',
     `balanced` Bool COMMENT 'nothing is spooled, in flight, missing or without row, and no producer ended uncleanly in this hour',
     `resent` Int64 COMMENT 'deliveries of one event beyond its first',
-    `without_producer` Int64 COMMENT 'predictions in the record without producer id or sequence',
+    `without_producer` Int64 COMMENT 'predictions in the record that no producer numbered',
     `dead_letters_without_producer` Int64 COMMENT 'dead letters without producer id or sequence'
 )
 AS
 WITH
+-- events that came by a producer and by another road as well: the row that came first may name no producer. Few are without one, as a rule
+both_roads AS
+(
+    SELECT DISTINCT cityHash64(model, environment, model_version, event_time, prediction_id_hash) AS event
+    FROM intake
+    WHERE producer_id != '' AND sequence >= 0 AND NOT dead_letter AND event IN
+    (
+        SELECT cityHash64(model, environment, model_version, event_time, prediction_id_hash)
+        FROM intake
+        WHERE NOT (producer_id != '' AND ifNull(sequence, -1) >= 0) AND NOT dead_letter
+    )
+),
 parts AS
 (
     SELECT model, environment, hour, accepted, arrived - dead_lettered AS alive, dead_lettered, arraySum(mapValues(dropped)) AS dropped,
@@ -47,7 +60,13 @@ parts AS
     -- in the sort key, so that a question about some hours reads no others; rows are of 1970 or later, unlike dead letters
     SELECT model, environment, toStartOfHour(event_time) AS hour, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
         0, countIf(counted), countIf(NOT counted), 0
-    FROM (SELECT model, environment, event_time, ifNull(producer_id, '') != '' AND ifNull(sequence, -1) >= 0 AS counted FROM predictions FINAL)
+    FROM
+    (
+        SELECT model, environment, event_time,
+            (ifNull(producer_id, '') != '' AND ifNull(sequence, -1) >= 0)
+            OR cityHash64(model, environment, model_version, event_time, cityHash64(prediction_id, output)) IN both_roads AS counted
+        FROM predictions FINAL
+    )
     GROUP BY model, environment, hour
     UNION ALL
     SELECT model, environment, toStartOfInterval(event_time, toIntervalMicrosecond(3600000000)) AS hour, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,

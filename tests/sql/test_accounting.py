@@ -354,3 +354,21 @@ def test_dead_letters_of_any_year_count_once(record: Recorder, year: int) -> Non
     columns = ("hour", "dead_lettered", "dead_letters_without_producer", *LOSS)
     assert accounts(record, *columns) == [(hour, 2, 1, 2, 0, 0, 0, True)]
     assert accounts(record, "state", "accepted", view="producers_v") == [("closed", 2)]
+
+
+@pytest.mark.parametrize("first", ["p", None])
+def test_an_event_that_came_by_two_roads_is_its_producers(record: Recorder, first: str | None) -> None:
+    """Whichever message came first and made the row: what a producer sent is recorded, and nothing is without a row."""
+    [row] = record.store.rows("SELECT cityHash64('0', '') AS hash")
+    arrived = [arrival(0, identity=row["hash"]), arrival(None, identity=row["hash"])]
+    record.insert("intake", arrived if first else arrived[::-1])
+    record.insert("intake", [arrival(None, identity=1)])
+    record.insert("ledger", [ledger(1, closing=True)])
+    sender = {"producer_id": first, "sequence": 0} if first else {}
+    record.insert("predictions", [prediction("0", START, **sender), prediction("1", START)])
+    columns = ("accepted", "recorded", "without_row", "without_producer", "balanced")
+    assert accounts(record, *columns) == [(1, 1, 0, 1, True)]
+    record.store.command(
+        "ALTER TABLE predictions DELETE WHERE prediction_id = '0'", settings={"mutations_sync": 1}
+    )
+    assert accounts(record, *columns) == [(1, 0, 1, 1, False)]
