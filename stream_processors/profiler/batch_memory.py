@@ -1,11 +1,25 @@
-"""Memory of batches of messages, kept from one batch to the next."""
+"""Memory of batches of messages, kept from one batch to the next, and that of large flushes, given back."""
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Sequence
+
+import pyarrow as pa
 
 # far less than one arena's share of messages
 _EVERY = 64
+
+
+def give_back() -> None:
+    """Give memory that nothing lives in back to the system: Arrow's, and the C library's where it can (glibc). Takes some milliseconds.
+
+    Both keep what a flush of a million bins took, for another one, and the batches between two of them come on top of it.
+    """
+    pa.default_memory_pool().release_unused()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 class BatchMemory:

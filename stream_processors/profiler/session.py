@@ -19,6 +19,7 @@ from stream_processors.contracts.follower import ContractFollower
 from stream_processors.decoding import Decoded, decode_batch
 from stream_processors.kafka import admin, latest_offsets, partition_counts
 from stream_processors.partitions import distinct
+from stream_processors.profiler.batch_memory import give_back
 from stream_processors.profiler.counting import Counting
 from stream_processors.profiler.messages import message_key
 from stream_processors.profiler.progress import Progress
@@ -31,6 +32,8 @@ from stream_processors.topic_ids import TopicIds, topic_ids
 
 _READ_S = 0.1
 _IDLE_STRETCH_S = 10.0
+# bins and values of a flush whose memory is worth giving back
+_LARGE = 300_000
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class FlushRule:
 
     interval: float = 5.0
     events: int = 200_000
-    entries: int = 2_000_000
+    entries: int = 500_000
 
     @property
     def idle_interval(self) -> float:
@@ -192,8 +195,13 @@ class Session:
         Raises:
             Aborted: nothing was committed; `step` starts over by itself then.
         """
+        large = self._counting.entries >= _LARGE
         with self._status.timed("flush"):
+            if large:
+                give_back()
             self._flush()
+            if large:
+                give_back()
         self._flushed_at = self._clock()
         self._status.recovered()
 

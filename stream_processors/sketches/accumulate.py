@@ -7,7 +7,7 @@ and each column is encoded once for all of them::
     batch = accumulator.begin([Grouping.whole(rows, ""), Grouping(origin_codes, ["origin=JFK", "origin=@other"])])
     batch.add_numeric("distance", distances, precision=5)
     batch.add_categorical("carrier", carriers, listed=None)
-    if accumulator.entries > 2_000_000:
+    if accumulator.entries > 500_000:
         for key, sketches in accumulator.drain().items():
             ...
 """
@@ -139,7 +139,8 @@ class Accumulator:
 
     def drain_rows(self) -> DrainedRows:
         """Return the same sketches as Arrow rows, for many keys at once; keys may be without events."""
-        numeric = [totals.rows(self._events) for totals in self._numeric.values()]
+        # totals are let go one by one: what they hold is in the rows
+        numeric = [self._numeric.pop(precision).rows(self._events) for precision in list(self._numeric)]
         keys = list(self._keys)
         drained = DrainedRows(
             keys,

@@ -90,9 +90,15 @@ def together(parts: Sequence[ColumnRows], kind: pa.StructType) -> ColumnRows:
         np.concatenate([nothing, *columns]),
         np.concatenate([nothing, *(part.keys for part in parts)]),
         np.concatenate([nothing, *(part.carried for part in parts)]),
-        pa.concat_arrays([part.rows for part in parts]) if parts else pa.array([], kind),
+        _joined([part.rows for part in parts], kind),
         np.concatenate([nothing, *(part.sizes for part in parts)]),
     )
+
+
+def _joined(rows: Sequence[pa.StructArray], kind: pa.StructType) -> pa.StructArray:
+    if len(rows) == 1:
+        return rows[0]
+    return pa.concat_arrays(rows) if rows else pa.array([], kind)
 
 
 def lists(sizes: Ints, values: pa.Array) -> pa.ListArray:

@@ -38,14 +38,17 @@ class Entries:
         """Bring all entries to one per (key, item), in order, and return (pairs, counts)."""
         if len(self._pairs) == 1 and self._summed == self.size:
             return self._pairs[0], self._counts[0]
-        pairs = np.concatenate([*self._pairs, np.empty(0, dtype=np.int64)])
-        counts = np.concatenate([*self._counts, np.empty(0, dtype=np.int64)])
+        # each array is let go as soon as the next is made: there may be millions of entries
+        pairs, self._pairs = np.concatenate([*self._pairs, np.empty(0, dtype=np.int64)]), []
         # Stable, because that sort merges the runs a batch's tables come in.
         order = np.argsort(pairs, kind="stable")
         pairs = pairs[order]
+        counts, self._counts = np.concatenate([*self._counts, np.empty(0, dtype=np.int64)]), []
+        counts = counts[order]
+        del order
         first = np.flatnonzero(np.concatenate(([pairs.size > 0], pairs[1:] != pairs[:-1])))
         if pairs.size:
-            pairs, counts = pairs[first], np.add.reduceat(counts[order], first)
+            pairs, counts = pairs[first], np.add.reduceat(counts, first)
         self._pairs, self._counts = [pairs], [counts]
         self.size = self._summed = pairs.size
         return pairs, counts
