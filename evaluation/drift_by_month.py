@@ -12,6 +12,7 @@ from stream_processors.contracts.model import Contract
 from stream_processors.monitor.record_reference import training_reference
 from stream_processors.monitor.reference_series import ReferenceSeries
 from stream_processors.monitor.sketch_rows import RULE, SUMS, merged, sketch_reader
+from stream_processors.sketches.column_names import column_name
 from stream_processors.statistics import Sketch, Thresholds, adjust, judge_column
 from stream_processors.windows import Width
 
@@ -61,8 +62,9 @@ def drift_by_month(store: Store, model: str, environment: str = "production") ->
     sketch_of = sketch_reader(table)
     keys = zip(table.column("column").to_pylist(), table.column("month").to_pylist(), strict=True)
     parts: dict[tuple[str, str], list[Sketch]] = {}
+    features = {column_name(name): feature for name, feature in contract.features.items()}
     for row, key in enumerate(keys):
-        feature = contract.features.get(key[0])
+        feature = features.get(key[0])
         if feature is not None and not feature.hidden:
             parts.setdefault(key, []).append(sketch_of(row))
     limits = Thresholds(contract.drift.warn, contract.drift.severe, contract.drift.minimum_sample)

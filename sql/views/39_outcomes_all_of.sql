@@ -190,7 +190,8 @@ SELECT
         isFinite(m.score), m.score >= if(m.contract = '', 0.5, c.threshold),
         NULL
     ) AS decided_positive,
-    if(m.decision IS NULL, decided_positive = positive, m.decision = true_class) AS correct,
+    -- of two classes: what is not the positive one may have another name as a decision than as a truth
+    if(positive IS NOT NULL OR m.decision IS NULL, decided_positive = positive, m.decision = true_class) AS correct,
     multiIf(
         true_class IS NULL, NULL,
         c.prediction_kind IN ('', 'binary'), if(positive IS NOT NULL AND m.score BETWEEN 0 AND 1, if(positive, m.score, 1 - m.score), NULL),

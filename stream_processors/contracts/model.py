@@ -21,6 +21,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
 from producers.at_source.buckets import Bucket, bucket_problem
@@ -156,6 +157,9 @@ def _divides_a_day(base: int) -> int:
     return base
 
 
+_ROLLUPS = ("1h", "1d")
+
+
 class Windows(_Part):
     """Base window and roll-ups, in seconds; a calendar month is the roll-up `month`.
 
@@ -164,8 +168,21 @@ class Windows(_Part):
     """
 
     base: Annotated[Seconds, AfterValidator(_divides_a_day)] = 60
-    rollups: tuple[str, ...] = ("1h", "1d")
+    rollups: tuple[str, ...] = _ROLLUPS
     keep_days: Whole = Field(default=0, ge=0, le=36_500)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_what_is_no_rollup(cls, said: Any) -> Any:
+        """Of the default what sums up more than one base window: it is written into the contract like all else."""
+        if not isinstance(said, dict) or "rollups" in said or "base" not in said:
+            return said
+        try:
+            base = seconds(said["base"])
+        except ValueError:
+            return said  # which is told of the base
+        fitting = tuple(one for one in _ROLLUPS if seconds(one) > base > 0 == seconds(one) % base)
+        return {**said, "rollups": fitting} if fitting != _ROLLUPS else said
 
     @field_validator("rollups")
     @classmethod

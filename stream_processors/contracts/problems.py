@@ -16,6 +16,8 @@ from pydantic_core import ErrorDetails
 
 from producers.at_source.promises import protection_problem
 from stream_processors.contracts.document import Document, Place
+from stream_processors.contracts.values import seconds
+from stream_processors.windows import SECOND, Width
 
 if TYPE_CHECKING:
     from stream_processors.contracts.model import Contract, Feature, Prediction
@@ -61,7 +63,15 @@ def mistakes(contract: Contract) -> Mistakes:
     for name, feature in contract.features.items():
         for field, reason in _of_feature(feature):
             yield ("features", name, field), reason
+    for name, feature in contract.features.items():
+        severe = feature.drift.severe or contract.drift.severe
+        if feature.drift.warn is not None and severe < feature.drift.warn:
+            whose = "" if feature.drift.severe else f", which is the contract's {contract.drift.severe:g}"
+            yield ("features", name, "drift"), f"severe is below warn{whose}"
     yield from _of_slices(contract)
+    for rollup in contract.windows.rollups:
+        if not _is_aligned(rollup):
+            yield ("windows", "rollups"), f"roll-up {rollup}: a divisor of a day, 1d, 1w or month is wanted"
     keep, rows = contract.windows.keep_days, contract.retention_days
     if keep and not 0 < rows <= keep:
         # what they count could no longer be compared with rows that are there still
@@ -111,8 +121,6 @@ def _of_feature(feature: Feature) -> Iterator[tuple[str, str]]:
         yield "values", "only a categorical feature has a list"
     if _repeated(feature.values or ()):
         yield "values", "a value stands twice"
-    if feature.drift.warn is not None and (feature.drift.severe or math.inf) < feature.drift.warn:
-        yield "drift", "severe is below warn"
 
 
 def _of_slices(contract: Contract) -> Mistakes:
@@ -126,6 +134,13 @@ def _of_slices(contract: Contract) -> Mistakes:
                 yield ("slices", place, "by"), f"{name} is numeric: slices are by categories and segments"
         if _repeated(sliced.values):
             yield ("slices", place, "values"), "a value stands twice"
+
+
+def _is_aligned(rollup: str) -> bool:
+    try:
+        return rollup == "month" or bool(Width(seconds(rollup) * SECOND))
+    except ValueError:
+        return False
 
 
 def _repeated(values: tuple[object, ...]) -> bool:

@@ -10,6 +10,7 @@ from stream_processors.contracts.model import Contract, Feature
 from stream_processors.monitor.reference_series import ReferenceSeries
 from stream_processors.monitor.window_facts import SliceSketches, WindowFacts
 from stream_processors.sketches import WHOLE, CategoricalSketch, NumericSketch
+from stream_processors.sketches.column_names import column_name
 from stream_processors.statistics.verdict import (
     ColumnVerdict,
     Reference,
@@ -46,7 +47,11 @@ class Judgement:
 def drift_columns(contract: Contract | None) -> list[str]:
     """The columns that a contract has judged, and the prediction's own."""
     features = contract.features if contract else {}
-    judged = [name for name, feature in features.items() if feature.drift.enabled and not feature.hidden]
+    judged = [
+        column_name(name)
+        for name, feature in features.items()
+        if feature.drift.enabled and not feature.hidden
+    ]
     return [*judged, *PREDICTION_COLUMNS, LATENCY]
 
 
@@ -69,22 +74,18 @@ def _compared(facts: WindowFacts, contract: Contract, reference: ReferenceSeries
     for name, counted in sorted(facts.slices.items()):
         if counted.least_part is not None and counted.least_part >= least:
             continue  # judged in its smaller windows
-        for column, feature in contract.features.items():
+        for feature_name, feature in contract.features.items():
             if feature.drift.enabled and not feature.hidden:
-                yield JudgedColumn(column, name, _feature(name, counted, column, contract, reference))
+                column, limits = column_name(feature_name), _thresholds(contract, feature)
+                verdict = _verdict(counted, column, _empty(feature), reference.of(name, column), limits)
+                yield JudgedColumn(column, name, verdict)
         yield from _prediction(name, counted, contract, reference)
 
 
-def _feature(
-    name: str, counted: SliceSketches, column: str, contract: Contract, reference: ReferenceSeries
-) -> ColumnVerdict:
-    feature = contract.features[column]
+def _empty(feature: Feature) -> Sketch:
     if feature.kind == "numeric":
-        empty: Sketch = NumericSketch.empty(feature.precision)
-    else:
-        empty = CategoricalSketch.empty(feature.values)
-    limits = _thresholds(contract, feature)
-    return _verdict(counted, column, empty, reference.of(name, column), limits)
+        return NumericSketch.empty(feature.precision)
+    return CategoricalSketch.empty(feature.values)
 
 
 def _prediction(
@@ -117,8 +118,10 @@ def _verdict(
 
 def _thresholds(contract: Contract, feature: Feature | None) -> Thresholds:
     own = feature.drift if feature else None
+    warn = (own and own.warn) or contract.drift.warn
     return Thresholds(
-        warn=(own and own.warn) or contract.drift.warn,
-        severe=(own and own.severe) or contract.drift.severe,
+        warn=warn,
+        # a contract that was published before this was refused says nothing milder by severe than by warn
+        severe=max(warn, (own and own.severe) or contract.drift.severe),
         minimum_sample=contract.drift.minimum_sample,
     )

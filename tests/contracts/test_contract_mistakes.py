@@ -88,6 +88,11 @@ MISTAKES = [
     ("values: [basic, plus], only", "only", "line 9: features.plan.only_listed: needs values"),
     ("only_listed: true", "minimum: 1", "line 9: features.plan.minimum: only a numeric feature has a range"),
     ("severe: 0.2}", "severe: 0.01}", "line 9: features.plan.drift: severe is below warn"),
+    (
+        "drift: {warn: 0.1, severe: 0.2}",
+        "drift: {warn: 0.9}",
+        "line 9: features.plan.drift: severe is below warn, which is the contract's 0.25",
+    ),
     ("bucket: 10", "bucket: [x]", "line 10: features.income.bucket"),
     ("bucket: 10", "bucket: 0", "line 10: features.income.bucket: a width is a finite number above 0"),
     ("{kind: numeric, pii: bucket, bucket: 10}", "numeric", "line 10: features.income: a mapping is wanted"),
@@ -117,6 +122,14 @@ MISTAKES = [
     ("drift: {warn: 0.1, severe: 0.2}", "drift: 0", "line 9: features.plan.drift: a mapping is wanted"),
     ("rollups: [1d]", "rollups: [1d, soon]", "line 13: windows.rollups: roll-up soon: a duration such as"),
     ("rollups: [1d]", "rollups: [90min]", "line 13: windows.rollups: roll-up 90min is not a multiple"),
+    *(
+        (
+            "rollups: [1d]",
+            f"rollups: [1d, {text}]",
+            f"line 13: windows.rollups: roll-up {text}: a divisor of a day",
+        )
+        for text in ("3d", "2w", "7h")
+    ),
     ("base: 1h", "base: 1.9", "line 13: windows.base: a duration is of whole seconds"),
     ("base: 1h", "base: .inf", "line 13: windows.base: a duration is from nothing to a century"),
     ("horizon: 60d", "horizon: .nan", "line 14: label.horizon: a duration is from nothing to a century"),
@@ -228,3 +241,16 @@ def test_an_empty_list_is_another_shape_than_none() -> None:
         for values in ("", ", values: []", ", values: [x]")
     }
     assert len(shapes) == 3
+
+
+@pytest.mark.parametrize(
+    ("base", "rollups"),
+    [("1min", ["1h", "1d"]), ("1h", ["1d"]), ("1d", []), ("8h", ["1d"]), ("40min", ["1d"])],
+)
+def test_roll_ups_that_are_not_named_fit_the_base(base: str, rollups: list[str]) -> None:
+    """What is published is read again with its defaults written out: it must be good then too."""
+    contract = Contract.from_yaml(f"model: m\nwindows: {{base: {base}}}\n")
+    again = Contract.model_validate_json(contract.canonical())
+    assert list(contract.windows.rollups) == rollups
+    assert (again, again.digest()) == (contract, contract.digest())
+    assert Contract.from_yaml(contract.to_yaml()) == contract

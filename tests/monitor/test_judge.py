@@ -9,7 +9,7 @@ from stream_processors.contracts.effect import PublishedContract
 from stream_processors.contracts.model import Contract, Drift, Feature
 from stream_processors.monitor.drift_messages import drift_records
 from stream_processors.monitor.headings import ModelVersion
-from stream_processors.monitor.judge import judge
+from stream_processors.monitor.judge import drift_columns, judge
 from stream_processors.monitor.progress import JudgedWindow
 from stream_processors.monitor.reference_series import ReferenceSeries
 from stream_processors.monitor.window_facts import SliceSketches, WindowFacts
@@ -66,6 +66,33 @@ def test_a_feature_s_own_threshold_decides_for_it() -> None:
         judged = judge(_facts(shift=0.8), _published(contract(features=features)), _reference())
         states.append({one.column: one.verdict.state for one in judged.columns}["distance"])
     assert states == ["drifted", "ok"]
+
+
+def test_a_feature_may_be_called_like_a_pseudo_column() -> None:
+    """It is judged by what was counted of it, not by the model's own score, nor found missing."""
+    named = {"@score": Feature(kind="numeric", precision=7), "%x": Feature(kind="numeric", precision=7)}
+    facts, reference = _facts(shift=2.0), _reference(score=True)
+    for name in ("%40score", "%25x"):
+        facts.slices[""].columns[name] = facts.slices[""].columns["distance"]
+        reference.series["", name] = reference.series["", "distance"]
+    wanted = contract(features=named)
+    judged = judge(facts, _published(wanted), reference)
+    assert {one.column: one.verdict.state for one in judged.columns} == {
+        "%40score": "drifted",
+        "%25x": "drifted",
+        "@score": "ok",
+    }
+    assert drift_columns(wanted)[:2] == ["%40score", "%25x"]
+
+
+def test_a_threshold_of_warn_alone_raises_severe_too() -> None:
+    """As a contract could say it that was published before it was refused: nothing is severe that is no warning."""
+    lenient = {
+        "distance": Feature(kind="numeric", precision=7, drift={"warn": 3.0}),
+        "carrier": Feature(kind="categorical"),
+    }
+    judged = judge(_facts(shift=0.8), _published(contract(features=lenient)), _reference())
+    assert {one.column: one.verdict.state for one in judged.columns}["distance"] == "ok"
 
 
 def test_a_feature_that_came_as_another_kind_is_absent() -> None:

@@ -299,6 +299,24 @@ def test_a_whole_number_is_a_class_or_a_value_as_the_contract_says(
     assert (month["mae"], month["labelled"]) == (3.0 if kind == "regression" else None, 1)
 
 
+def test_a_negative_decision_is_right_whatever_it_is_called(record: Recorder) -> None:
+    """Of two classes: `approve` is what was decided where `legit` is true; accuracy is that of the confusion, as the joiner has it."""
+    digest = publish(record, kind="binary", positive_class="fraud")
+    decided = {"a": "approve", "b": "fraud", "c": "fraud", "d": "approve"}
+    truths = {"a": "legit", "b": "fraud", "c": "legit", "d": "other"}
+    record.insert(
+        "predictions",
+        [prediction(name, NOON, score=0.1, decision=said, contract=digest) for name, said in decided.items()],
+    )
+    record.insert("labels", [label(name, NOON + DAY, truth) for name, truth in truths.items()])
+    assert [row["correct"] for row in outcomes(record)] == [1, 1, 0, 1]
+    [month] = record.store.rows("SELECT * FROM quality_as_of(t = '2200-01-01 00:00:00')")
+    counts = [
+        month[name] for name in ("true_positives", "true_negatives", "false_positives", "false_negatives")
+    ]
+    assert (counts, month["accuracy"]) == ([1, 2, 1, 0], 0.75)
+
+
 def test_a_multiclass_decision_is_right_or_wrong_and_never_positive(record: Recorder) -> None:
     """A score beside classes is that of the class that was chosen: it is no probability of a positive one."""
     digest = publish(record, kind="multiclass", classes=list("abc"))
