@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
+
+from pydantic import ValidationError
 
 from producers.errors import TransientError
 from stream_processors.alone_hours import alone_hours
@@ -90,6 +92,18 @@ def scopes(store: Store, since: int, until: int, model: str = "") -> list[Scope]
     return found
 
 
+def _contracts(store: Store, model: str) -> dict[str, Contract]:
+    """Contracts by digest; without those that are none, which nothing was recorded or counted under."""
+    found = {}
+    for row in store.rows(
+        "SELECT digest, any(body) AS body FROM contracts WHERE model = {model:String} GROUP BY digest",
+        {"model": model},
+    ):
+        with suppress(ValidationError):
+            found[str(row["digest"])] = Contract.model_validate_json(row["body"])
+    return found
+
+
 class Reconciliation:
     """One model's contracts, and what was recorded of it up to a frontier.
 
@@ -104,13 +118,7 @@ class Reconciliation:
     def __init__(self, store: Store, frontier: Frontier, model: str, environment: str, *, now: int) -> None:
         self._store, self._frontier, self._now = store, frontier, now
         self._model, self._environment = model, environment
-        self._contracts = {
-            row["digest"]: Contract.model_validate(json.loads(row["body"]))
-            for row in store.rows(
-                "SELECT digest, any(body) AS body FROM contracts WHERE model = {model:String} GROUP BY digest",
-                {"model": model},
-            )
-        }
+        self._contracts = _contracts(store, model)
 
     def report(self, first: int, last: int, *, each: Callable[[int], None] = lambda _: None) -> Report:
         """Compare all windows that begin in ``[first, last)``; ``each`` is told how far it has come, in microseconds."""
