@@ -63,6 +63,7 @@ GROUP BY window_start, column
 """
 _BY_ID = "SELECT * FROM predictions_v WHERE model = 'm' AND prediction_id = {asked:String}"
 _BY_ENTITY = "SELECT * FROM predictions_v WHERE model = 'm' AND entity_id = {asked:String}"
+_FEW_BY_ENTITY = "SELECT event_time, prediction_id, model_version, score, decision FROM predictions_v WHERE model = 'm' AND entity_id = {asked:String}"
 _BY_TRACE = "SELECT * FROM predictions_v WHERE model = 'm' AND trace_id = {asked:String}"
 _BY_ID_AND_TIME = (
     f"{_BY_ID} AND event_time >= {{at:DateTime64(6, 'UTC')}} AND event_time < {{at:DateTime64(6, 'UTC')}} + 1"
@@ -156,6 +157,7 @@ def main() -> None:
         look_up(store, "id and time", _BY_ID_AND_TIME, at)
         look_up(store, "id", _BY_ID, [{"asked": one} for one in of["prediction_id"]])
         look_up(store, "entity", _BY_ENTITY, [{"asked": one} for one in of["entity_id"]])
+        look_up(store, "entity, five columns", _FEW_BY_ENTITY, [{"asked": one} for one in of["entity_id"]])
         look_up(store, "trace", _BY_TRACE, [{"asked": one} for one in of["trace_id"]])
         named(store, "prediction_record", "prediction_id", of["prediction_id"])
         named(store, "entity_history", "entity", of["entity_id"])
