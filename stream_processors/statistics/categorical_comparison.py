@@ -14,9 +14,11 @@ from stream_processors.statistics.fisher import fisher, fisher_greater
 from stream_processors.statistics.numeric_tests import LEAST_OFF_MODE, special_tests
 
 
-def compare_categorical(reference: CategoricalReference, window: CategoricalSketch) -> Comparison:
+def compare_categorical(
+    reference: CategoricalReference, window: CategoricalSketch, spans: float = 1.0
+) -> Comparison:
     """Compare by name what both sides keep by name, by hash the rest; both sides must have events."""
-    whole, dispersion, n = reference.sketch, reference.dispersion, window.n
+    whole, dispersion, n = reference.sketch, reference.dispersion.over(spans), window.n
     cells = Cells.of(window, whole)
     compared = category_bins(cells, window, whole)
     tests = dict(special_tests(compared, dispersion)) | dict(_value_tests(cells, dispersion))
@@ -50,10 +52,12 @@ def _value_tests(cells: Cells, dispersion: Dispersion) -> Iterator[tuple[str, fl
     if off_mode < LEAST_OFF_MODE:
         yield (
             "mode",
-            dispersion.rescaled("mode", fisher(int(cells.window[mode]), n, int(cells.reference[mode]), m)),
+            dispersion.rescaled(
+                "mode", fisher(int(cells.window[mode]), n, int(cells.reference[mode]), m), n, m
+            ),
         )
         return
     binned = bins_for_test(cells)
     if binned is not None:
         statistic = float(chi_squared(*binned))
-        yield "chi_squared", dispersion.p_value("chi_squared", statistic, binned[0].size - 1)
+        yield "chi_squared", dispersion.p_value("chi_squared", statistic, binned[0].size - 1, n, m)

@@ -10,15 +10,13 @@ import numpy as np
 
 from stream_processors.sketches import BUCKETS, CategoricalSketch, bucket, hashes
 from stream_processors.sketches.bins import Floats, Ints
-from stream_processors.statistics.category_bins import Cells, bins_for_test
-from stream_processors.statistics.chi_squared import chi_squared
-from stream_processors.statistics.dispersion import (
-    LEAST_ROWS,
-    LEAST_WINDOWS,
-    Dispersion,
-    mean_dispersion,
-    share_statistics,
+from stream_processors.statistics.between_windows import (
+    BetweenWindows,
+    between_histograms,
+    between_shares,
 )
+from stream_processors.statistics.category_bins import bins_of_cells
+from stream_processors.statistics.dispersion import LEAST_ROWS, LEAST_WINDOWS, Dispersion
 
 
 @dataclass(frozen=True)
@@ -49,15 +47,15 @@ class CategoricalReference:
         if len(windows) < LEAST_WINDOWS:
             return Dispersion()
         rows = np.array([sketch.n for sketch in windows], dtype=np.float64)
-        by_test = {
-            "@null": mean_dispersion(share_statistics(_floats(sketch.nulls for sketch in windows), rows)),
-            "@absent": mean_dispersion(share_statistics(_floats(sketch.absent for sketch in windows), rows)),
+        by_test: dict[str, BetweenWindows | None] = {
+            "@null": between_shares(_floats(sketch.nulls for sketch in windows), rows),
+            "@absent": between_shares(_floats(sketch.absent for sketch in windows), rows),
         }
         cells = self._cells(windows)
         cells = cells[cells.sum(axis=1) >= LEAST_ROWS]
         if len(cells) >= LEAST_WINDOWS:
-            by_test |= self._value_dispersions(cells)
-        return Dispersion(len(windows), by_test)
+            by_test |= self._between_values(cells)
+        return Dispersion.of(len(windows), by_test)
 
     def _cells(self, windows: Sequence[CategoricalSketch]) -> Ints:
         """Counts (windows, names of the sum + 64 buckets)."""
@@ -73,18 +71,16 @@ class CategoricalReference:
             np.add.at(row, len(names) + lost, sketch.counts[unnamed])
         return cells
 
-    def _value_dispersions(self, cells: Ints) -> dict[str, float]:
-        total = cells.sum(axis=0)
+    def _between_values(self, cells: Ints) -> dict[str, BetweenWindows | None]:
+        """How the values of windows (windows, cells) differ, for each of their tests."""
+        total, rows = cells.sum(axis=0), cells.sum(axis=1).astype(np.float64)
         buckets = np.concatenate((bucket(hashes(self.sketch.values)), np.arange(BUCKETS)))
-        statistics = []
-        for row in cells:
-            pooled = bins_for_test(Cells(self.sketch.values, row, total - row, buckets))
-            if pooled is not None:
-                statistics.append(float(chi_squared(*pooled)) / (pooled[0].size - 1))
-        mode = cells[:, int(total.argmax())].astype(np.float64)
+        place = bins_of_cells(total, int(rows.mean()), buckets)
+        groups = np.zeros((int(place.max()) + 1, len(cells)), dtype=np.int64)
+        np.add.at(groups, place, cells.T)
         return {
-            "chi_squared": mean_dispersion(np.array(statistics)),
-            "mode": mean_dispersion(share_statistics(mode, cells.sum(axis=1).astype(np.float64))),
+            "chi_squared": between_histograms(groups.T),
+            "mode": between_shares(cells[:, int(total.argmax())].astype(np.float64), rows),
         }
 
 

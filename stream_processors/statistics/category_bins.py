@@ -16,7 +16,6 @@ from stream_processors.sketches.bins import Floats, Ints
 from stream_processors.statistics.chi_squared import LEAST_EXPECTED, merged_neighbours
 from stream_processors.statistics.comparison_bins import MAX_BINS, ComparedBins
 
-Mask = npt.NDArray[np.bool_]
 Positions = npt.NDArray[np.intp]
 
 # Of the 20 bins, those that stand by name where not all values can.
@@ -90,41 +89,38 @@ def _pooled(counts: Ints, groups: Ints, n_groups: int) -> Ints:
 
 
 def bins_for_test(cells: Cells) -> tuple[Ints, Ints] | None:
-    """Pool rare categories for the chi-squared test; None where fewer than two bins are occupied.
-
-    What is rare, and where it goes, depends on both samples together and on the hash alone, so that under the hypothesis of no difference the test keeps
-    its level: rare is a cell of which the smaller sample expects fewer than 5; they are pooled into at most sqrt(n) groups that expect about 10 each.
-    """
-    pooled = cells.window + cells.reference
+    """Counts of window and reference in the bins of the chi-squared test; None where fewer than two bins are occupied."""
     n, m = int(cells.window.sum()), int(cells.reference.sum())
     if min(n, m) == 0:
         return None
-    expected = pooled * (min(n, m) / (n + m))
-    frequent = expected >= LEAST_EXPECTED
-    rare_mass = float(expected[~frequent].sum())
-    groups = max(1, int(min(math.sqrt(min(n, m)), rare_mass / (2 * LEAST_EXPECTED), BUCKETS)))
-    place = cells.buckets[~frequent] % groups
-    masses = np.bincount(place, weights=expected[~frequent], minlength=groups)
-    joined = merged_neighbours(np.asarray(masses, dtype=np.float64))
-    window, reference = (
-        np.concatenate((side[frequent], _pooled(side[~frequent], joined[place], int(joined.max()) + 1)))
-        for side in (cells.window, cells.reference)
-    )
+    pooled = cells.window + cells.reference
+    place = bins_of_cells(pooled, min(n, m), cells.buckets)
+    bins = int(place.max()) + 1
+    window, reference = (_pooled(side, place, bins) for side in (cells.window, cells.reference))
     occupied = (window + reference) > 0
-    if rare_mass < LEAST_EXPECTED:
-        window, reference, occupied = _into_least(window, reference, occupied)
     return (window[occupied], reference[occupied]) if occupied.sum() >= 2 else None
 
 
-def _into_least(window: Ints, reference: Ints, occupied: Mask) -> tuple[Ints, Ints, Mask]:
-    """Add the last bin, of which too few rows are expected, to the least of the others."""
-    if window.size < 2:
-        return window, reference, occupied
-    least = int((window + reference)[:-1].argmin())
-    window, reference = window.copy(), reference.copy()
-    for side in (window, reference):
-        side[least] += side[-1]
-    return window[:-1], reference[:-1], occupied[:-1]
+def bins_of_cells(pooled: Ints, smaller: int, buckets: Ints) -> Positions:
+    """Return the bin of each cell, from both samples together and the number of rows of the smaller one.
+
+    What is rare, and where it goes, depends on both samples together and on the hash alone, so that under the hypothesis of no difference the test keeps
+    its level: rare is a cell of which the smaller sample expects fewer than 5; they are pooled into at most sqrt(n) groups that expect about 10 each, or into
+    the least of the others where they are too few for a group.
+    """
+    expected: Floats = np.asarray(pooled * (smaller / pooled.sum()), dtype=np.float64)
+    frequent = expected >= LEAST_EXPECTED
+    place = np.empty(pooled.size, dtype=np.intp)
+    place[frequent] = np.arange(frequent.sum())
+    rare = expected[~frequent]
+    if frequent.any() and rare.sum() < LEAST_EXPECTED:
+        place[~frequent] = pooled[frequent].argmin()
+        return place
+    groups = max(1, int(min(math.sqrt(smaller), rare.sum() / (2 * LEAST_EXPECTED), BUCKETS)))
+    group = buckets[~frequent] % groups
+    masses = np.bincount(group, weights=rare, minlength=groups)
+    place[~frequent] = frequent.sum() + merged_neighbours(np.asarray(masses, dtype=np.float64))[group]
+    return place
 
 
 def unseen_counts(cells: Cells) -> tuple[int, int]:

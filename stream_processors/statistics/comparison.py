@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stream_processors.statistics.cauchy import cauchy
-from stream_processors.statistics.comparison_bins import ComparedBins
+from stream_processors.statistics.comparison_bins import NUMERIC_SPECIALS, ComparedBins
 from stream_processors.statistics.dispersion import Dispersion
 from stream_processors.statistics.jensen_shannon import jensen_shannon
 from stream_processors.statistics.psi import psi, psi_expected
@@ -13,6 +13,8 @@ from stream_processors.statistics.psi import psi, psi_expected
 # Tests on small counts give p-values of 1 as a rule; bounded here they say nothing, instead of contradicting the others.
 _GREATEST_EXACT_P = 0.5
 _CONTINUOUS = frozenset({"mann_whitney", "mood", "chi_squared"})
+# Tests of a share of all rows; the others are of those with a value.
+_OF_ALL_ROWS = frozenset({*NUMERIC_SPECIALS, "@below", "@above"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,15 @@ class Comparison:
 
     @property
     def greatest_dispersion(self) -> float | None:
-        """Greatest dispersion among the tests that were made; None where rows were taken as independent."""
+        """Greatest factor among the tests that were made by which their statistic exceeds chance in usual windows of this size.
+
+        None where rows were taken as independent.
+        """
         if self.dispersion.assumes_independent_rows:
             return None
-        return max((self.dispersion.by_test.get(name, 1.0) for name in self.tests), default=1.0)
+        values = [int(side.sum()) for side in self.bins.of_values()]
+        factors = [
+            self.dispersion.factor(name, *((self.n, self.reference_n) if name in _OF_ALL_ROWS else values))
+            for name in self.tests
+        ]
+        return max(factors, default=1.0)

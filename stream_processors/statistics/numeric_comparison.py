@@ -12,11 +12,11 @@ from stream_processors.statistics.numeric_tests import on_one_axis, special_test
 from stream_processors.statistics.wasserstein import wasserstein
 
 
-def compare_numeric(reference: NumericReference, window: NumericSketch) -> Comparison:
+def compare_numeric(reference: NumericReference, window: NumericSketch, spans: float = 1.0) -> Comparison:
     """Compare on bins no finer than either side's; both sides must have events."""
     reference = reference.at_precision(window.precision)
     whole, window = reference.sketch, window.coarsen(reference.sketch.precision)
-    finite, dispersion = window.finite, reference.dispersion
+    finite, dispersion = window.finite, reference.dispersion.over(spans)
     n = finite + sum(specials(window))
     compared = reference.binning(n).compare(window)
     tests = dict(special_tests(compared, dispersion))

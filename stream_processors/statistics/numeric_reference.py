@@ -11,7 +11,12 @@ import numpy.typing as npt
 
 from stream_processors.sketches import NumericSketch
 from stream_processors.sketches.bins import Floats, Ints
-from stream_processors.statistics.chi_squared import chi_squared
+from stream_processors.statistics.between_windows import (
+    BetweenWindows,
+    between_histograms,
+    between_shares,
+    between_windows,
+)
 from stream_processors.statistics.comparison_bins import (
     NUMERIC_SPECIALS,
     NumericBinning,
@@ -19,13 +24,7 @@ from stream_processors.statistics.comparison_bins import (
     merged_starts,
     specials,
 )
-from stream_processors.statistics.dispersion import (
-    LEAST_ROWS,
-    LEAST_WINDOWS,
-    Dispersion,
-    mean_dispersion,
-    share_statistics,
-)
+from stream_processors.statistics.dispersion import LEAST_ROWS, LEAST_WINDOWS, Dispersion
 from stream_processors.statistics.mann_whitney import mann_whitney
 from stream_processors.statistics.mood import mood
 
@@ -90,15 +89,15 @@ class NumericReference:
         if len(windows) < LEAST_WINDOWS:
             return Dispersion()
         rows = np.array([sketch.n for sketch in windows], dtype=np.float64)
-        by_test: dict[str, float] = {}
+        by_test: dict[str, BetweenWindows | None] = {}
         special_rows = np.array([specials(sketch) for sketch in windows], dtype=np.float64)
         for name, hits in zip(NUMERIC_SPECIALS, special_rows.T, strict=True):
-            by_test[name] = mean_dispersion(share_statistics(hits, rows))
+            by_test[name] = between_shares(hits, rows)
         counts = self._counts(windows)
-        by_test["@below"] = mean_dispersion(share_statistics(_beyond_all_others(counts), rows))
-        by_test["@above"] = mean_dispersion(share_statistics(_beyond_all_others(counts[:, ::-1]), rows))
-        by_test |= self._value_dispersions(counts[counts.sum(axis=1) >= LEAST_ROWS])
-        return Dispersion(len(windows), by_test)
+        by_test["@below"] = between_shares(_beyond_all_others(counts), rows)
+        by_test["@above"] = between_shares(_beyond_all_others(counts[:, ::-1]), rows)
+        by_test |= _between_values(counts[counts.sum(axis=1) >= LEAST_ROWS])
+        return Dispersion.of(len(windows), by_test)
 
     def _counts(self, windows: Sequence[NumericSketch]) -> Ints:
         """Counts (windows, bins) on the bins of the sum."""
@@ -108,23 +107,21 @@ class NumericReference:
             row[np.searchsorted(self.sketch.bins, coarse.bins)] = coarse.counts
         return counts
 
-    def _value_dispersions(self, counts: Ints) -> dict[str, float]:
-        if len(counts) < LEAST_WINDOWS:
-            return {}
-        counts = counts[:, counts.any(axis=0)]
-        total = counts.sum(axis=0)
-        starts = merged_starts(equal_mass_starts(total), total, 1 / len(counts))
-        groups = np.add.reduceat(counts, starts, axis=1)
-        statistics = chi_squared(groups, groups.sum(axis=0) - groups)
-        mode = int(total.argmax())
-        return {
-            "mann_whitney": mean_dispersion(np.square(mann_whitney(counts, total))),
-            "mood": mean_dispersion(np.square(mood(counts, total))),
-            "chi_squared": mean_dispersion(statistics, starts.size - 1),
-            "mode": mean_dispersion(
-                share_statistics(counts[:, mode].astype(np.float64), counts.sum(axis=1).astype(np.float64))
-            ),
-        }
+
+def _between_values(counts: Ints) -> dict[str, BetweenWindows | None]:
+    """How the finite values of windows (windows, bins) differ, for each of their tests."""
+    if len(counts) < LEAST_WINDOWS:
+        return {}
+    counts = counts[:, counts.any(axis=0)]
+    total, rows = counts.sum(axis=0), counts.sum(axis=1).astype(np.float64)
+    starts = merged_starts(equal_mass_starts(total), total, 1 / len(counts))
+    mode = counts[:, int(total.argmax())].astype(np.float64)
+    return {
+        "mann_whitney": between_windows(np.square(mann_whitney(counts, total)), 1, rows),
+        "mood": between_windows(np.square(mood(counts, total)), 1, rows),
+        "chi_squared": between_histograms(np.add.reduceat(counts, starts, axis=1)),
+        "mode": between_shares(mode, rows),
+    }
 
 
 def _beyond_all_others(counts: Ints) -> Floats:

@@ -52,15 +52,15 @@ def value_tests(
     if off_mode == 0:
         return
     if off_mode < LEAST_OFF_MODE:
-        yield "mode", dispersion.rescaled("mode", fisher(int(window[mode]), n, int(reference[mode]), m))
+        yield "mode", dispersion.rescaled("mode", fisher(int(window[mode]), n, int(reference[mode]), m), n, m)
         return
     for name, z in (("mann_whitney", mann_whitney(window, pooled)), ("mood", mood(window, pooled))):
         if np.isfinite(z):
-            yield name, dispersion.p_value(name, float(z * z), 1)
+            yield name, dispersion.p_value(name, float(z * z), 1, n, m)
     binned = _binned_for_test(*groups, smaller)
     if binned is not None:
         statistic = float(chi_squared(*binned))
-        yield "chi_squared", dispersion.p_value("chi_squared", statistic, binned[0].size - 1)
+        yield "chi_squared", dispersion.p_value("chi_squared", statistic, binned[0].size - 1, n, m)
 
 
 def _binned_for_test(window: Ints, reference: Ints, smaller: float) -> tuple[Ints, Ints] | None:
@@ -84,7 +84,7 @@ def special_tests(compared: ComparedBins, dispersion: Dispersion) -> Iterator[tu
     for i in special:
         label, count, expected = compared.labels[i], int(compared.window[i]), int(compared.reference[i])
         if count + expected < n + m:
-            yield label, dispersion.rescaled(label, fisher(count, n, expected, m))
+            yield label, dispersion.rescaled(label, fisher(count, n, expected, m), n, m)
 
 
 _SPECIAL_LABELS = frozenset({"@below", "@above", "@null", "@nan_inf", "@absent"})

@@ -41,8 +41,8 @@ class ColumnVerdict:
     """All numbers of a verdict; None where a number does not exist for this column. Field names are those of ``drift.v1.avsc``.
 
     ``significant`` and ``state`` are final only after ``adjust``. ``p_value`` is None where nothing was tested. ``excluded`` are the window's events without a
-    value (null, NaN, infinite, absent): they have bins of their own, but no part in distances and rank tests. ``dispersion`` is the greatest a statistic was
-    divided by.
+    value (null, NaN, infinite, absent): they have bins of their own, but no part in distances and rank tests. ``dispersion`` is the
+    greatest factor by which a statistic exceeds chance among usual windows of this size.
     """
 
     state: State
@@ -85,6 +85,7 @@ def judge_column(
     reference: Reference | Sequence[Sketch] | None,
     window: Sketch,
     thresholds: Thresholds | None = None,
+    spans: float = 1.0,
 ) -> ColumnVerdict:
     """Judge one column of one slice; ``adjust`` all verdicts of the window before reading ``state``.
 
@@ -92,6 +93,7 @@ def judge_column(
         reference: from ``reference_of``, or the series itself (one sketch if it has no times), of the window's kind; None or empty if there is none.
         window: the window's sketch; its ``absent`` must account for all events (``of_events``).
         thresholds: the column's own, else the defaults.
+        spans: how many of the reference's windows the window is as long as.
     """
     limits = thresholds or Thresholds()
     if not isinstance(reference, NumericReference | CategoricalReference | None):
@@ -102,9 +104,9 @@ def judge_column(
     if min(n, reference.n) < max(1, limits.minimum_sample):
         return ColumnVerdict(state="insufficient", material="none", n=n, reference_n=reference.n)
     if isinstance(reference, NumericReference) and isinstance(window, NumericSketch):
-        return _verdict(compare_numeric(reference, window), limits)
+        return _verdict(compare_numeric(reference, window, spans), limits)
     if isinstance(reference, CategoricalReference) and isinstance(window, CategoricalSketch):
-        return _verdict(compare_categorical(reference, window), limits)
+        return _verdict(compare_categorical(reference, window, spans), limits)
     raise TypeError("the reference is not of the window's kind")
 
 

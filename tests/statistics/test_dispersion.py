@@ -8,7 +8,8 @@ from histograms import categories, gaussian
 
 from stream_processors.sketches import CategoricalSketch, NumericSketch
 from stream_processors.statistics import judge_column, reference_of
-from stream_processors.statistics.dispersion import Dispersion, share_statistics
+from stream_processors.statistics.between_windows import between_windows
+from stream_processors.statistics.dispersion import Dispersion
 
 SEED = 5
 
@@ -44,7 +45,7 @@ def test_independent_windows_have_no_dispersion() -> None:
     reference = reference_of(days(rng, 60, 0.0))
     assert reference is not None
     for name in ("mann_whitney", "mood", "chi_squared"):
-        assert 1.0 <= reference.dispersion.by_test[name] < 1.5
+        assert 1.0 <= reference.dispersion.factor(name, 500, 30_000) < 1.5
 
 
 def test_days_that_differ_alarm_at_the_level() -> None:
@@ -112,25 +113,33 @@ def test_categories_have_a_dispersion_as_well() -> None:
     full = [CategoricalSketch.of(f"id{i}" for i in rng.integers(0, 10**9, 500)) for _ in range(25)]
     ids = reference_of(full)
     assert ids is not None
-    assert ids.dispersion.by_test["chi_squared"] < 1.5
+    assert ids.dispersion.factor("chi_squared", 500, 12_500) < 1.5
 
 
-def test_share_statistics_are_pearsons() -> None:
-    """Each window's share against the rest is Pearson's chi-squared; constant shares have none."""
-    found = share_statistics(np.array([5.0, 10.0, 30.0]), np.array([100.0, 100.0, 200.0]))
-    share = 45 / 400
-    expected = (5 / 100 - 40 / 300) ** 2 / (share * (1 - share) * (1 / 100 + 1 / 300))
-    assert found[0] == pytest.approx(expected)
-    assert np.isnan(share_statistics(np.zeros(3), np.full(3, 10.0))).all()
-    assert np.isnan(share_statistics(np.full(3, 10.0), np.full(3, 10.0))).all()
+def test_a_window_without_values_has_a_dispersion_of_its_nulls() -> None:
+    """With nothing but nulls in the window, or in the reference, a verdict is reached all the same."""
+    rng = np.random.default_rng(SEED)
+    series = days(rng, 30, 0.2)
+    empty = NumericSketch.of(np.zeros(500), 5, valid=np.zeros(500, dtype=np.bool_))
+    assert judge_column(series, empty).dispersion == 1.0
+    assert judge_column([empty] * 30, series[0]).tests["@null"] < 1e-6
 
 
-def test_no_dispersion_leaves_tests_as_they_are() -> None:
-    """Below or at a dispersion of one, p-values are the plain ones."""
-    plain = Dispersion()
-    assert plain.rescaled("@null", 0.3) == 0.3
-    assert plain.p_value("mood", 3.841458820694124, 1) == pytest.approx(0.05)
-    assert Dispersion(30, {"mood": 4.0}).p_value("mood", 4 * 3.841458820694124, 1) == pytest.approx(
-        0.0597, abs=1e-3
-    )
-    assert Dispersion(30, {"@null": 4.0}).rescaled("@null", 0.05) > 0.3
+def test_too_few_windows_leave_tests_as_they_are() -> None:
+    """Without a reference's windows, and for a test that they say nothing about, p-values are the plain ones."""
+    for plain in (Dispersion(), Dispersion(30)):
+        assert plain.rescaled("@null", 0.3, 500, 15_000) == 0.3
+        assert plain.p_value("mood", 3.841458820694124, 1, 500, 15_000) == pytest.approx(0.05)
+        assert plain.factor("mood", 500, 15_000) == 1.0
+
+
+def test_dispersion_raises_p_values_with_the_size_of_the_window() -> None:
+    """The same statistic is weaker evidence the more rows the window has, and so is an exact test's p-value."""
+    rows = np.full(30, 500.0)
+    between = between_windows(4 * np.random.default_rng(1).chisquare(1, 30), 1, rows)
+    dispersion = Dispersion.of(30, {"mood": between, "@null": between, "@absent": None})
+    p = [dispersion.p_value("mood", 16.0, 1, n, 15_000) for n in (5, 500, 50_000)]
+    assert 6e-5 < p[0] < p[1] < p[2]
+    assert 0.01 < p[1] < 0.2
+    assert dispersion.rescaled("@null", 0.05, 500, 15_000) > 0.2
+    assert dispersion.rescaled("@absent", 0.05, 500, 15_000) == 0.05

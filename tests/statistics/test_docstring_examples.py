@@ -21,6 +21,7 @@ MODULES = [
 ]
 STATISTICS = {
     "benjamini_hochberg",
+    "between_windows",
     "cauchy",
     "chi_squared",
     "dispersion",
