@@ -43,7 +43,7 @@ def _value_tests(cells: Cells, dispersion: Dispersion) -> Iterator[tuple[str, fl
         return
     unseen, once = unseen_counts(cells)
     if unseen:
-        yield "@unseen", fisher_greater(unseen, n, once, m)
+        yield "@unseen", dispersion.rescaled("@unseen", fisher_greater(unseen, n, once, m), n, m)
     pooled = cells.window + cells.reference
     mode = int(pooled.argmax())
     off_mode = (n + m - int(pooled[mode])) * min(n, m) / (n + m)

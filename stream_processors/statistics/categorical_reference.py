@@ -14,6 +14,7 @@ from stream_processors.statistics.between_windows import (
     BetweenWindows,
     between_histograms,
     between_shares,
+    between_windows,
 )
 from stream_processors.statistics.category_bins import bins_of_cells
 from stream_processors.statistics.dispersion import LEAST_ROWS, LEAST_WINDOWS, Dispersion
@@ -81,7 +82,18 @@ class CategoricalReference:
         return {
             "chi_squared": between_histograms(groups.T),
             "mode": between_shares(cells[:, int(total.argmax())].astype(np.float64), rows),
+            "@unseen": between_windows(_unseen_statistics(cells, rows), 1, rows, sparse=True),
         }
+
+
+def _unseen_statistics(cells: Ints, rows: Floats) -> Floats:
+    """Pearson's chi-squared of each window's cells that no other has against those that all others together have once; 0 without any."""
+    rest = cells.sum(axis=0) - cells
+    unseen, once = ((cells > 0) & (rest == 0)).sum(axis=1), (rest == 1).sum(axis=1)
+    others = rows.sum() - rows
+    share = np.maximum(unseen + once, 1) / rows.sum()
+    result: Floats = np.square(unseen / rows - once / others) / (share * (1 / rows + 1 / others))
+    return result
 
 
 def _floats(values: Iterable[int]) -> Floats:

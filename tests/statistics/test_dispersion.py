@@ -116,6 +116,16 @@ def test_categories_have_a_dispersion_as_well() -> None:
     assert ids.dispersion.factor("chi_squared", 500, 12_500) < 1.5
 
 
+def test_new_values_that_every_window_brings_are_allowed_for() -> None:
+    """A value of its own in each of the reference's windows makes one more such value no evidence; without, it is."""
+    usual = ["a"] * 300 + ["b"] * 180
+    window = CategoricalSketch.of([*usual, *["new"] * 20])
+    series = [CategoricalSketch.of([*usual, *[f"day {i}"] * 20]) for i in range(60)]
+    plain = [CategoricalSketch.of([*usual, *["c"] * 20]) for _ in range(60)]
+    assert judge_column(series, window).tests["@unseen"] > 0.3
+    assert judge_column(plain, window).tests["@unseen"] < 0.05
+
+
 def test_a_window_without_values_has_a_dispersion_of_its_nulls() -> None:
     """With nothing but nulls in the window, or in the reference, a verdict is reached all the same."""
     rng = np.random.default_rng(SEED)
