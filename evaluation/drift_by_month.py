@@ -25,7 +25,7 @@ GROUP BY column, month, {RULE}
 ORDER BY column, month, {RULE}
 """
 _EVENTS = """
-SELECT formatDateTime(window_start, '%Y-%m') AS month, sum(events) AS events
+SELECT formatDateTime(window_start, '%Y-%m') AS month, sum(events) AS events, uniqExact(window_start) AS windows
 FROM sketches FINAL
 WHERE kind = 'delta' AND model = {model:String} AND environment = {environment:String} AND served AND slice = ''
     AND column = '@events'
@@ -57,7 +57,7 @@ def drift_by_month(store: Store, model: str, environment: str = "production") ->
     """
     contract, reference = _reference(store, model)
     parameters = {"model": model, "environment": environment}
-    events = {row["month"]: int(row["events"]) for row in store.rows(_EVENTS, parameters)}
+    months = {row["month"]: row for row in store.rows(_EVENTS, parameters)}
     table = store.arrow(_MONTHS, parameters)
     sketch_of = sketch_reader(table)
     keys = zip(table.column("column").to_pylist(), table.column("month").to_pylist(), strict=True)
@@ -69,7 +69,12 @@ def drift_by_month(store: Store, model: str, environment: str = "production") ->
             parts.setdefault(key, []).append(sketch_of(row))
     limits = Thresholds(contract.drift.warn, contract.drift.severe, contract.drift.minimum_sample)
     verdicts = [
-        judge_column(reference.of("", column), merged(sketches, events[month]), limits)
+        judge_column(
+            reference.of("", column),
+            merged(sketches, int(months[month]["events"])),
+            limits,
+            spans=float(months[month]["windows"]),
+        )
         for (column, month), sketches in parts.items()
     ]
     return [
