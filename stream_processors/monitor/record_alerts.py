@@ -54,8 +54,9 @@ def alert_spans(
     begins: dict[AlertIdentity, tuple[int, int]] = {}
     for row in _rows(store.arrow(_VERDICTS, parameters)):
         identity = _identity(model, environment, row)
-        begins[identity] = row["span_end"], row["span_start"]
-        spans.setdefault(identity, AlertSpan()).verdicts.append(_verdict(row, persistence))
+        begins[identity] = begin = row["span_end"], row["span_start"]
+        if (row["window_end"], row["window_start"]) > begin:
+            spans.setdefault(identity, AlertSpan()).verdicts.append(_verdict(row, persistence))
     said: dict[AlertIdentity, dict[str, list[RecordedAlert]]] = {}
     for row in _rows(store.arrow(_SAID, parameters)):
         identity = _identity(model, environment, row)
@@ -83,7 +84,7 @@ _VERDICTS = f"""
         FROM last
     )
     SELECT *, place.1 AS window_end, place.2 AS window_start, span.1 AS span_end, span.2 AS span_start
-    FROM spans WHERE place > span AND last_state IN ('ok', 'drifted')
+    FROM spans WHERE place >= span AND last_state IN ('ok', 'drifted')
 """
 
 _SAID = f"""

@@ -1,0 +1,114 @@
+"""Alerts as they follow from the record alone: verdicts written by hand, what was said kept as a recorder would keep it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from flushes import DAY, FIRST_DAY, MODEL
+from recorded_rows import Recorder, migrated_record
+
+from stream_processors.monitor.alert_life import alert_changes, alert_life
+from stream_processors.monitor.alert_messages import alert_record
+from stream_processors.monitor.record_alerts import alert_spans
+
+MONDAY = FIRST_DAY + 41 * DAY
+STATES = {"o": "ok", "d": "drifted", "s": "drifted", "i": "insufficient"}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _micros(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+class Verdicts:
+    """One model version's verdicts; days are counted from a Monday."""
+
+    def __init__(self, record: Recorder) -> None:
+        self._record = record
+        self._revision = 0
+        self._said = 0
+
+    def judge(self, day: int, columns: Mapping[str, str], *, days: int = 1, contract: str = "c1") -> None:
+        """Judge a window anew: its columns, each by a letter (o ok, d drifted, s severely, i insufficient), then the whole."""
+        self._revision += 1
+        window = {
+            "model": MODEL,
+            "model_version": "1",
+            "environment": "production",
+            "served": True,
+            "reference": "training",
+            "window_start": MONDAY + day * DAY,
+            "window_end": MONDAY + (day + days) * DAY,
+            "revision": self._revision,
+            "complete": True,
+            "contract": contract,
+        }
+        rows: list[dict[str, Any]] = [
+            {
+                **window,
+                "column": column,
+                "state": STATES[letter],
+                "material": {"s": "severe", "d": "warn"}.get(letter, "none"),
+            }
+            for column, letter in columns.items()
+        ]
+        self._record.insert("drift", [*rows, {**window, "column": "@model", "state": "ok"}])
+
+    def alerts(self, since: int = 0) -> list[tuple[str, str, int, int]]:
+        """Say what has changed since a day: (column, state, day it is said of, day it started). All of it is recorded."""
+        end = _micros(MONDAY + (since + 1) * DAY)
+        spans = alert_spans(
+            self._record.store, MODEL, "production", (end, _micros(MONDAY + since * DAY)), {"c1": 2}
+        )
+        told = []
+        for identity, span in sorted(spans.items()):
+            for event in alert_changes(identity, alert_life(span.verdicts), span.recorded):
+                self._say(alert_record(identity, event, None))
+                told.append(
+                    (
+                        identity.column,
+                        event.state,
+                        _day(event.verdict.window_start),
+                        _day(event.started_at),
+                    )
+                )
+        return told
+
+    def _say(self, message: dict[str, Any]) -> None:
+        self._said += 1
+        moments = {
+            name: _EPOCH + timedelta(microseconds=message[name])
+            for name in ("started_at", "window_start", "window_end")
+        }
+        appended = MONDAY + timedelta(seconds=self._said)
+        self._record.insert("alerts", [{**message, **moments, "_appended_at": appended}])
+
+
+def _day(moment: int) -> int:
+    return (_EPOCH + timedelta(microseconds=moment) - MONDAY) // DAY
+
+
+@pytest.fixture(scope="module")
+def recorder(clickhouse: str) -> Iterator[Recorder]:
+    """A migrated database of this file's own."""
+    with migrated_record(clickhouse) as made:
+        yield made
+
+
+@pytest.fixture
+def verdicts(recorder: Recorder) -> Iterator[Verdicts]:
+    """A model without a verdict."""
+    yield Verdicts(recorder)
+    recorder.clear()
+
+
+def test_windows_that_say_nothing_after_an_ok_touch_no_earlier_alert(verdicts: Verdicts) -> None:
+    """An alert that was resolved stays resolved when the next day has too few events."""
+    verdicts.judge(0, {"x": "s"})
+    verdicts.judge(1, {"x": "o"})
+    assert verdicts.alerts() == [("x", "firing", 0, 0), ("x", "resolved", 1, 0)]
+    verdicts.judge(2, {"x": "i"})
+    assert verdicts.alerts(since=2) == []
