@@ -1,4 +1,5 @@
 -- drift_v: the last revision of every drift verdict. Earlier revisions stand in table drift. The column @model is the whole.
+-- What an earlier revision of a window judged and its last did not is left out.
 -- example: SELECT window_start, `column`, state, psi FROM drift_v WHERE model = 'flights' AND slice = '' AND served AND state = 'drifted'
 CREATE OR REPLACE VIEW drift_v{on_cluster}
 (
@@ -46,6 +47,13 @@ SELECT
     chi_squared, null_rate_change, absent_rate_change, p_value, p_adjusted, tests, dispersion, bins, counts, reference_counts,
     evidence, contributors, contract
 FROM drift FINAL
+LEFT JOIN (
+    SELECT model, environment, model_version, served, window_start, window_end, max(revision) AS whole_revision
+    FROM drift
+    WHERE `column` = '@model'
+    GROUP BY model, environment, model_version, served, window_start, window_end
+) AS wholes USING (model, environment, model_version, served, window_start, window_end)
+WHERE revision >= ifNull(whole_revision, 0)
 ORDER BY revision DESC
 LIMIT 1 BY model, environment, model_version, served, reference, `column`, slice, window_start, window_end
 COMMENT 'The last revision of every drift verdict'

@@ -1,5 +1,6 @@
 """Asks ClickHouse for what alerts are made of: the last complete verdict on each window, and what was said about alerts before.
 
+A window's verdicts are those of its last revision: what only an earlier one judged (a week, before late events made its days large enough) no longer counts.
 A span begins after the last ``ok`` before the earliest window that changed: ``ok`` ends every run and every alert, so what lies before it cannot matter.
 """
 
@@ -70,12 +71,18 @@ def alert_spans(
 
 
 _VERDICTS = f"""
-    WITH last AS (
+    WITH revised AS (
+        SELECT model_version, served, window_start, window_end, max(revision)
+        FROM drift
+        WHERE {_OF_MODEL} AND complete AND column = '{MODEL}'
+        GROUP BY model_version, served, window_start, window_end
+    ), last AS (
         SELECT {_IDENTITY}, {_PLACE} AS place, max(revision) AS last_revision, argMax(state, revision) AS last_state,
                argMax(material, revision) AS last_material, argMax(contract, revision) AS last_contract,
                {", ".join(f"argMax(tuple(toNullable(toFloat64({name}))), revision).1 AS last_{name}" for name in EVIDENCE)}
         FROM drift
         WHERE {_OF_MODEL} AND complete AND column != '{MODEL}'
+          AND (model_version, served, window_start, window_end, revision) IN revised
           AND ({_IDENTITY}) IN (SELECT {_IDENTITY} FROM drift WHERE {_OF_MODEL} AND state = 'drifted')
         GROUP BY {_IDENTITY}, place
     ), spans AS (

@@ -105,6 +105,19 @@ def verdicts(recorder: Recorder) -> Iterator[Verdicts]:
     recorder.clear()
 
 
+def test_an_alert_of_a_week_ends_when_its_days_are_judged_instead(verdicts: Verdicts) -> None:
+    """Late events made every day large enough: the week's last revision judges no column, so its alert is withdrawn."""
+    verdicts.judge(0, {"x": "i", "y": "i"})
+    verdicts.judge(1, {"x": "i", "y": "i"})
+    verdicts.judge(0, {"x": "s", "y": "o"}, days=7)
+    assert verdicts.alerts() == [("x", "firing", 0, 0)]
+    verdicts.judge(0, {"x": "o", "y": "o"})
+    verdicts.judge(1, {"x": "o", "y": "o"})
+    verdicts.judge(0, {}, days=7)
+    assert verdicts.alerts() == [("x", "withdrawn", 0, 0)]
+    assert verdicts.alerts() == []
+
+
 def test_windows_that_say_nothing_after_an_ok_touch_no_earlier_alert(verdicts: Verdicts) -> None:
     """An alert that was resolved stays resolved when the next day has too few events."""
     verdicts.judge(0, {"x": "s"})

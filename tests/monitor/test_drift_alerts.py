@@ -9,7 +9,7 @@ from flushes import DAY, FIRST_DAY, ordinary
 from monitor_road import Road, in_thread
 from waiting import eventually
 
-from stream_processors.contracts.model import Drift
+from stream_processors.contracts.model import Drift, Windows
 from stream_processors.monitor import process
 
 DAYS = [FIRST_DAY + (40 + place) * DAY for place in range(6)]
@@ -90,3 +90,23 @@ def test_an_alert_is_withdrawn_when_late_events_undo_its_verdict(road: Road) -> 
         eventually(lambda: len(road.alerts()) == 2, within=30)
     assert [row["state"] for row in road.alerts()] == ["firing", "withdrawn"]
     assert road.standing_alerts() == {}
+
+
+def test_a_week_s_alert_is_withdrawn_when_late_events_let_its_days_be_judged(road: Road) -> None:
+    """Days with too few events are judged as a week; once they have enough, the week's verdicts go, and its alert with them."""
+    road.publish(windows=Windows(base=86400, rollups=("1w",)))
+    rng = np.random.default_rng(4)
+    monday, tuesday = DAYS[1], DAYS[2]
+    with in_thread(process.run, road.settings):
+        few = [ordinary(rng, monday, 100, shift=2.0), ordinary(rng, tuesday, 150, shift=2.0)]
+        road.flushes.flush(few)
+        road.flushes.idle(3)
+        eventually(lambda: len(road.alerts()) == 1, within=40)
+        road.flushes.flush([ordinary(rng, monday, 3_000), ordinary(rng, tuesday, 3_000)], source=1)
+        road.flushes.idle(3)
+        eventually(lambda: len(road.alerts()) == 2, within=30)
+    assert [row["state"] for row in road.alerts()] == ["firing", "withdrawn"]
+    shown = road.store.rows(
+        "SELECT window_start, state, n FROM drift_v WHERE `column` = 'distance' ORDER BY 1"
+    )
+    assert [tuple(row.values()) for row in shown] == [(monday, "ok", 3_100), (tuesday, "ok", 3_150)]

@@ -168,6 +168,25 @@ def test_last_revision_of_verdicts_and_quality(record: Recorder) -> None:
     assert [tuple(row.values()) for row in rows] == [(START + 3 * DAY, None, 4)]
 
 
+def test_a_verdict_that_a_later_revision_of_its_window_no_longer_gives_is_left_out(record: Recorder) -> None:
+    """Once the whole was judged at a later revision, columns that were judged only at an earlier one are not shown; other windows' are."""
+    verdict = {"model": "m", "model_version": "1", "environment": "production", "served": True}
+    week = {**verdict, "window_start": START, "window_end": START + 7 * DAY}
+    day = {**verdict, "window_start": START, "window_end": START + DAY}
+    record.insert(
+        "drift",
+        [
+            {**week, "reference": "training", "column": "x", "revision": 3, "state": "drifted"},
+            {**week, "reference": "training", "column": "@model", "revision": 3, "state": "drifted"},
+            {**day, "reference": "training", "column": "x", "revision": 2, "state": "ok"},
+            {**day, "reference": "training", "column": "@model", "revision": 2, "state": "ok"},
+            {**week, "reference": "", "column": "@model", "revision": 5, "state": "no_reference"},
+        ],
+    )
+    shown = record.store.rows("SELECT `column`, window_end, revision FROM drift_v WHERE `column` = 'x'")
+    assert [tuple(row.values()) for row in shown] == [("x", START + DAY, 2)]
+
+
 def test_whether_enough_truths_are_in_is_told_by_the_windows_contract(record: Recorder) -> None:
     """`covered` compares a window's coverage with what its own contract asks for; without one nothing is asked."""
     for digest, body in [("c1", {"label": {"minimum_coverage": 0.9}}), ("c2", {"label": {}})]:
