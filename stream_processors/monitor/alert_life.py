@@ -1,8 +1,8 @@
 """When an alert begins, grows worse and ends: a pure function of one identity's last complete verdicts in window order.
 
 An alert is raised by a run of drifted windows that no ``ok`` interrupts: when the run is ``persistence`` windows long, or at once where one is severe. It
-is resolved by the first ``ok`` after. Verdicts that are neither (too few events, nothing to test, no reference) change nothing. Because the whole life is worked
-out anew from the verdicts, it does not matter in which order windows were judged, nor how often.
+is resolved by the first ``ok`` after, or where a later contract no longer has its column or slice judged. Verdicts that are neither (too few events, nothing to
+test, no reference) change nothing. Because the whole life is worked out anew from the verdicts, it does not matter in which order windows were judged, nor how often.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from typing import Literal
 
 AlertState = Literal["firing", "resolved", "withdrawn"]
 Severity = Literal["warn", "severe"]
+
+# Stands for the state of a window whose contract has the column or slice judged no more
+LEFT_OUT = "left out"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -35,6 +38,7 @@ class LastVerdict:
     """The last complete verdict on one window (microseconds), as far as alerts need it.
 
     Attributes:
+        state: of the verdict, or ``LEFT_OUT`` where the window's contract asks for none.
         severe: the change is severe; only read where ``state`` is ``drifted``.
         persistence: how many drifted windows raise an alert, from the contract it was judged under.
         contract: that contract's digest; empty for none.
@@ -78,12 +82,14 @@ def alert_id(identity: AlertIdentity, started_at: int) -> str:
 
 
 def alert_life(verdicts: Iterable[LastVerdict]) -> list[AlertEvent]:
-    """All events of one identity's alerts, in window order. The verdicts may come in any order, one a window."""
+    """All events of one identity's alerts, in window order. The verdicts may come in any order, one a window and perhaps one that it was left out."""
     events: list[AlertEvent] = []
     run: list[LastVerdict] = []
     severity: Severity | None = None
-    for verdict in sorted(verdicts, key=lambda one: (one.window_end, one.window_start)):
-        if verdict.state == "ok":
+    for verdict in sorted(
+        verdicts, key=lambda one: (one.window_end, one.window_start, one.state == LEFT_OUT)
+    ):
+        if verdict.state == "ok" or _left_out(run, verdict):
             if severity is not None:
                 events.append(AlertEvent(run[0].window_start, "resolved", severity, verdict))
             run, severity = [], None
@@ -94,6 +100,11 @@ def alert_life(verdicts: Iterable[LastVerdict]) -> list[AlertEvent]:
                 events.append(AlertEvent(run[0].window_start, "firing", reached, verdict))
             severity = reached
     return events
+
+
+def _left_out(run: Sequence[LastVerdict], verdict: LastVerdict) -> bool:
+    """Whether the column or slice was left out since: not by an earlier contract, which did not have it yet, as a lower revision tells."""
+    return verdict.state == LEFT_OUT and bool(run) and verdict.revision > run[-1].revision
 
 
 def _severity(run: Sequence[LastVerdict], before: Severity | None) -> Severity | None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from stream_processors.contracts.model import Contract
-from stream_processors.monitor.alert_life import AlertEvent, AlertIdentity, alert_id
+from stream_processors.monitor.alert_life import LEFT_OUT, AlertEvent, AlertIdentity, alert_id
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -52,6 +52,8 @@ def summary(identity: AlertIdentity, event: AlertEvent) -> str:
     subject += "" if identity.environment == "production" else f" ({identity.environment})"
     subject += "" if identity.served else " (not served)"
     when = _when(event.verdict.window_start, event.verdict.window_end)
+    if event.verdict.state == LEFT_OUT:
+        return f"{subject} is no longer judged {when}, by its contract; it had drifted since {_time(event.started_at)}."
     if event.state == "resolved":
         return f"{subject} is like {identity.reference} again {when}; it had drifted since {_time(event.started_at)}."
     if event.state == "withdrawn":

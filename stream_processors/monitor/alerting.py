@@ -64,8 +64,7 @@ class Alerting:
 
     def _changes(self, model: str, environment: str, since: tuple[int, int]) -> Iterator[dict[str, Any]]:
         contracts = {one.digest: one.contract for one in self._history.published(model, environment)}
-        persistence = {digest: contract.drift.persistence for digest, contract in contracts.items()}
-        spans = alert_spans(self._store, model, environment, since, persistence)
+        spans = alert_spans(self._store, model, environment, since, contracts)
         for identity, span in sorted(spans.items()):
             for event in alert_changes(identity, alert_life(span.verdicts), span.recorded):
                 yield alert_record(identity, event, contracts.get(event.verdict.contract))

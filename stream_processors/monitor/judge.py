@@ -9,7 +9,7 @@ from stream_processors.contracts.effect import PublishedContract
 from stream_processors.contracts.model import Contract, Feature
 from stream_processors.monitor.reference_series import ReferenceSeries
 from stream_processors.monitor.window_facts import SliceSketches, WindowFacts
-from stream_processors.sketches import WHOLE, CategoricalSketch, NumericSketch
+from stream_processors.sketches import REST, WHOLE, CategoricalSketch, NumericSketch, slice_name
 from stream_processors.sketches.column_names import column_name
 from stream_processors.statistics.verdict import (
     ColumnVerdict,
@@ -53,6 +53,15 @@ def drift_columns(contract: Contract | None) -> list[str]:
         if feature.drift.enabled and not feature.hidden
     ]
     return [*judged, *PREDICTION_COLUMNS, LATENCY]
+
+
+def judged_slices(contract: Contract) -> set[str]:
+    """Names of the slices that a contract asks for, the whole among them."""
+    names = {WHOLE}
+    for slicing in contract.slices:
+        names |= {slice_name(zip(slicing.by, row, strict=True)) for row in slicing.values}
+        names.add(slice_name((name, REST) for name in slicing.by))
+    return names
 
 
 def judge(

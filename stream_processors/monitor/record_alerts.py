@@ -6,15 +6,24 @@ A span begins after the last ``ok`` before the earliest window that changed: ``o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 
 from stream_processors.clickhouse import Store
-from stream_processors.monitor.alert_life import AlertEvent, AlertIdentity, LastVerdict, RecordedAlert
+from stream_processors.contracts.model import Contract
+from stream_processors.monitor.alert_life import (
+    LEFT_OUT,
+    AlertEvent,
+    AlertIdentity,
+    LastVerdict,
+    RecordedAlert,
+)
 from stream_processors.monitor.drift_messages import MODEL
+from stream_processors.monitor.judge import drift_columns, judged_slices
+from stream_processors.monitor.judged_windows import reference_name
 
 METRIC = "drift"
 
@@ -39,7 +48,7 @@ class AlertSpan:
 
 
 def alert_spans(
-    store: Store, model: str, environment: str, since: tuple[int, int], persistence: dict[str, int]
+    store: Store, model: str, environment: str, since: tuple[int, int], contracts: Mapping[str, Contract]
 ) -> dict[AlertIdentity, AlertSpan]:
     """Every identity of a model that ever drifted, with its span.
 
@@ -48,7 +57,7 @@ def alert_spans(
         model: the model's name.
         environment: where it runs.
         since: end and start of the earliest window whose verdict may have changed, microseconds.
-        persistence: windows that raise an alert, by the digest of the contract judged under.
+        contracts: all that windows were judged under, by digest.
     """
     parameters = {"model": model, "environment": environment, "end": since[0], "start": since[1]}
     spans: dict[AlertIdentity, AlertSpan] = {}
@@ -57,7 +66,8 @@ def alert_spans(
         identity = _identity(model, environment, row)
         begins[identity] = begin = row["span_end"], row["span_start"]
         if (row["window_end"], row["window_start"]) > begin:
-            spans.setdefault(identity, AlertSpan()).verdicts.append(_verdict(row, persistence))
+            spans.setdefault(identity, AlertSpan()).verdicts.append(_verdict(row, contracts))
+    _take_left_out(spans, begins, _rows(store.arrow(_WINDOWS, parameters)), contracts)
     said: dict[AlertIdentity, dict[str, list[RecordedAlert]]] = {}
     for row in _rows(store.arrow(_SAID, parameters)):
         identity = _identity(model, environment, row)
@@ -68,6 +78,31 @@ def alert_spans(
             if (first.window_end, first.window_start) > begins.get(identity, (0, 0)):
                 spans.setdefault(identity, AlertSpan()).recorded.extend(events)
     return spans
+
+
+def _take_left_out(
+    spans: dict[AlertIdentity, AlertSpan],
+    begins: dict[AlertIdentity, tuple[int, int]],
+    windows: Iterable[dict[str, Any]],
+    contracts: Mapping[str, Contract],
+) -> None:
+    """Add to each span the windows after its beginning whose contract does not have the identity judged."""
+    judged: dict[tuple[str, bool, str], list[LastVerdict]] = {}
+    for row in windows if spans else ():
+        digest = row["last_contract"]
+        window = LastVerdict(row["start"], row["end"], row["last_revision"], LEFT_OUT, contract=digest)
+        judged.setdefault((row["model_version"], row["served"], digest), []).append(window)
+    for digest in {key[-1] for key in judged} & contracts.keys():
+        contract = contracts[digest]
+        reference, slices = reference_name(contract), judged_slices(contract)
+        columns = set(drift_columns(contract))
+        for one, span in spans.items():
+            if one.reference != reference or one.column not in columns or one.slice not in slices:
+                span.verdicts += [
+                    window
+                    for window in judged.get((one.model_version, one.served, digest), ())
+                    if (window.window_end, window.window_start) > begins[one]
+                ]
 
 
 _VERDICTS = f"""
@@ -92,6 +127,14 @@ _VERDICTS = f"""
     )
     SELECT *, place.1 AS window_end, place.2 AS window_start, span.1 AS span_end, span.2 AS span_start
     FROM spans WHERE place >= span AND last_state IN ('ok', 'drifted')
+"""
+
+_WINDOWS = f"""
+    SELECT model_version, served, {_PLACE} AS place, place.1 AS end, place.2 AS start,
+           max(revision) AS last_revision, argMax(contract, revision) AS last_contract
+    FROM drift
+    WHERE {_OF_MODEL} AND complete AND column = '{MODEL}'
+    GROUP BY model_version, served, place
 """
 
 _SAID = f"""
@@ -121,14 +164,15 @@ def _identity(model: str, environment: str, row: dict[str, Any]) -> AlertIdentit
     )
 
 
-def _verdict(row: dict[str, Any], persistence: dict[str, int]) -> LastVerdict:
+def _verdict(row: dict[str, Any], contracts: Mapping[str, Contract]) -> LastVerdict:
+    contract = contracts.get(row["last_contract"])
     return LastVerdict(
         window_start=row["window_start"],
         window_end=row["window_end"],
         revision=row["last_revision"],
         state=row["last_state"],
         severe=row["last_material"] == "severe",
-        persistence=persistence.get(row["last_contract"], 2),
+        persistence=contract.drift.persistence if contract else 2,
         contract=row["last_contract"],
         evidence={name: row[f"last_{name}"] for name in EVIDENCE if row[f"last_{name}"] is not None},
     )

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_processors.monitor.alert_life import (
+    LEFT_OUT,
     AlertEvent,
     AlertIdentity,
     LastVerdict,
@@ -17,6 +18,7 @@ from stream_processors.monitor.alert_life import (
     alert_id,
     alert_life,
 )
+from stream_processors.monitor.alert_messages import summary
 
 IDENTITY = AlertIdentity("m", "production", "1", True, "drift", "training", "distance", "")
 _STATES = {
@@ -116,6 +118,18 @@ def test_an_alert_that_revised_verdicts_do_not_bear_out_is_withdrawn_once() -> N
     assert withdrawn == replace(first[0], state="withdrawn")
     recorded.append(RecordedAlert(withdrawn, recorded[0].alert_id))
     assert alert_changes(IDENTITY, [], recorded) == []
+
+
+def test_an_alert_ends_where_a_later_contract_leaves_its_column_out_and_says_so() -> None:
+    """Only a later revision tells that the column was left out since: a window judged before the contract had it changes nothing."""
+    drifted = verdict(0, "s", revision=5)
+    before, after = (
+        replace(verdict(day, "o", revision=revision), state=LEFT_OUT) for day, revision in ((1, 4), (2, 6))
+    )
+    fired, resolved = alert_life([after, before, drifted])
+    assert (fired.state, resolved.state, resolved.verdict) == ("firing", "resolved", after)
+    assert " is no longer judged " in summary(IDENTITY, resolved)
+    assert alert_life([drifted, before]) == [fired]
 
 
 def test_an_alert_s_id_depends_on_all_of_its_identity_and_its_start() -> None:

@@ -7,14 +7,24 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from flushes import DAY, FIRST_DAY, MODEL
+from flushes import DAY, FIRST_DAY, MODEL, contract
 from recorded_rows import Recorder, migrated_record
 
+from stream_processors.contracts.model import Feature
 from stream_processors.monitor.alert_life import alert_changes, alert_life
 from stream_processors.monitor.alert_messages import alert_record
 from stream_processors.monitor.record_alerts import alert_spans
 
 MONDAY = FIRST_DAY + 41 * DAY
+X_AND_Y = {"x": Feature(kind="numeric"), "y": Feature(kind="numeric")}
+TRAINING = {"training": "abc"}
+CONTRACTS = {
+    "c1": contract(features=X_AND_Y, references=TRAINING),
+    "off": contract(features={**X_AND_Y, "x": Feature(kind="numeric", drift="off")}, references=TRAINING),
+    "no x": contract(features={"y": Feature(kind="numeric")}, references=TRAINING),
+    "no slices": contract(features=X_AND_Y, slices=(), references=TRAINING),
+    "no reference": contract(features=X_AND_Y),
+}
 STATES = {"o": "ok", "d": "drifted", "s": "drifted", "i": "insufficient"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -31,8 +41,8 @@ class Verdicts:
         self._revision = 0
         self._said = 0
 
-    def judge(self, day: int, columns: Mapping[str, str], *, days: int = 1, contract: str = "c1") -> None:
-        """Judge a window anew: its columns, each by a letter (o ok, d drifted, s severely, i insufficient), then the whole."""
+    def judge(self, day: int, columns: Mapping[str, str], *, days: int = 1, under: str = "c1") -> None:
+        """Judge a window anew: its columns (and slices, "x origin=JFK"), each by a letter (o ok, d drifted, s severely, i insufficient), then the whole."""
         self._revision += 1
         window = {
             "model": MODEL,
@@ -44,12 +54,13 @@ class Verdicts:
             "window_end": MONDAY + (day + days) * DAY,
             "revision": self._revision,
             "complete": True,
-            "contract": contract,
+            "contract": under,
         }
         rows: list[dict[str, Any]] = [
             {
                 **window,
-                "column": column,
+                "column": column.partition(" ")[0],
+                "slice": column.partition(" ")[2],
                 "state": STATES[letter],
                 "material": {"s": "severe", "d": "warn"}.get(letter, "none"),
             }
@@ -61,7 +72,7 @@ class Verdicts:
         """Say what has changed since a day: (column, state, day it is said of, day it started). All of it is recorded."""
         end = _micros(MONDAY + (since + 1) * DAY)
         spans = alert_spans(
-            self._record.store, MODEL, "production", (end, _micros(MONDAY + since * DAY)), {"c1": 2}
+            self._record.store, MODEL, "production", (end, _micros(MONDAY + since * DAY)), CONTRACTS
         )
         told = []
         for identity, span in sorted(spans.items()):
@@ -124,4 +135,33 @@ def test_windows_that_say_nothing_after_an_ok_touch_no_earlier_alert(verdicts: V
     verdicts.judge(1, {"x": "o"})
     assert verdicts.alerts() == [("x", "firing", 0, 0), ("x", "resolved", 1, 0)]
     verdicts.judge(2, {"x": "i"})
+    assert verdicts.alerts(since=2) == []
+
+
+@pytest.mark.parametrize(
+    ("column", "under"),
+    [("x", "off"), ("x", "no x"), ("x origin=JFK", "no slices"), ("x", "no reference")],
+)
+def test_an_alert_ends_when_a_later_contract_has_its_column_or_slice_judged_no_more(
+    verdicts: Verdicts, column: str, under: str
+) -> None:
+    """Nothing would ever resolve it; the first window judged without it does, once."""
+    verdicts.judge(0, {column: "s"})
+    assert verdicts.alerts() == [("x", "firing", 0, 0)]
+    verdicts.judge(1, {}, under=under)
+    assert verdicts.alerts(since=1) == [("x", "resolved", 1, 0)]
+    verdicts.judge(2, {}, under=under)
+    assert verdicts.alerts(since=2) == []
+    verdicts.judge(3, {column: "s"})
+    assert verdicts.alerts(since=3) == [("x", "firing", 3, 3)]
+
+
+def test_an_alert_stands_where_a_later_window_merely_lacks_its_slice_or_was_judged_before_the_contract(
+    verdicts: Verdicts,
+) -> None:
+    """A slice without events in a window, and a later day judged under an earlier contract without the column, say nothing."""
+    verdicts.judge(1, {}, under="no x")
+    verdicts.judge(0, {"x": "s", "x origin=@other": "s"})
+    assert verdicts.alerts() == [("x", "firing", 0, 0), ("x", "firing", 0, 0)]
+    verdicts.judge(2, {"x": "s"})
     assert verdicts.alerts(since=2) == []
