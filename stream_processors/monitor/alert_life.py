@@ -1,5 +1,7 @@
 """When an alert begins, grows worse and ends: a pure function of one identity's last complete verdicts in window order.
 
+Each event counts once: the verdicts are of windows that do not overlap (``record_alerts`` leaves out a week of which a day was judged).
+
 An alert is raised by a run of drifted windows that no ``ok`` interrupts: when the run is ``persistence`` windows long, or at once where one is severe. It
 is resolved by the first ``ok`` after, or where a later contract no longer has its column or slice judged. Verdicts that are neither (too few events, nothing to
 test, no reference) change nothing. Because the whole life is worked out anew from the verdicts, it does not matter in which order windows were judged, nor how often.
@@ -33,6 +35,11 @@ class AlertIdentity:
     slice: str
 
 
+def window_place(start: int, end: int) -> tuple[int, int]:
+    """Where a window stands in order: by its end, and after those that it holds."""
+    return end, -start
+
+
 @dataclass(frozen=True, slots=True)
 class LastVerdict:
     """The last complete verdict on one window (microseconds), as far as alerts need it.
@@ -53,6 +60,11 @@ class LastVerdict:
     persistence: int = 2
     contract: str = ""
     evidence: dict[str, float] = field(default_factory=dict, compare=False)
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Where its window stands in order."""
+        return window_place(self.window_start, self.window_end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +98,7 @@ def alert_life(verdicts: Iterable[LastVerdict]) -> list[AlertEvent]:
     events: list[AlertEvent] = []
     run: list[LastVerdict] = []
     severity: Severity | None = None
-    for verdict in sorted(
-        verdicts, key=lambda one: (one.window_end, one.window_start, one.state == LEFT_OUT)
-    ):
+    for verdict in sorted(verdicts, key=lambda one: (one.place, one.state == LEFT_OUT)):
         if verdict.state == "ok" or _left_out(run, verdict):
             if severity is not None:
                 events.append(AlertEvent(run[0].window_start, "resolved", severity, verdict))

@@ -11,7 +11,7 @@ from typing import Any
 
 from stream_processors.clickhouse import Store
 from stream_processors.contracts.effect import ContractHistory
-from stream_processors.monitor.alert_life import alert_changes, alert_life
+from stream_processors.monitor.alert_life import alert_changes, alert_life, window_place
 from stream_processors.monitor.alert_messages import alert_record
 from stream_processors.monitor.outbox import Outbox, Places
 from stream_processors.monitor.progress import JudgedWindow
@@ -45,7 +45,8 @@ class Alerting:
     def judged(self, windows: list[JudgedWindow], places: Places) -> None:
         """Verdicts on these windows were sent; they stand before ``places``."""
         for one in windows:
-            model, place = (one.of.model, one.of.environment), (one.window.end, one.window.start)
+            model = one.of.model, one.of.environment
+            place = window_place(one.window.start, one.window.end)
             self._since[model] = min(place, self._since.get(model, place))
         self._await(places)
 

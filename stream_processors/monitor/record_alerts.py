@@ -1,6 +1,8 @@
 """Asks ClickHouse for what alerts are made of: the last complete verdict on each window, and what was said about alerts before.
 
 A window's verdicts are those of its last revision: what only an earlier one judged (a week, before late events made its days large enough) no longer counts.
+Of windows that overlap, those count that come first: a week is left out where a day of it was judged (``ok`` or ``drifted``), which would count twice.
+
 A span begins after the last ``ok`` before the earliest window that changed: ``ok`` ends every run and every alert, so what lies before it cannot matter.
 """
 
@@ -35,8 +37,8 @@ EVIDENCE = (
 
 _IDENTITY = "model_version, served, reference, column, slice"
 _OF_MODEL = "model = {model:String} AND environment = {environment:String}"
-# Windows in order: by end, then by start; a pair of microseconds
-_PLACE = "(toUnixTimestamp64Micro(window_end), toUnixTimestamp64Micro(window_start))"
+# `window_place` of a window in microseconds
+_PLACE = "(toUnixTimestamp64Micro(window_end), -toUnixTimestamp64Micro(window_start))"
 
 
 @dataclass
@@ -56,17 +58,18 @@ def alert_spans(
         store: where the record is.
         model: the model's name.
         environment: where it runs.
-        since: end and start of the earliest window whose verdict may have changed, microseconds.
+        since: place of the earliest window whose verdict may have changed.
         contracts: all that windows were judged under, by digest.
     """
-    parameters = {"model": model, "environment": environment, "end": since[0], "start": since[1]}
+    parameters = {"model": model, "environment": environment, "since": since}
     spans: dict[AlertIdentity, AlertSpan] = {}
     begins: dict[AlertIdentity, tuple[int, int]] = {}
     for row in _rows(store.arrow(_VERDICTS, parameters)):
         identity = _identity(model, environment, row)
         begins[identity] = begin = row["span_end"], row["span_start"]
-        if (row["window_end"], row["window_start"]) > begin:
-            spans.setdefault(identity, AlertSpan()).verdicts.append(_verdict(row, contracts))
+        verdict = _verdict(row, contracts)
+        if verdict.place > begin:
+            spans.setdefault(identity, AlertSpan()).verdicts.append(verdict)
     _take_left_out(spans, begins, _rows(store.arrow(_WINDOWS, parameters)), contracts)
     said: dict[AlertIdentity, dict[str, list[RecordedAlert]]] = {}
     for row in _rows(store.arrow(_SAID, parameters)):
@@ -74,8 +77,7 @@ def alert_spans(
         said.setdefault(identity, {}).setdefault(row["alert_id"], []).append(_recorded(row))
     for identity, alerts in said.items():
         for events in alerts.values():
-            first = events[0].event.verdict
-            if (first.window_end, first.window_start) > begins.get(identity, (0, 0)):
+            if events[0].event.verdict.place > begins.get(identity, (0, 0)):
                 spans.setdefault(identity, AlertSpan()).recorded.extend(events)
     return spans
 
@@ -101,7 +103,7 @@ def _take_left_out(
                 span.verdicts += [
                     window
                     for window in judged.get((one.model_version, one.served, digest), ())
-                    if (window.window_end, window.window_start) > begins[one]
+                    if window.place > begins[one]
                 ]
 
 
@@ -120,17 +122,21 @@ _VERDICTS = f"""
           AND (model_version, served, window_start, window_end, revision) IN revised
           AND ({_IDENTITY}) IN (SELECT {_IDENTITY} FROM drift WHERE {_OF_MODEL} AND state = 'drifted')
         GROUP BY {_IDENTITY}, place
-    ), spans AS (
-        SELECT *, max(if(last_state = 'ok' AND place < ({{end:Int64}}, {{start:Int64}}), place, (toInt64(0), toInt64(0))))
-                  OVER (PARTITION BY {_IDENTITY}) AS span
+        HAVING last_state IN ('ok', 'drifted')
+    ), ordered AS (
+        SELECT *, max(place.1) OVER (PARTITION BY {_IDENTITY} ORDER BY place ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS judged_up_to
         FROM last
+    ), spans AS (
+        SELECT *, max(if(last_state = 'ok' AND place < {{since:Tuple(Int64, Int64)}}, place, (toInt64(0), toInt64(0))))
+                  OVER (PARTITION BY {_IDENTITY}) AS span
+        FROM ordered WHERE -place.2 >= judged_up_to
     )
-    SELECT *, place.1 AS window_end, place.2 AS window_start, span.1 AS span_end, span.2 AS span_start
-    FROM spans WHERE place >= span AND last_state IN ('ok', 'drifted')
+    SELECT *, place.1 AS window_end, -place.2 AS window_start, span.1 AS span_end, span.2 AS span_start
+    FROM spans WHERE place >= span
 """
 
 _WINDOWS = f"""
-    SELECT model_version, served, {_PLACE} AS place, place.1 AS end, place.2 AS start,
+    SELECT model_version, served, {_PLACE} AS place, place.1 AS end, -place.2 AS start,
            max(revision) AS last_revision, argMax(contract, revision) AS last_contract
     FROM drift
     WHERE {_OF_MODEL} AND complete AND column = '{MODEL}'

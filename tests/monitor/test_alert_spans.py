@@ -11,7 +11,7 @@ from flushes import DAY, FIRST_DAY, MODEL, contract
 from recorded_rows import Recorder, migrated_record
 
 from stream_processors.contracts.model import Feature
-from stream_processors.monitor.alert_life import alert_changes, alert_life
+from stream_processors.monitor.alert_life import alert_changes, alert_life, window_place
 from stream_processors.monitor.alert_messages import alert_record
 from stream_processors.monitor.record_alerts import alert_spans
 
@@ -70,10 +70,8 @@ class Verdicts:
 
     def alerts(self, since: int = 0) -> list[tuple[str, str, int, int]]:
         """Say what has changed since a day: (column, state, day it is said of, day it started). All of it is recorded."""
-        end = _micros(MONDAY + (since + 1) * DAY)
-        spans = alert_spans(
-            self._record.store, MODEL, "production", (end, _micros(MONDAY + since * DAY)), CONTRACTS
-        )
+        place = window_place(_micros(MONDAY + since * DAY), _micros(MONDAY + (since + 1) * DAY))
+        spans = alert_spans(self._record.store, MODEL, "production", place, CONTRACTS)
         told = []
         for identity, span in sorted(spans.items()):
             for event in alert_changes(identity, alert_life(span.verdicts), span.recorded):
@@ -165,3 +163,46 @@ def test_an_alert_stands_where_a_later_window_merely_lacks_its_slice_or_was_judg
     assert verdicts.alerts() == [("x", "firing", 0, 0), ("x", "firing", 0, 0)]
     verdicts.judge(2, {"x": "s"})
     assert verdicts.alerts(since=2) == []
+
+
+def test_a_drifted_day_and_the_week_around_it_are_no_two_drifted_windows(verdicts: Verdicts) -> None:
+    """One drifted day is one, though the other days had too few events and the week was judged too; a second drifted day makes two."""
+    verdicts.judge(0, {"x": "d"})
+    for day in range(1, 7):
+        verdicts.judge(day, {"x": "i"})
+    verdicts.judge(0, {"x": "d"}, days=7)
+    assert verdicts.alerts() == []
+    verdicts.judge(7, {"x": "d"})
+    assert verdicts.alerts(since=7) == [("x", "firing", 7, 0)]
+
+
+@pytest.mark.parametrize("judged", [0, 3, 6])
+def test_a_week_of_which_a_day_was_judged_neither_raises_nor_resolves(
+    verdicts: Verdicts, judged: int
+) -> None:
+    """Whichever day it was; and what is worked out later, from the days after the week alone, agrees."""
+    verdicts.judge(judged, {"x": "s", "y": "o"})
+    assert verdicts.alerts() == [("x", "firing", judged, judged)]
+    verdicts.judge(0, {"x": "o", "y": "s"}, days=7)
+    assert verdicts.alerts() == []
+    verdicts.judge(7, {"x": "o", "y": "d"})
+    assert verdicts.alerts(since=7) == [("x", "resolved", 7, judged)]
+
+
+def test_a_resolved_alert_is_not_opened_again_by_the_week_around_it(verdicts: Verdicts) -> None:
+    """Its day drifted and the next was ok: the week holds both and says nothing more."""
+    verdicts.judge(0, {"x": "s"})
+    verdicts.judge(1, {"x": "o"})
+    assert [told[1] for told in verdicts.alerts()] == ["firing", "resolved"]
+    verdicts.judge(2, {"x": "i"})
+    verdicts.judge(0, {"x": "s"}, days=7)
+    assert verdicts.alerts() == verdicts.alerts(since=7) == []
+
+
+def test_weeks_without_a_judged_day_count(verdicts: Verdicts) -> None:
+    """Few events a day: two drifted weeks raise an alert."""
+    for week in range(2):
+        for day in range(7):
+            verdicts.judge(7 * week + day, {"x": "i"})
+        verdicts.judge(7 * week, {"x": "d"}, days=7)
+    assert verdicts.alerts() == [("x", "firing", 7, 0)]
