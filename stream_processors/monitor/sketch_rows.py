@@ -49,13 +49,18 @@ def sketch_reader(table: pa.Table) -> Callable[[int], Sketch]:
 
 
 def merged(sketches: list[Sketch], events: int) -> Sketch:
-    """Sketches of one key under different rules as one that accounts for ``events`` events. A column that changed its kind counts as its last."""
-    last = sketches[-1]
-    if len(sketches) == 1:
-        return _whole(last, events)
-    if isinstance(last, NumericSketch):
-        return _whole(NumericSketch.merged([s for s in sketches if isinstance(s, NumericSketch)]), events)
-    return _whole(CategoricalSketch.merged([s for s in sketches if isinstance(s, CategoricalSketch)]), events)
+    """Sketches of one key under different rules as one that accounts for ``events`` events.
+
+    A column that changed its kind is its last kind, and what was counted as the other is left out: those events did not lack it.
+    """
+    if isinstance(sketches[-1], NumericSketch):
+        numeric = [sketch for sketch in sketches if isinstance(sketch, NumericSketch)]
+        whole: Sketch = numeric[0] if len(numeric) == 1 else NumericSketch.merged(numeric)
+    else:
+        categorical = [sketch for sketch in sketches if isinstance(sketch, CategoricalSketch)]
+        whole = categorical[0] if len(categorical) == 1 else CategoricalSketch.merged(categorical)
+    left_out = sum(sketch.n for sketch in sketches if not isinstance(sketch, type(whole)))
+    return _whole(whole, events - left_out)
 
 
 def _whole(sketch: Sketch, events: int) -> Sketch:

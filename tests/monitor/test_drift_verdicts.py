@@ -151,3 +151,17 @@ def test_a_feature_that_no_event_carries_any_more_has_drifted(road: Road) -> Non
         road.eventually_verdicts(1, column="@model")
     (row,) = road.verdicts(column="distance")
     assert (row["state"], row["absent_rate_change"], row["excluded"]) == ("drifted", 1.0, 600)
+
+
+def test_a_feature_that_changed_its_kind_in_a_window_is_judged_by_what_came_since(road: Road) -> None:
+    """Events counted as numbers before the contract made them categories do not lack the feature; the others are judged."""
+    road.publish()
+    rng = np.random.default_rng(9)
+    before = {**ordinary(rng, MONDAY).columns, "carrier": np.ones(600)}
+    with in_thread(process.run, road.settings):
+        road.flushes.flush([Events(MONDAY, before)])
+        road.flushes.flush([ordinary(rng, MONDAY)])
+        road.flushes.idle(3)
+        eventually(lambda: [row["n"] for row in road.verdicts(column="@model")][-1:] == [1200], within=40)
+    row = road.verdicts(column="carrier")[-1]
+    assert (row["state"], row["n"], row["excluded"]) == ("ok", 600, 0)

@@ -12,6 +12,7 @@ from stream_processors.monitor.headings import ModelVersion
 from stream_processors.monitor.judge import drift_columns, judge
 from stream_processors.monitor.progress import JudgedWindow
 from stream_processors.monitor.reference_series import ReferenceSeries
+from stream_processors.monitor.sketch_rows import merged
 from stream_processors.monitor.window_facts import SliceSketches, WindowFacts
 from stream_processors.sketches import CategoricalSketch, NumericSketch
 from stream_processors.statistics.verdict import Sketch
@@ -102,6 +103,16 @@ def test_a_feature_that_came_as_another_kind_is_absent() -> None:
     judged = judge(facts, _published(contract()), _reference())
     (carrier,) = (one.verdict for one in judged.columns if one.column == "carrier")
     assert (carrier.state, carrier.absent_rate_change) == ("drifted", 1.0)
+
+
+def test_what_was_counted_before_a_feature_changed_its_kind_is_left_out() -> None:
+    """On the day that a contract makes numbers categories, the events of the morning lack nothing: the rest of the day is judged."""
+    facts = _facts(1_200)
+    morning, afternoon = NumericSketch.of(np.ones(600), 5), _columns(599)["carrier"]
+    facts.slices[""].columns["carrier"] = merged([morning, afternoon], 1_200)
+    judged = judge(facts, _published(contract()), _reference())
+    (carrier,) = (one.verdict for one in judged.columns if one.column == "carrier")
+    assert (carrier.state, carrier.n, carrier.excluded) == ("ok", 600, 1)
 
 
 def test_a_slice_that_was_judged_in_its_smaller_windows_is_not_judged_again() -> None:
