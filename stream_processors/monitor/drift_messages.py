@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from typing import Any
 
-from stream_processors.monitor.judge import LATENCY, JudgedColumn, Judgement
+from stream_processors.monitor.judge import LATENCY, JudgedColumn, Judgement, in_smaller_windows
 from stream_processors.monitor.judged_windows import NO_REFERENCE
 from stream_processors.sketches import WHOLE, NumericSketch
 from stream_processors.statistics.verdict import ColumnVerdict
@@ -67,10 +67,13 @@ def _whole(judgement: Judgement) -> dict[str, Any]:
 
 
 def _state(judgement: Judgement) -> str:
-    if judgement.reference is None:
+    if judgement.reference is None or judgement.contract is None:
         return "no_reference"
     states = {one.verdict.state for one in judgement.columns}
-    return next((state for state in ("drifted", "ok", "untestable") if state in states), "insufficient")
+    whole = judgement.facts.slices.get(WHOLE)
+    elsewhere = whole is not None and in_smaller_windows(whole, judgement.contract.contract)
+    untested = "untestable" if elsewhere else "insufficient"
+    return next((state for state in ("drifted", "ok", "untestable") if state in states), untested)
 
 
 def _evidence(judgement: Judgement, drifted: Sequence[JudgedColumn]) -> dict[str, float]:

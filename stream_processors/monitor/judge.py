@@ -78,11 +78,15 @@ def judge(
     return Judgement(facts, contract, reference, columns)
 
 
+def in_smaller_windows(counted: SliceSketches, contract: Contract) -> bool:
+    """Whether each smaller window of a slice has enough events to be judged by itself, so that this one is not."""
+    return counted.least_part is not None and counted.least_part >= contract.drift.minimum_sample
+
+
 def _compared(facts: WindowFacts, contract: Contract, reference: ReferenceSeries) -> Iterator[JudgedColumn]:
-    least = contract.drift.minimum_sample
     for name, counted in sorted(facts.slices.items()):
-        if counted.least_part is not None and counted.least_part >= least:
-            continue  # judged in its smaller windows
+        if in_smaller_windows(counted, contract):
+            continue
         for feature_name, feature in contract.features.items():
             if feature.drift.enabled and not feature.hidden:
                 column, limits = column_name(feature_name), _thresholds(contract, feature)

@@ -123,6 +123,16 @@ def test_a_slice_that_was_judged_in_its_smaller_windows_is_not_judged_again() ->
     assert [record["column"] for record in drift_records(covered)] == ["@model"]
 
 
+def test_the_whole_of_a_window_judged_in_its_smaller_windows_is_not_short_of_events() -> None:
+    """Nothing is left to test in it, though a small slice of it may have too few events."""
+    facts = _facts(least_part=200)
+    facts.slices["origin=JFK"] = SliceSketches(events=199, least_part=20)
+    *_, whole = drift_records(judge(facts, _published(contract()), _reference(slices=("", "origin=JFK"))))
+    assert (whole["state"], whole["n"]) == ("untestable", 600)
+    *_, short = drift_records(judge(_facts(150, least_part=20), _published(contract()), _reference()))
+    assert (short["state"], short["n"]) == ("insufficient", 150)
+
+
 def test_small_slices_are_insufficient_without_their_sketches() -> None:
     """Most slices are small; they are told so with both counts, though nothing of them was built."""
     facts = _facts()
