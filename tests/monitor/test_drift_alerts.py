@@ -9,7 +9,7 @@ from flushes import DAY, FIRST_DAY, ordinary
 from monitor_road import Road, in_thread
 from waiting import eventually
 
-from stream_processors.contracts.model import Drift, Windows
+from stream_processors.contracts.model import Drift, Feature, Windows
 from stream_processors.monitor import process
 
 DAYS = [FIRST_DAY + (40 + place) * DAY for place in range(6)]
@@ -110,3 +110,24 @@ def test_a_week_s_alert_is_withdrawn_when_late_events_let_its_days_be_judged(roa
         "SELECT window_start, state, n FROM drift_v WHERE `column` = 'distance' ORDER BY 1"
     )
     assert [tuple(row.values()) for row in shown] == [(monday, "ok", 3_100), (tuesday, "ok", 3_150)]
+
+
+def test_an_alert_ends_when_the_contract_switches_its_column_off(road: Road) -> None:
+    """The next day is judged without the column; the alert is resolved, and says that it was not by an ordinary day."""
+    road.publish()
+    rng = np.random.default_rng(5)
+    with in_thread(process.run, road.settings):
+        road.flushes.flush([ordinary(rng, DAYS[0], shift=2.0)])
+        road.flushes.idle(3)
+        eventually(lambda: len(road.alerts()) == 1, within=40)
+        off = {"distance": Feature(kind="numeric", precision=7, drift="off")}
+        road.publish(features={**road.flushes.contract.features, **off})
+        road.flushes.flush([ordinary(rng, DAYS[1], shift=2.0)])
+        road.flushes.idle(3)
+        eventually(lambda: len(road.alerts()) == 2, within=30)
+    _, resolved = road.alerts()
+    assert _said(road)[1] == ("distance", "resolved", "severe", DAYS[1], DAYS[0])
+    assert resolved["owner"] == "flights@example.org"
+    assert resolved["summary"].startswith(
+        "distance of delays 1 is no longer judged on 2013-02-11, by its contract"
+    )
