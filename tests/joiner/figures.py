@@ -85,10 +85,11 @@ def binary(rows: pd.DataFrame, positive: str, negative: str, threshold: float) -
 
 
 def calibration_error(y: np.ndarray, score: np.ndarray, bins: int = 15) -> float:
-    """Expected calibration error over bins of equal mass; equal scores in the order of their truths."""
-    order = np.lexsort((y, score))
-    parts = np.split(np.arange(len(y)), [len(y) * k // bins for k in range(1, bins)])
-    return sum(abs((score[order][part] - y[order][part]).sum()) for part in parts) / len(y)
+    """Expected calibration error over bins of equal mass; each of equal scores counts as their mean truth."""
+    rows = pd.DataFrame({"score": score, "y": y.astype(float)}).sort_values("score")
+    excess = (rows["score"] - rows.groupby("score")["y"].transform("mean")).to_numpy()
+    parts = np.split(excess, [len(y) * k // bins for k in range(1, bins)])
+    return float(sum(abs(part.sum()) for part in parts) / len(y))
 
 
 def multiclass(rows: pd.DataFrame) -> Row:

@@ -153,6 +153,28 @@ def test_binary_windows_and_slices_equal_scikit_learn(road: Road) -> None:
             assert dict(row["sums"])["n_log_loss"] == len(there)
 
 
+def test_equal_scores_are_as_calibrated_as_their_mean_truth(road: Road) -> None:
+    """Bins that cut through equal scores add no error: exactly calibrated scores have none, and a fixed excess is told as it is."""
+    shares = {
+        "coin": [(0.5, 750, 1500)],
+        "two": [(0.2, 200, 1000), (0.8, 400, 500)],
+        "high": [(0.75, 50, 100)],
+    }
+    for model, said_and_true in shares.items():
+        rows = [(score, k < true) for score, true, n in said_and_true for k in range(n)]
+        road.send(
+            "predictions", [said(f"t{k}", model, DAY, score=score) for k, (score, _) in enumerate(rows)]
+        )
+        road.send(
+            "labels", [told(f"t{k}", model, DAY, truth=str(true).lower()) for k, (_, true) in enumerate(rows)]
+        )
+    for model, ece in (("coin", 0), ("two", 0), ("high", 0.25)):
+        (row,) = measured(road, model, labelled=sum(n for _, _, n in shares[model]))
+        figures_of = dict(row["metrics"])
+        assert figures_of["ece"] == pytest.approx(ece, abs=1e-9)
+        assert figures_of["roc_auc"] == pytest.approx(7 / 9 if model == "two" else 1 / 2)
+
+
 def test_numbers_equal_scikit_learn(road: Road) -> None:
     """Errors of a regression, with truths of zero and missing scores among them."""
     road.publish(

@@ -3,7 +3,8 @@
 Rows are predictions, each once, beside the fact that counts (the last by reported_at, kind, label_id). Classification, where there is a true
 class: confusion of true class and decision (the event's, else the score against the threshold), score histograms per class, log loss
 -ln p clipped at 1e-15, Brier score (p - y)^2 (over classes: sum of squares; Brier 1950), ROC and precision-recall curve areas from the rows with
-ties counted half, expected calibration error over 15 bins of equal mass. Regression, where there is a true number: sums of score - truth.
+ties counted half, expected calibration error over 15 bins of equal mass (Naeini et al. 2015; rows of equal score count as their mean truth each,
+so that it does not matter where a bin cuts them). Regression, where there is a true number: sums of score - truth.
 """
 
 from __future__ import annotations
@@ -201,7 +202,13 @@ SELECT
     n_positive > 0 AND n_positive < n_ranked AS both_classes,
     if(both_classes, arrayROCAUC(ranked_scores, ranked_truths), NULL) AS roc_auc,
     if(both_classes, arrayAUCPR(ranked_scores, ranked_truths), NULL) AS pr_auc,
-    arrayPushFront(arrayCumSum(arrayMap(r -> r.1 - r.2, ranked)), 0.) AS excess,
+    arraySplit(
+        (r, score, before) -> score != before, ranked, ranked_scores, arrayShiftRight(ranked_scores, 1, nan)
+    ) AS ties,
+    arrayFlatten(arrayMap(
+        tie -> arrayWithConstant(length(tie), tie[1].1 - arrayAvg(arrayMap(r -> r.2, tie))), ties
+    )) AS deviations,
+    arrayPushFront(arrayCumSum(deviations), 0.) AS excess,
     if(
         n_ranked > 0 AND ranked_scores[1] >= 0 AND ranked_scores[-1] <= 1,
         arraySum(
@@ -218,7 +225,7 @@ GROUP BY {_KEY}
 
 # everything but the arrays that only the figures above are made of
 _SQL = f"""
-SELECT * EXCEPT (of_classes, ranked, ranked_scores, ranked_truths, excess, sorted_truth, sorted_known, both_classes)
+SELECT * EXCEPT (of_classes, ranked, ranked_scores, ranked_truths, ties, deviations, excess, sorted_truth, sorted_known, both_classes)
 FROM ({_WHOLE})
 ORDER BY start, model_version, output, served, slice
 """
