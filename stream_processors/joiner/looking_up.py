@@ -46,10 +46,10 @@ def outcomes_of(stretch: Stretch, history: ContractHistory) -> pa.Table | None:
 
 
 def _candidates(stretch: Stretch, facts: pa.Table) -> pa.Table:
-    """Predictions near the facts' hints, and of any event time for the facts that find none there."""
+    """Predictions near the facts' hints, and of any event time for the facts that do not find every version there."""
     first, last, hinted = near(facts)
     predictions = first_predictions(stretch.candidates(hinted, first, last))
-    missing = unmatched_nearby(facts, predictions)
+    missing = unmatched_nearby(facts, predictions, stretch.versions(hinted))
     if missing.any():
         more = stretch.candidates(facts.filter(pa.array(missing)), *ever(int(missing.sum())))
         predictions = first_predictions(pa.concat_tables([predictions, more]))

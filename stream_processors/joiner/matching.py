@@ -6,9 +6,10 @@ The rule (design, "The join"), for each version and environment that used the fa
   ``true_at`` (its ``reported_at`` where it has none) is taken, or the earliest if none does, and the match is ambiguous;
 - without candidates it is the first prediction appended after the fact, if it came within the label horizon.
 
-Looked at are event times within an hour of the fact's hint (``predicted_at``, or the time in a UUIDv7 id). Only where no candidate at all
-lies there all others are: a single candidate matches whatever the clocks say. As nothing here depends on when the question is asked, once every
-prediction appended before the fact is recorded, the answer never changes.
+Looked at are event times within an hour of the fact's hint (``predicted_at``, or the time in a UUIDv7 id). Only where no candidate of that
+version and environment lies there all others of it are: a single candidate matches whatever the clocks say, and so does that of a shadow which
+scored the id another day. As nothing here depends on when the question is asked, once every prediction appended before the fact is recorded,
+the answer never changes.
 """
 
 from __future__ import annotations
@@ -47,12 +48,39 @@ def first_predictions(predictions: pa.Table) -> pa.Table:
     return predictions.take(_first_arrivals([name, micros(predictions["event_time"])], predictions))
 
 
-def unmatched_nearby(facts: pa.Table, predictions: pa.Table) -> Mask:
-    """Which facts have no candidate within an hour of their hint, so that every event time has to be searched for them."""
+def unmatched_nearby(facts: pa.Table, predictions: pa.Table, versions: pa.Table) -> Mask:
+    """Which facts have to be searched for at every event time: some version has no candidate within an hour of their hint.
+
+    Args:
+        facts, predictions: as for `match`, as far as they were found nearby.
+        versions: model, output, model_version and environment that others may be found of.
+    """
+    if not facts.num_rows:
+        return np.zeros(0, dtype=np.bool_)
     pairs = _pairs(facts, predictions)
-    found = np.zeros(facts.num_rows, dtype=np.bool_)
-    found[pairs.fact[pairs.near & pairs.before]] = True
-    return ~found
+    nearby = pairs.where(pairs.near & pairs.before)
+    _, firsts = np.unique(nearby.group, return_index=True)
+    found = np.bincount(nearby.fact[firsts], minlength=facts.num_rows)
+    columns = ["model", "output", "model_version", "environment"]
+    known = pa.concat_tables(
+        [table.select(columns).cast(_strings(columns)) for table in (versions, predictions)]
+    )
+    return found < _wanted(facts, known.group_by(columns).aggregate([]))
+
+
+def _wanted(facts: pa.Table, versions: pa.Table) -> Ints:
+    """How many of these versions and environments each fact may belong to; at least one."""
+    columns = ["model", "output", "model_version", "environment"]
+    (sort,) = _codes(columns, facts)
+    _, firsts, sort = np.unique(sort, return_index=True, return_inverse=True)
+    # few facts differ in what they name
+    sorts = facts.select(columns).take(pa.array(firsts))
+    of_sort, _ = _named(sorts, versions, ["model", "output"])
+    return np.maximum(np.bincount(of_sort, minlength=sorts.num_rows), 1)[sort]
+
+
+def _strings(columns: list[str]) -> pa.Schema:
+    return pa.schema([(name, pa.string()) for name in columns])
 
 
 def match(facts: pa.Table, predictions: pa.Table, horizon_s: Ints) -> Matches:
@@ -61,14 +89,13 @@ def match(facts: pa.Table, predictions: pa.Table, horizon_s: Ints) -> Matches:
     Args:
         facts: rows of ``labels``, each identity once, with ``hint`` (timestamp or null).
         predictions: rows of ``predictions``, each identity once: all with the facts' ids within an hour of the hints, and for facts that
-            are `unmatched_nearby` all with their ids.
+            are `unmatched_nearby` all with their ids and of the versions named there.
         horizon_s: label horizon of each fact, seconds: so long a fact waits for its prediction.
     """
     pairs = _pairs(facts, predictions)
-    found_near = np.zeros(facts.num_rows, dtype=np.bool_)
-    found_near[pairs.fact[pairs.near & pairs.before]] = True
+    found_near = np.isin(pairs.group, pairs.group[pairs.near & pairs.before])
     waited = micros(predictions["_appended_at"])[pairs.prediction] - micros(facts["_appended_at"])[pairs.fact]
-    kept = ~found_near[pairs.fact] | pairs.near
+    kept = ~found_near | pairs.near
     kept &= pairs.before | (waited <= horizon_s[pairs.fact] * SECOND)
     return _chosen(facts, predictions, pairs.where(kept))
 
@@ -77,16 +104,31 @@ def match(facts: pa.Table, predictions: pa.Table, horizon_s: Ints) -> Matches:
 class _Pairs:
     fact: Ints
     prediction: Ints
+    # equal for pairs of one fact, version and environment
+    group: Ints
     near: Mask
     before: Mask
 
     def where(self, kept: Mask) -> _Pairs:
-        return _Pairs(self.fact[kept], self.prediction[kept], self.near[kept], self.before[kept])
+        return _Pairs(
+            self.fact[kept], self.prediction[kept], self.group[kept], self.near[kept], self.before[kept]
+        )
 
 
 def _pairs(facts: pa.Table, predictions: pa.Table) -> _Pairs:
     """Every fact with every prediction of its model, id and output that it does not exclude."""
-    of_facts, of_predictions = _codes(["model", "prediction_id", "output"], facts, predictions)
+    fact, prediction = _named(facts, predictions, ["model", "prediction_id", "output"])
+    (version,) = _codes(["model_version", "environment"], predictions)
+    hint = micros(facts["hint"], null=NO_HINT)[fact]
+    near = np.abs(micros(predictions["event_time"])[prediction] - hint) <= HOUR
+    before = micros(predictions["_appended_at"])[prediction] <= micros(facts["_appended_at"])[fact]
+    group = fact * (version.max(initial=0) + 1) + version[prediction]
+    return _Pairs(fact, prediction, group, near, before)
+
+
+def _named(facts: pa.Table, predictions: pa.Table, columns: list[str]) -> tuple[Ints, Ints]:
+    """Every fact with every prediction that is equal in these columns, and of the version and environment that it names, if any."""
+    of_facts, of_predictions = _codes(columns, facts, predictions)
     order = np.argsort(of_predictions, kind="stable")
     ordered = of_predictions[order]
     starts = np.searchsorted(ordered, of_facts, side="left")
@@ -99,28 +141,21 @@ def _pairs(facts: pa.Table, predictions: pa.Table) -> _Pairs:
         stated = is_valid(facts[column])
         wanted, there = _codes([column], facts, predictions)
         named &= ~stated[fact] | (wanted[fact] == there[prediction])
-    fact, prediction = fact[named], prediction[named]
-    hint = micros(facts["hint"], null=NO_HINT)[fact]
-    near = np.abs(micros(predictions["event_time"])[prediction] - hint) <= HOUR
-    before = micros(predictions["_appended_at"])[prediction] <= micros(facts["_appended_at"])[fact]
-    return _Pairs(fact, prediction, near, before)
+    return fact[named], prediction[named]
 
 
 def _chosen(facts: pa.Table, predictions: pa.Table, pairs: _Pairs) -> Matches:
     """The best pair of each fact, version and environment: the first in the order of the rule."""
-    version, environment = (_codes([name], predictions)[0] for name in ("model_version", "environment"))
-    version, environment = version[pairs.prediction], environment[pairs.prediction]
     true_at = np.where(is_valid(facts["true_at"]), micros(facts["true_at"]), micros(facts["reported_at"]))
     event_time = micros(predictions["event_time"])[pairs.prediction]
     prior = event_time < true_at[pairs.fact]
     rank = np.where(prior, -event_time, event_time)
     rank = np.where(pairs.before, rank, micros(predictions["_appended_at"])[pairs.prediction])
     offset = predictions["_offset"].to_numpy()[pairs.prediction].astype(np.int64)
-    order = np.lexsort((offset, rank, ~prior & pairs.before, ~pairs.before, environment, version, pairs.fact))
+    order = np.lexsort((offset, rank, ~prior & pairs.before, ~pairs.before, pairs.group))
     if not order.size:
         return Matches(pairs.fact, pairs.prediction, np.zeros(0, dtype=np.bool_))
-    group = np.stack([pairs.fact[order], version[order], environment[order]])
-    firsts = np.flatnonzero(np.concatenate(([True], (group[:, 1:] != group[:, :-1]).any(axis=0))))
+    _, firsts = np.unique(pairs.group[order], return_index=True)
     candidates = np.add.reduceat(pairs.before[order].astype(np.int64), firsts)
     best = order[firsts]
     return Matches(pairs.fact[best], pairs.prediction[best], candidates > 1)

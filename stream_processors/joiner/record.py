@@ -60,6 +60,11 @@ WHERE model IN {{models:Array(String)}}
     AND (empty({{hours:Array(DateTime('UTC'))}}) OR toStartOfHour(event_time) IN {{hours:Array(DateTime('UTC'))}})
     AND prediction_id IN (SELECT prediction_id FROM {source} WHERE {chosen})
 """
+_VERSIONS = """
+SELECT DISTINCT model, output, model_version, environment
+FROM predictions
+WHERE model IN {{models:Array(String)}} AND {chosen}
+"""
 # fewer facts than this are named one by one, by their offsets
 _FEW = 5_000
 
@@ -101,6 +106,16 @@ class Stretch:
             source, chosen = self.table, self._condition
             parameters |= self._parameters
         return self._store.arrow(_CANDIDATES.format(source=source, chosen=chosen), parameters)
+
+    def versions(self, facts: pa.Table) -> pa.Table:
+        """Versions (model, output, model_version, environment) whose predictions ``facts`` (rows of this stretch) may belong to.
+
+        Of facts in the ranges all that are recorded of their models; else those of the predictions in the ranges.
+        """
+        parameters: dict[str, Any] = {"models": facts["model"].unique().to_pylist()}
+        if self.table == "labels":
+            return self._store.arrow(_VERSIONS.format(chosen="true"), parameters)
+        return self._store.arrow(_VERSIONS.format(chosen=self._condition), parameters | self._parameters)
 
 
 def near(facts: pa.Table) -> tuple[Ints, Ints, pa.Table]:

@@ -72,6 +72,28 @@ def test_champion_and_shadow_both_get_the_truth(road: Road) -> None:
     assert [row["model_version"] for row in road.outcomes_are("pair", 3)] == ["1", "2", "3"]
 
 
+def test_a_shadow_that_scores_another_day_gets_the_truth(road: Road) -> None:
+    """A second version that scored the ids far from the labels' hint gets every truth, before or after it, as the view says."""
+    night = DAY + timedelta(days=2)
+    names = [f"s{k}" for k in range(20)]
+    road.send("predictions", [said(name, "nightly", DAY) for name in names])
+    road.send(
+        "predictions", [said(name, "nightly", night, model_version="2", served=False) for name in names[:10]]
+    )
+    road.joined()
+    road.send("labels", [told(name, "nightly", night, predicted_at=micros(DAY)) for name in names])
+    road.outcomes_are("nightly", 30)
+    road.send(
+        "predictions", [said(name, "nightly", night, model_version="2", served=False) for name in names[10:]]
+    )
+    outcomes = {(row["prediction_id"], row["model_version"]) for row in road.outcomes_are("nightly", 40)}
+    view = road.store.rows(
+        "SELECT prediction_id, model_version FROM outcomes_all_v WHERE model = 'nightly' AND label_state = 'labelled'"
+    )
+    assert outcomes == {(row["prediction_id"], row["model_version"]) for row in view}
+    assert len(outcomes) == 40
+
+
 def test_a_fact_of_another_version_is_not_ours(road: Road) -> None:
     """A fact that names a version that did not use the id stays unmatched beside one that names the right one."""
     road.send("predictions", [said("versions", "named", DAY), said("placed", "named", DAY)])

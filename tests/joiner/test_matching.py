@@ -159,6 +159,19 @@ def test_near_the_hint_comes_first() -> None:
     assert matched([far], rows) == {("l", "1", "production", 5, True)}
 
 
+def test_near_the_hint_comes_first_within_a_version() -> None:
+    """A shadow that scored the id far from the hint gets the truth beside the champion near it, whether it came before the fact or after."""
+    told = fact(30, hint=NOON + HOUR, true_at=NOON + 2 * HOUR)
+    for appended in (20, 40):
+        rows = [prediction(1, 1), prediction(20, appended, model_version="2")]
+        assert matched([told], rows) == {
+            ("l", "1", "production", 1, False),
+            ("l", "2", "production", 20, False),
+        }
+    rows = [prediction(1, 1), prediction(20, 20, environment="staging"), prediction(20, 21)]
+    assert matched([told], rows) == {("l", "1", "production", 1, False), ("l", "1", "staging", 20, False)}
+
+
 def test_a_resend_is_the_first_arrival() -> None:
     """A fact and a prediction that were sent twice match once, with the append time of the first."""
     facts = [fact(7, reported_at=NOON, _offset=2), fact(2, reported_at=NOON, _offset=1)]
@@ -177,11 +190,11 @@ def by_the_words(facts: list[Row], predictions: list[Row], horizon_h: int) -> se
             if row["prediction_id"] == told["prediction_id"]
             and told["model_version"] in (None, row["model_version"])
         ]
-        near = [row for row in same if told["hint"] and abs(row["event_time"] - told["hint"]) <= HOUR]
-        if not any(row["_appended_at"] <= told["_appended_at"] for row in near):
-            near = same
-        for version in {row["model_version"] for row in near}:
-            ours = [row for row in near if row["model_version"] == version]
+        for version in {row["model_version"] for row in same}:
+            ours = [row for row in same if row["model_version"] == version]
+            near = [row for row in ours if told["hint"] and abs(row["event_time"] - told["hint"]) <= HOUR]
+            if any(row["_appended_at"] <= told["_appended_at"] for row in near):
+                ours = near
             candidates = [row for row in ours if row["_appended_at"] <= told["_appended_at"]]
             limit = told["_appended_at"] + horizon_h * HOUR
             later = [row for row in ours if told["_appended_at"] < row["_appended_at"] <= limit]
@@ -241,15 +254,28 @@ def test_the_columns_follow_the_words(facts: list[Row], predictions: list[Row]) 
 
 
 def test_what_is_not_found_nearby_is_known() -> None:
-    """Facts without a hint, and those whose only neighbour came later, are searched in all of time."""
+    """Facts without a hint, those whose only neighbour came later, and those that another version may have answered, are searched in all of time."""
     facts = [
         fact(2, label_id="a"),
         fact(2, label_id="b", hint=NOON + HOUR),
         fact(0, label_id="c", hint=NOON + HOUR),
     ]
     table = pa.Table.from_pylist(facts, _FACT)
-    assert unmatched_nearby(table, pa.Table.from_pylist([prediction(1, 1)], _PREDICTION)).tolist() == [
+    near = pa.Table.from_pylist([prediction(1, 1)], _PREDICTION)
+    columns = ["model", "output", "model_version", "environment"]
+
+    def missing(facts: pa.Table, *elsewhere: Row) -> list[bool]:
+        versions = pa.Table.from_pylist(list(elsewhere), _PREDICTION).select(columns)
+        return [bool(one) for one in unmatched_nearby(facts, near, versions)]
+
+    other = prediction(20, 20, model_version="2")
+    named = pa.Table.from_pylist([fact(2, label_id="d", hint=NOON + HOUR, model_version="1")], _FACT)
+    assert missing(table) == missing(table, prediction(1, 1)) == [True, False, True]
+    assert missing(table, prediction(20, 20, model="n"), prediction(20, 20, output="b")) == [
         True,
         False,
         True,
     ]
+    assert missing(table, other) == [True, True, True]
+    assert missing(named, other) == [False]
+    assert missing(table.slice(0, 0), other) == []
