@@ -273,6 +273,26 @@ def test_the_horizon_decides_what_is_due(road: Road) -> None:
     assert (old["provisional"], old["due"], old["coverage"]) == (False, 4, 2 / 3)
 
 
+def test_the_longest_horizon_of_its_predictions_decides_when_a_window_is_due(road: Road) -> None:
+    """Predictions of a later contract with a shorter horizon settle no window that holds others still due, as `quality_as_of` says."""
+    for horizon in ("30d", "1d"):
+        road.publish(
+            Contract.model_validate(
+                {"model": "both", "label": {"horizon": horizon}, "windows": {"base": "1h", "rollups": []}}
+            )
+        )
+        road.send("predictions", [said(f"{horizon}-{k}", "both", DAY) for k in range(4)])
+        road.joined()
+    road.send("labels", [told(f"1d-{k}", "both", DAY) for k in range(4)])
+    (row,) = measured(road, "both", predictions=8, labelled=4)
+    assert (row["due"], row["provisional"], row["coverage"]) == (4, True, 4 / 8)
+    (of_view,) = road.store.rows(
+        "SELECT due, provisional, coverage FROM quality_as_of(t = {t:DateTime64(6, 'UTC')}) WHERE model = 'both'",
+        {"t": row["revision"]},
+    )
+    assert of_view == {"due": 4, "provisional": True, "coverage": 4 / 8}
+
+
 def test_late_predictions_reach_a_closed_window(road: Road) -> None:
     """A prediction without a fact that comes after its window closed is counted in a later revision."""
     road.send("predictions", [said("one", "latecomer", DAY)])

@@ -118,7 +118,7 @@ _KEY = "model_version, output, served, width_s, start, slice"
 _BY_DECISION = f"""
 SELECT
     {_KEY}, class, said,
-    max(r.newest) AS newest,
+    max(r.newest) AS newest, max(r.horizon_s) AS longest_s,
     toInt64(count()) AS n,
     toInt64(countIf(toUnixTimestamp64Micro(event_time) + horizon_s * {SECOND} <= {{revision:Int64}})) AS n_due,
     toInt64(countIf(labelled)) AS n_labelled,
@@ -153,7 +153,7 @@ _JOINED = ("scored", "truth_lags", "known_lags")
 _BY_CLASS = f"""
 SELECT
     {_KEY}, class,
-    max(d.newest) AS newest,
+    max(d.newest) AS newest, max(d.longest_s) AS longest_s,
     arraySort(groupArrayIf((assumeNotNull(said), d.n), said IS NOT NULL)) AS decisions,
     -- run lengths of the sorted bins; sumMap costs a microsecond a value
     arraySort(groupArrayArray(d.bins)) AS sorted,
@@ -180,7 +180,7 @@ def _quantiles(name: str) -> str:
 _WHOLE = f"""
 SELECT
     {_KEY},
-    toInt32(max(g.newest) % 65536) AS place,
+    toInt32(max(g.newest) % 65536) AS place, max(g.longest_s) AS horizon_s,
     sum(g.n) AS predictions, sum(g.n_due) AS due, sum(g.n_labelled) AS labelled, sum(g.n_void) AS void,
     arraySort(groupArrayIf((assumeNotNull(class), g.decisions), class IS NOT NULL)) AS of_classes,
     arrayFlatten(arrayMap(

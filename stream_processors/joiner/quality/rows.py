@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stream_processors.joiner.micros import SECOND, Ints, timestamps
-from stream_processors.joiner.quality.judging import DEFAULT_HORIZON_S, MULTICLASS, UNKNOWN, Judged
+from stream_processors.joiner.quality.judging import MULTICLASS, UNKNOWN, Judged
 from stream_processors.joiner.quality.metrics import (
     Floats,
     as_maps,
@@ -44,9 +44,8 @@ class Counted:
         place = counts["place"].to_numpy()
         self._contract = pa.array(["", *(one.digest for one in contracts)]).take(pa.array(place))
         self._kind: Ints = np.array([UNKNOWN, *(one.kind for one in contracts)], dtype=np.int64)[place]
-        self._horizon_s: Ints = np.array(
-            [DEFAULT_HORIZON_S, *(one.horizon_s for one in contracts)], dtype=np.int64
-        )[place]
+        # the longest of each row's predictions: until then labels are due
+        self._horizon_s: Ints = counts["horizon_s"].to_numpy().astype(np.int64)
 
     def windows(self) -> list[Window]:
         """The window of each row."""

@@ -66,6 +66,7 @@ class Touched:
 
     def stored(self) -> dict[Window, Stored]:
         """The newest revision of every window that has one."""
+        # that of the newest contract: where others in the window are longer, it is measured once more and then known
         horizons = {one.digest: one.horizon_s for one in self._all()}
         found = {}
         for row in self._store.rows(_STORED):
