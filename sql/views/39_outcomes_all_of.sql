@@ -5,7 +5,8 @@
 -- A fact belongs to the predictions of its model, prediction_id and output (and version and environment, where it names one). Of
 -- several of one version it belongs to one: of those appended no later than the fact, and of these within an hour of its predicted_at (or of
 -- the time in a UUIDv7 id) if there are any, to the latest before its true_at (its reported_at where it has none), or to the earliest if none is
--- before. If none was appended so early, to the first one appended after it.
+-- before. If none was appended so early, to the first one appended after it, which must come within the label horizon of the contract in
+-- effect when the fact was appended (see label_horizons): past it the fact is an orphan.
 -- Of the facts that belong to a prediction the last by (reported_at, kind, label_id) counts.
 -- parameter: t DateTime64(6, 'UTC'), the moment of knowledge
 -- parameter: model String, the entity's model; not looked at where entity is empty
@@ -35,12 +36,13 @@ facts AS
 (
     SELECT
         -- names of their own keep p.* unqualified
-        model AS fact_model,
+        l.model AS fact_model,
         prediction_id AS fact_prediction_id,
         output AS fact_output,
         groupArray(CAST(
             (
-                reported_at, kind, label_id, model_version, environment, truth, truth_value, true_at, known_at, _appended_at,
+                reported_at, kind, label_id, model_version, l.environment, truth, truth_value, true_at, known_at, _appended_at,
+                _appended_at + toIntervalSecond(if(h.digest = '', 2592000, h.horizon_s)),
                 -- the time in a UUIDv7 (RFC 9562, 5.7) is its first 48 bits, milliseconds
                 coalesce(predicted_at, if(
                     substring(prediction_id, 15, 1) = '7' AND toUUIDOrNull(prediction_id) IS NOT NULL,
@@ -53,12 +55,21 @@ facts AS
             'Tuple(reported_at DateTime64(6, \'UTC\'), kind Int8, label_id String, model_version Nullable(String),
                 environment Nullable(String), truth Nullable(String), truth_value Nullable(Float64),
                 true_at Nullable(DateTime64(6, \'UTC\')), known_at DateTime64(6, \'UTC\'), appended_at DateTime64(6, \'UTC\'),
-                hint Nullable(DateTime64(6, \'UTC\')))'
+                orphan_at DateTime64(6, \'UTC\'), hint Nullable(DateTime64(6, \'UTC\')))'
         )) AS facts
-    FROM labels FINAL
-    WHERE known_at <= {t:DateTime64(6, 'UTC')}
-        AND ({entity:String} = '' OR (model = {model:String} AND prediction_id IN (of_entity.1)))
-    GROUP BY model, prediction_id, output
+    FROM
+    (
+        SELECT
+            *,
+            ifNull(environment, 'production') AS said_environment,
+            if((model, said_environment) IN (SELECT model, environment FROM label_horizons), said_environment, '') AS contract_environment
+        FROM labels FINAL
+        WHERE known_at <= {t:DateTime64(6, 'UTC')}
+            AND ({entity:String} = '' OR (model = {model:String} AND prediction_id IN (of_entity.1)))
+    ) AS l
+    ASOF LEFT JOIN label_horizons AS h
+        ON l.model = h.model AND l.contract_environment = h.environment AND l._appended_at >= h.in_effect_from
+    GROUP BY fact_model, fact_prediction_id, fact_output
 ),
 -- ids that one version used more than once; hashes first, because nearly every id is used once (resends and collisions among
 -- them leave a single rival, which takes every fact)
@@ -99,6 +110,7 @@ matched AS
             arrayFilter(
                 fact -> ifNull(fact.model_version = p.model_version, true)
                     AND ifNull(fact.environment = p.environment, true)
+                    AND p._appended_at <= fact.orphan_at
                     -- the first of the rivals by the rule
                     AND (empty(r.rivals) OR p.event_time = (arraySort(
                         rival -> (

@@ -18,27 +18,6 @@ CREATE OR REPLACE VIEW unmatched_labels{on_cluster}
     `state` String COMMENT 'pending or orphan'
 )
 AS
-WITH
-published AS
-(
-    SELECT
-        model, ifNull(c.environment, '') AS environment, c.in_effect_from AS in_effect_from, _offset, digest,
-        JSONExtractInt(body, 'label', 'horizon') AS horizon_s
-    FROM contracts AS c FINAL
-),
-named AS (SELECT DISTINCT model, environment FROM published),
--- what began to apply when, in each environment that a contract names; in others, under '', those that name none
-applying AS
-(
-    SELECT
-        p.model AS model, n.environment AS environment, p.in_effect_from AS in_effect_from,
-        argMax(p.digest, p._offset) AS digest,
-        argMax(p.horizon_s, p._offset) AS horizon_s
-    FROM published AS p
-    INNER JOIN named AS n ON p.model = n.model
-    WHERE p.environment IN ('', n.environment)
-    GROUP BY model, environment, in_effect_from
-)
 SELECT
     f.model AS model, f.prediction_id AS prediction_id, f.output AS output, f.model_version AS model_version,
     f.environment AS environment, f.label_id AS label_id, toString(f.kind) AS kind, f.reported_at AS reported_at,
@@ -50,11 +29,11 @@ FROM
     SELECT
         l.*,
         ifNull(l.environment, 'production') AS said_environment,
-        if((l.model, said_environment) IN named, said_environment, '') AS contract_environment
+        if((l.model, said_environment) IN (SELECT model, environment FROM label_horizons), said_environment, '') AS contract_environment
     FROM labels AS l FINAL
     LEFT ANTI JOIN outcomes AS o
         ON l.model = o.model AND l.prediction_id = o.prediction_id AND l.output = o.output AND l.label_id = o.label_id
 ) AS f
-ASOF LEFT JOIN applying AS a
+ASOF LEFT JOIN label_horizons AS a
     ON f.model = a.model AND f.contract_environment = a.environment AND f._appended_at >= a.in_effect_from
 COMMENT 'Facts that belong to no prediction so far: pending or orphans'

@@ -160,6 +160,29 @@ def test_match_does_not_depend_on_when_one_looks(record: Recorder) -> None:
     assert [truth for _, truth in truths(record)] == ["a", None, None, "b"]
 
 
+def test_past_the_horizon_a_fact_is_an_orphan(record: Recorder) -> None:
+    """A prediction that the broker appends longer after the fact than the contract of then allows is not its prediction, as for the joiner."""
+    body = Contract.model_validate({"model": "m", "label": {"horizon": "1h"}}).canonical()
+    record.insert(
+        "contracts",
+        [{"model": "m", "digest": "d", "body": body, "in_effect_from": NOON, "environment": "staging"}],
+    )
+    hour = timedelta(hours=1)
+    places = ("staging", NOON), ("staging", NOON - DAY), ("production", NOON)
+    for number, (environment, told) in enumerate(places):
+        for name, waited in (("in", hour), ("out", hour + timedelta(microseconds=1)), ("later", 31 * DAY)):
+            where = {"model": "m", "environment": environment}
+            record.insert("labels", [label(f"{number}{name}", told, label_id=name, **where)])
+            said = prediction(f"{number}{name}", told, _appended_at=told + waited, **where)
+            record.insert(
+                "predictions", [said, {**said, "event_time": told + hour, "_appended_at": told + 32 * DAY}]
+            )
+    found = record.store.rows(
+        "SELECT prediction_id FROM outcomes_all_v WHERE label_state = 'labelled' ORDER BY prediction_id"
+    )
+    assert [row["prediction_id"] for row in found] == ["0in", "1in", "1out", "2in", "2out"]
+
+
 def test_a_hint_chooses_among_reused_ids(record: Recorder) -> None:
     """Where the fact says when it was predicted, or a UUIDv7 does, predictions within an hour of that go first."""
     uuid = "018e0000-0000-7000-8000-000000000000"
