@@ -31,8 +31,17 @@ FROM
         ifNull(l.environment, 'production') AS said_environment,
         if((l.model, said_environment) IN (SELECT model, environment FROM label_horizons), said_environment, '') AS contract_environment
     FROM labels AS l FINAL
-    LEFT ANTI JOIN outcomes AS o
-        ON l.model = o.model AND l.prediction_id = o.prediction_id AND l.output = o.output AND l.label_id = o.label_id
+    LEFT ANTI JOIN
+    (
+        SELECT
+            model, prediction_id, output, reported_at,
+            -- the joiner puts the time after a label_id that an earlier fact of the same prediction id has
+            concat(' ', toString(toUnixTimestamp64Micro(reported_at))) AS again,
+            if(endsWith(label_id, again), substring(label_id, 1, length(label_id) - length(again)), label_id) AS fact_id
+        FROM outcomes
+    ) AS o
+        ON l.model = o.model AND l.prediction_id = o.prediction_id AND l.output = o.output AND l.label_id = o.fact_id
+        AND l.reported_at = o.reported_at
 ) AS f
 ASOF LEFT JOIN label_horizons AS a
     ON f.model = a.model AND f.contract_environment = a.environment AND f._appended_at >= a.in_effect_from

@@ -15,6 +15,7 @@ from stream_processors.joiner.matching import (
     first_facts,
     first_predictions,
     match,
+    told_apart,
     unmatched_nearby,
 )
 from stream_processors.joiner.micros import Mask, micros
@@ -32,7 +33,7 @@ def outcomes_of(stretch: Stretch, history: ContractHistory) -> pa.Table | None:
     Raises:
         StoreUnavailable: ask again.
     """
-    facts = first_facts(stretch.facts())
+    facts = told_apart(first_facts(stretch.facts()))
     if stretch.table == "labels":
         # other facts about the same ids came along only to tell first arrivals
         facts = facts.filter(pa.array(_inside(facts, stretch.topic_id, stretch.ranges)))

@@ -41,6 +41,26 @@ def first_facts(facts: pa.Table) -> pa.Table:
     return facts.take(_first_arrivals([name, micros(facts["reported_at"])], facts))
 
 
+def told_apart(facts: pa.Table) -> pa.Table:
+    """The facts, no two of one prediction id under one ``label_id``: of those that share it the first arrival keeps it.
+
+    The others have their ``reported_at`` (microseconds) after it and a space, which sorts before what an id may go on with. So each fact is an
+    outcome of its own, as a correction that a source tells under the id of what it corrects.
+
+    Args:
+        facts: each identity once; with a fact all others about its prediction id that came before it.
+    """
+    (name,) = _codes(["model", "prediction_id", "output", "label_id"], facts)
+    again = np.ones(facts.num_rows, dtype=np.bool_)
+    again[_first_arrivals([name], facts)] = False
+    if not again.any():
+        return facts
+    ids = facts["label_id"].cast(pa.string())
+    longer = pc.binary_join_element_wise(ids, pa.array(micros(facts["reported_at"])).cast(pa.string()), " ")
+    place = facts.schema.get_field_index("label_id")
+    return facts.set_column(place, "label_id", pc.if_else(pa.array(again), longer, ids))
+
+
 def first_predictions(predictions: pa.Table) -> pa.Table:
     """The predictions without repeats: of the rows of one identity the one that arrived first."""
     columns = ["model", "environment", "model_version", "prediction_id", "output"]
@@ -52,7 +72,8 @@ def unmatched_nearby(facts: pa.Table, predictions: pa.Table, versions: pa.Table)
     """Which facts have to be searched for at every event time: some version has no candidate within an hour of their hint.
 
     Args:
-        facts, predictions: as for `match`, as far as they were found nearby.
+        facts: as for `match`.
+        predictions: as for `match`, as far as they were found nearby.
         versions: model, output, model_version and environment that others may be found of.
     """
     if not facts.num_rows:

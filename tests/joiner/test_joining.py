@@ -56,6 +56,29 @@ def test_every_fact_about_a_prediction_is_an_outcome(road: Road) -> None:
     assert window["predictions"] == 2
 
 
+def test_a_correction_under_the_id_of_what_it_corrects_is_an_outcome_of_its_own(road: Road) -> None:
+    """A source that tells a row again under its id, at another time, corrects it for good: no later merge or revision undoes that."""
+    road.send("predictions", [said(name, "crm", DAY, score=0.9) for name in ("l0", "l1")])
+    again = {"label_id": "crm0", "predicted_at": micros(DAY)}
+    road.send("labels", [told("l0", "crm", DAY + HOUR, truth="false", **again)])
+    road.joined()
+    road.send("labels", [told("l0", "crm", DAY + 2 * HOUR, kind="correction", **again)])
+    at = micros(DAY + 2 * HOUR)
+    facts = [(row["label_id"], row["truth"]) for row in road.outcomes_are("crm", 2)]
+    assert facts == [("crm0", "false"), (f"crm0 {at}", "true")]
+    road.store.command("OPTIMIZE TABLE outcomes FINAL")
+    road.send("labels", [told("l1", "crm", DAY + HOUR)])
+    (window,) = eventually(
+        lambda: [row for row in road.quality("crm") if row["labelled"] == 2],
+        within=20,
+        saying="both are labelled",
+    )
+    assert dict(window["metrics"])["positive_rate"] == 1
+    (row,) = road.store.rows("SELECT truth FROM outcomes_v WHERE model = 'crm' AND prediction_id = 'l0'")
+    assert row == {"truth": "true"}
+    assert not road.store.rows("SELECT * FROM unmatched_labels WHERE model = 'crm'")
+
+
 def test_champion_and_shadow_both_get_the_truth(road: Road) -> None:
     """A fact without a version belongs to every version that used the id, also to one that scores it later."""
     road.send(

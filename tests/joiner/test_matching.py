@@ -10,7 +10,13 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_processors.joiner.matching import first_facts, first_predictions, match, unmatched_nearby
+from stream_processors.joiner.matching import (
+    first_facts,
+    first_predictions,
+    match,
+    told_apart,
+    unmatched_nearby,
+)
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -178,6 +184,23 @@ def test_a_resend_is_the_first_arrival() -> None:
     rows = [prediction(1, 6), prediction(1, 1)]
     assert matched(facts, rows) == {("l", "1", "production", 1, False)}
     assert first_facts(pa.Table.from_pylist(facts, _FACT))["_offset"].to_pylist() == [1]
+
+
+def test_facts_under_one_label_id_are_told_apart() -> None:
+    """The first arrival keeps the id, whatever it reports; another fact of that id is named by its time too, wherever one looks."""
+    facts = [
+        fact(3, reported_at=NOON, _offset=3),
+        fact(1, reported_at=NOON + HOUR, _offset=1),
+        fact(2, label_id="other", _offset=2),
+        fact(4, prediction_id="q", _offset=4),
+        fact(5, reported_at=NOON + 2 * HOUR, _offset=5),
+    ]
+    at = int(NOON.timestamp()) * 10**6
+    wanted = [f"l {at}", "l", "other", "l", f"l {at + 2 * 3600 * 10**6}"]
+    for seen in (5, 4, 3, 2):
+        found = told_apart(pa.Table.from_pylist(facts[:seen], _FACT))
+        assert found["label_id"].to_pylist() == wanted[:seen]
+    assert told_apart(pa.Table.from_pylist([], _FACT)).num_rows == 0
 
 
 def by_the_words(facts: list[Row], predictions: list[Row], horizon_h: int) -> set[tuple[Any, ...]]:

@@ -33,7 +33,13 @@ def test_a_fact_is_pending_until_the_horizon_has_passed(record: Recorder) -> Non
         label(name, now - age * DAY, label_id=name) for name, age in (("new", 1), ("old", 40), ("told", 1))
     ]
     record.insert("labels", facts)
-    told = {"model": "m", "prediction_id": "told", "label_id": "told", "event_time": now - DAY}
+    told = {
+        "model": "m",
+        "prediction_id": "told",
+        "label_id": "told",
+        "event_time": now - DAY,
+        "reported_at": now - DAY,
+    }
     record.insert("outcomes", [told])
     rows = record.store.rows("SELECT label_id, state FROM unmatched_labels ORDER BY label_id")
     assert rows == [{"label_id": "new", "state": "pending"}, {"label_id": "old", "state": "orphan"}]
