@@ -1,4 +1,4 @@
-"""Memory of batches of messages, kept from one batch to the next, and that of large flushes, given back."""
+"""Memory of batches of messages, kept from one batch to the next, and what counting leaves behind, given back."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _EVERY = 64
 def give_back() -> None:
     """Give memory that nothing lives in back to the system: Arrow's, and the C library's where it can (glibc). Takes some milliseconds.
 
-    Both keep what a flush of a million bins took, for another one, and the batches between two of them come on top of it.
+    Both keep what batches of a thousand models took while they were counted, and a flush of all these models' columns comes on top of it.
     """
     pa.default_memory_pool().release_unused()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)

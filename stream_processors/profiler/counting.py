@@ -91,6 +91,11 @@ class Counting:
         """Bins and values, columns and keys held: what bounds the memory."""
         return self._accumulator.entries + self._accumulator.series + self._accumulator.keys
 
+    @property
+    def series(self) -> int:
+        """Columns of keys held."""
+        return self._accumulator.series
+
     def count(self, events: pa.RecordBatch, partitions: Ints, admission: Admission) -> None:
         """Count the admitted rows of a decoded batch of predictions; ``partitions`` says where each was read.
 

@@ -32,8 +32,8 @@ from stream_processors.topic_ids import TopicIds, topic_ids
 
 _READ_S = 0.1
 _IDLE_STRETCH_S = 10.0
-# bins and values of a flush whose memory is worth giving back
-_LARGE = 300_000
+# columns of keys in a flush before which memory is worth giving back
+_MANY = 50_000
 
 
 @dataclass(frozen=True)
@@ -195,13 +195,11 @@ class Session:
         Raises:
             Aborted: nothing was committed; `step` starts over by itself then.
         """
-        large = self._counting.entries >= _LARGE
+        many = self._counting.series >= _MANY
         with self._status.timed("flush"):
-            if large:
+            if many:
                 give_back()
             self._flush()
-            if large:
-                give_back()
         self._flushed_at = self._clock()
         self._status.recovered()
 
