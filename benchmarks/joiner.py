@@ -26,6 +26,7 @@ from stream_processors.joiner.looking_up import outcomes_of  # noqa: E402 - afte
 from stream_processors.joiner.publishing import encoded  # noqa: E402 - after the path
 from stream_processors.joiner.ranges import Range  # noqa: E402 - after the path
 from stream_processors.joiner.record import Stretch  # noqa: E402 - after the path
+from stream_processors.joiner.versions import Versions  # noqa: E402 - after the path
 from stream_processors.migrations import migrate  # noqa: E402 - after the path
 from stream_processors.settings import ClickHouseSettings  # noqa: E402 - after the path
 
@@ -73,9 +74,14 @@ def fill(store: Store, ids: str) -> None:
 def joined(store: Store) -> tuple[int, float]:
     """How many outcomes were made, in how many seconds."""
     total = store.command("SELECT count() FROM labels")
+    versions = Versions(store, "p")
     made, began = 0, time.monotonic()
     for first in range(0, total, BATCH):
-        rows = outcomes_of(Stretch(store, "labels", "l", {0: Range(first, first + BATCH)}), ContractHistory())
+        rows = outcomes_of(
+            Stretch(store, "labels", "l", {0: Range(first, first + BATCH)}),
+            ContractHistory(),
+            lambda models: versions.of(models, {}),
+        )
         if rows is not None:
             made += len(encoded(rows, newest("outcome")))
     return made, time.monotonic() - began

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 from stream_processors.clickhouse import Store
 from stream_processors.contracts.follower import ContractFollower
-from stream_processors.joiner.looking_up import outcomes_of
+from stream_processors.joiner.looking_up import VersionsOf, outcomes_of
 from stream_processors.joiner.marks import Marks
 from stream_processors.joiner.publishing import Publisher
 from stream_processors.joiner.ranges import Range
 from stream_processors.joiner.record import Stretch
+from stream_processors.joiner.versions import Versions
 
 # offsets of one partition taken at once; bounds memory
 _LABELS, _PREDICTIONS = 50_000, 250_000
@@ -44,11 +45,14 @@ class Joining:
         self._store, self._marks, self._contracts, self._publisher = store, marks, contracts, publisher
         self.positions: dict[Position, int] = {}
         self._gates: dict[int, _Gate] = {}
+        self._versions = Versions(store, marks.topic_ids["predictions"])
 
     def own(self, positions: Mapping[Position, int]) -> None:
         """Go on from these positions: the partitions that are ours now."""
         self.positions = dict(positions)
         self._gates.clear()
+        # of partitions that others owned meanwhile nobody here knows what was recorded
+        self._versions = Versions(self._store, self._marks.topic_ids["predictions"])
 
     @property
     def partitions(self) -> list[int]:
@@ -80,7 +84,7 @@ class Joining:
         late = self._ranges("predictions", recorded, _PREDICTIONS)
         if facts or late:
             self._contracts.catch_up()
-        passed = self._join(facts, late)
+        passed = self._join(facts, late, lambda models: self._versions.of(models, recorded))
         for p, gate in open_gates.items():
             if self.positions["labels", p] >= gate.until:
                 del self._gates[p]
@@ -105,13 +109,13 @@ class Joining:
                 ranges[partition] = Range(first, min(end, first + most))
         return ranges
 
-    def _join(self, facts: dict[int, Range], late: dict[int, Range]) -> int:
+    def _join(self, facts: dict[int, Range], late: dict[int, Range], versions: VersionsOf) -> int:
         passed = 0
         for topic, ranges in (("labels", facts), ("predictions", late)):
             if not ranges:
                 continue
             stretch = Stretch(self._store, topic, self._marks.topic_ids[topic], ranges)
-            found = outcomes_of(stretch, self._contracts.history)
+            found = outcomes_of(stretch, self._contracts.history, versions)
             if found is not None:
                 self._publisher.send("outcomes", "outcome", found, found["prediction_id"].to_pylist())
             for partition, one in ranges.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -23,12 +23,19 @@ from stream_processors.joiner.outcomes import outcomes
 from stream_processors.joiner.ranges import Range
 from stream_processors.joiner.record import Stretch, ever, near
 
+VersionsOf = Callable[[list[str]], pa.Table]
 
-def outcomes_of(stretch: Stretch, history: ContractHistory) -> pa.Table | None:
+
+def outcomes_of(stretch: Stretch, history: ContractHistory, versions: VersionsOf) -> pa.Table | None:
     """Outcomes as in outcome.v1; None where no fact is concerned.
 
     Of facts: with the predictions appended before them, and the first after them where there are none. Of predictions: with the facts
     appended before them, which were still waiting, or belong to this version as well.
+
+    Args:
+        stretch: what is joined.
+        history: contracts.
+        versions: all that are on record of some models.
 
     Raises:
         StoreUnavailable: ask again.
@@ -39,18 +46,22 @@ def outcomes_of(stretch: Stretch, history: ContractHistory) -> pa.Table | None:
         facts = facts.filter(pa.array(_inside(facts, stretch.topic_id, stretch.ranges)))
     if not facts.num_rows:
         return None
-    predictions = _candidates(stretch, facts)
+    predictions = _candidates(stretch, facts, versions)
     matches = match(facts, predictions, horizons(facts, history))
     if stretch.table == "predictions":
         matches = _appended_after(facts, predictions, matches)
     return outcomes(facts, predictions, matches)
 
 
-def _candidates(stretch: Stretch, facts: pa.Table) -> pa.Table:
+def _candidates(stretch: Stretch, facts: pa.Table, versions: VersionsOf) -> pa.Table:
     """Predictions near the facts' hints, and of any event time for the facts that do not find every version there."""
     first, last, hinted = near(facts)
     predictions = first_predictions(stretch.candidates(hinted, first, last))
-    missing = unmatched_nearby(facts, predictions, stretch.versions(hinted))
+    if stretch.table == "labels":
+        others = versions(hinted["model"].unique().to_pylist())
+    else:
+        others = stretch.versions()
+    missing = unmatched_nearby(facts, predictions, others)
     if missing.any():
         more = stretch.candidates(facts.filter(pa.array(missing)), *ever(int(missing.sum())))
         predictions = first_predictions(pa.concat_tables([predictions, more]))

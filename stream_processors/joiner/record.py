@@ -63,7 +63,7 @@ WHERE model IN {{models:Array(String)}}
 _VERSIONS = """
 SELECT DISTINCT model, output, model_version, environment
 FROM predictions
-WHERE model IN {{models:Array(String)}} AND {chosen}
+WHERE {chosen}
 """
 # fewer facts than this are named one by one, by their offsets
 _FEW = 5_000
@@ -107,15 +107,9 @@ class Stretch:
             parameters |= self._parameters
         return self._store.arrow(_CANDIDATES.format(source=source, chosen=chosen), parameters)
 
-    def versions(self, facts: pa.Table) -> pa.Table:
-        """Versions (model, output, model_version, environment) whose predictions ``facts`` (rows of this stretch) may belong to.
-
-        Of facts in the ranges all that are recorded of their models; else those of the predictions in the ranges.
-        """
-        parameters: dict[str, Any] = {"models": facts["model"].unique().to_pylist()}
-        if self.table == "labels":
-            return self._store.arrow(_VERSIONS.format(chosen="true"), parameters)
-        return self._store.arrow(_VERSIONS.format(chosen=self._condition), parameters | self._parameters)
+    def versions(self) -> pa.Table:
+        """Model, output, model_version and environment of the predictions in the ranges."""
+        return self._store.arrow(_VERSIONS.format(chosen=self._condition), self._parameters)
 
 
 def near(facts: pa.Table) -> tuple[Ints, Ints, pa.Table]:
