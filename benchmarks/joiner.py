@@ -1,7 +1,8 @@
 """Label facts a second that become encoded outcomes: looked up among ten million recorded predictions, matched and encoded.
 
 Everything between the record and the producer's queue, on one ClickHouse. Facts come weeks after their predictions, in random order;
-ids are UUIDv7, or the caller's own without a time in them, which costs a search of all predictions. QUICK=1: a tenth of both.
+ids are UUIDv7, or the caller's own without a time in them, which costs a search of all predictions; and UUIDv7 again where
+each of two versions scored half of the ids, so that all are searched for one of the other. QUICK=1: a tenth of both.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ BATCH = 200_000
 # Four weeks of predictions, ended yesterday; the id is a UUIDv7 of the event's millisecond, or its number.
 _SAID = """
 SELECT
-    {id} AS prediction_id, 'm' AS model, '1' AS model_version, 'production' AS environment, true AS served,
+    {id} AS prediction_id, 'm' AS model, {version} AS model_version, 'production' AS environment, true AS served,
     toDateTime64(yesterday(), 6, 'UTC') - toIntervalDay(28) + toIntervalMicrosecond(number * {step}) AS event_time,
     number % 100 / 100 AS score, 'ok' AS status, 1. AS sampling_rate, event_time AS known_at, 90 AS retention_days,
     'p' AS _topic_id, 0 AS _partition, number AS _offset, 1 AS _rows, event_time AS _appended_at, event_time AS _recorded_at
@@ -59,11 +60,14 @@ _COLUMNS = "prediction_id, model, model_version, environment, served, event_time
 _PLACE = "_topic_id, _partition, _offset, _rows, _appended_at, _recorded_at"
 
 
-def fill(store: Store, ids: str) -> None:
+def fill(store: Store, ids: str, version: str) -> None:
     """Predictions and facts, made by ClickHouse itself."""
     for table in ("predictions", "labels"):
         store.command(f"TRUNCATE TABLE {table} SYNC")
-    said = _SAID.format(id=ids, step=28 * 86_400_000_000 // PREDICTIONS) + f"FROM numbers({PREDICTIONS})"
+    said = (
+        _SAID.format(id=ids, version=version, step=28 * 86_400_000_000 // PREDICTIONS)
+        + f"FROM numbers({PREDICTIONS})"
+    )
     store.command(f"INSERT INTO predictions ({_COLUMNS}, {_PLACE}) SELECT {_COLUMNS}, {_PLACE} FROM ({said})")
     facts = "label_id, prediction_id, model, kind, truth, reported_at, known_at"
     store.command(
@@ -93,11 +97,12 @@ def main() -> int:
         store = Store(ClickHouseSettings(url=url, database=f"bench_{uuid.uuid4().hex[:8]}"), timeout=600)
         migrate(store)
         try:
-            for name, ids in (
-                ("uuid7_labels_per_s", _UUID7),
-                ("other_labels_per_s", "toString(cityHash64(number))"),
+            for name, ids, version in (
+                ("uuid7_labels_per_s", _UUID7, "'1'"),
+                ("other_labels_per_s", "toString(cityHash64(number))", "'1'"),
+                ("two_versions_labels_per_s", _UUID7, "toString(1 + number % 2)"),
             ):
-                fill(store, ids)
+                fill(store, ids, version)
                 made, seconds = joined(store)
                 line = {
                     "measure": f"joiner.{name}",

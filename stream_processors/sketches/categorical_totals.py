@@ -20,10 +20,10 @@ from stream_processors.sketches.categorical import (
     names_of,
 )
 from stream_processors.sketches.column_rows import CATEGORICAL_ROW, ColumnRows, buckets_lists, lists, struct
-from stream_processors.sketches.entries import Entries, grown, places, stretches
+from stream_processors.sketches.entries import grown, places, stretches
 from stream_processors.sketches.grouping import Grouping
 from stream_processors.sketches.hashing import BUCKETS, Hashes, bucket, hashes
-from stream_processors.sketches.series import Series
+from stream_processors.sketches.series import SeriesTotals
 from stream_processors.sketches.string_encoding import EncodedStrings
 from stream_processors.sketches.vocabulary import Lists, Vocabulary
 
@@ -34,32 +34,20 @@ Column = tuple[str, tuple[str, ...] | None]
 _PRUNE_FROM = 100_000
 
 
-class CategoricalTotals:
+class CategoricalTotals(SeriesTotals):
     """Adds up categorical columns, each under one rule: the values listed, or None for the 1,000 smallest hashes.
 
-    Keys are small integers given by the accumulator; a column under two rules is two columns. What is held grows with the pairs of a column and a
-    key that were counted, not with columns times keys.
+    Keys are small integers given by the accumulator; a column under two rules is two columns.
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self._columns: dict[Column, int] = {}
         self._listed = np.zeros(0, dtype=np.bool_)
         self._vocabulary = Vocabulary()
         self._lists = Lists()
-        self._series = Series()
-        self._entries = Entries()
         self._nulls = np.zeros(0, dtype=np.int64)
         self._prune_above = _PRUNE_FROM
-
-    @property
-    def entries(self) -> int:
-        """Values and buckets held, of all series."""
-        return self._entries.size
-
-    @property
-    def series(self) -> int:
-        """Pairs of a column and a key."""
-        return self._series.size
 
     def add(
         self,

@@ -19,39 +19,25 @@ from stream_processors.sketches.encoding import (
     SPECIALS,
     EncodedNumbers,
 )
-from stream_processors.sketches.entries import Entries, grown, places, stretches
+from stream_processors.sketches.entries import grown, places, stretches
 from stream_processors.sketches.grouping import Cells, Grouping
 from stream_processors.sketches.numeric import MAX_BINS, NumericSketch
-from stream_processors.sketches.series import Series
+from stream_processors.sketches.series import SeriesTotals
 
 Ints32 = npt.NDArray[np.int32]
 
 
-class NumericTotals:
-    """Adds up numeric columns at one precision; keys are small integers given by the accumulator.
-
-    What is held grows with the pairs of a column and a key that were counted, not with columns times keys.
-    """
+class NumericTotals(SeriesTotals):
+    """Adds up numeric columns at one precision; keys are small integers given by the accumulator."""
 
     def __init__(self, precision: int) -> None:
+        super().__init__()
         self.precision = precision
         self._columns: dict[str, int] = {}
-        self._series = Series()
-        self._entries = Entries()
         self._specials = np.zeros((0, SPECIALS), dtype=np.int64)
         self._sums = np.zeros((0, 2))
         self._lows = np.zeros(0)
         self._highs = np.zeros(0)
-
-    @property
-    def entries(self) -> int:
-        """Bins held, of all series."""
-        return self._entries.size
-
-    @property
-    def series(self) -> int:
-        """Pairs of a column and a key."""
-        return self._series.size
 
     def add(
         self,

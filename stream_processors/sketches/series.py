@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_processors.sketches.bins import Ints
+from stream_processors.sketches.entries import Entries
 
 _HALF = 32
 
@@ -49,3 +50,24 @@ class Series:
         pairs[self._numbers] = self._pairs
         columns = pairs >> _HALF
         return columns, pairs - (columns << _HALF)
+
+
+class SeriesTotals:
+    """What running sketches of columns under keys are held in: entries by series.
+
+    What is held grows with the pairs of a column and a key that were counted, not with columns times keys.
+    """
+
+    def __init__(self) -> None:
+        self._series = Series()
+        self._entries = Entries()
+
+    @property
+    def entries(self) -> int:
+        """Bins, values and buckets held, of all series."""
+        return self._entries.size
+
+    @property
+    def series(self) -> int:
+        """Pairs of a column and a key."""
+        return self._series.size

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -130,8 +129,13 @@ def test_topics_made_anew_while_the_joiner_runs(own_road: Road, anew: tuple[str,
     road.outcomes_are("m", 40)
     road.joined()
     for topic in anew:
-        # so long that the group is told of a topic less
-        make_topic_anew(road.kafka, topic, meanwhile=lambda: time.sleep(2))
+        full = road.kafka.topic(topic)
+        # so long that the joiner is without it
+        make_topic_anew(
+            road.kafka,
+            topic,
+            meanwhile=lambda full=full: eventually(lambda: full in road.heartbeat()["last_error"]),
+        )
     road.send("predictions", [said(f"new{k}", "m", DAY) for k in range(10)])
     road.send("labels", [told(f"new{k}", "m", DAY) for k in range(10)])
     eventually(lambda: len(road.outcomes("m")) == 50, within=60, saying="the new topics are joined")
