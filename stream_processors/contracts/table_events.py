@@ -27,21 +27,28 @@ def table_events(contract: Contract, table: pa.Table) -> Iterator[pa.RecordBatch
     bucketed as the contract says (a hash is its mark alone). Columns that are no features of the contract are left out.
 
     Raises:
-        ConfigError: no rows; two columns of one name; integers that change as doubles, which a logger refuses.
+        ConfigError: no rows; two columns of one name; what a logger refuses: integers that change as doubles, a feature whose column is of
+            times, lists and the like.
     """
     refuse_repeated(table.column_names)
     if not table.num_rows:
         raise ConfigError("the data have no rows")
-    named = [name for name in table.column_names if name in contract.features]
-    sent = {name: sent_column(name, table.column(name), contract.features[name].kind) for name in named}
-    columns = {
-        name: column for name, column in sent.items() if column is not None and name in contract.sent_features
-    }
+    named = [name for name in table.column_names if name in contract.sent_features]
+    columns = {name: _sent(name, table.column(name), contract.features[name]) for name in named}
     most = max(1, min(BLOCK_ROWS, _BLOCK_ENTRIES // max(1, len(columns))))
     for start in range(0, table.num_rows, most):
         n = min(most, table.num_rows - start)
         block = {name: one_chunk(column.slice(start, n)) for name, column in columns.items()}
         yield _events(contract, block, n)
+
+
+def _sent(name: str, column: pa.ChunkedArray, feature: Feature) -> pa.ChunkedArray:
+    sent = sent_column(name, column, feature.kind)
+    if sent is None:
+        raise ConfigError(
+            f"column {name} is of type {column.type}: a logger sends numbers, texts and booleans, and refuses this table"
+        )
+    return sent
 
 
 def _events(contract: Contract, columns: dict[str, pa.Array], n: int) -> pa.RecordBatch:

@@ -16,6 +16,7 @@ from contract_command import Ended, run
 from logged_tables import batch_of, logged
 from recorded_rows import Recorder, migrated_record, prediction
 
+from producers.errors import InvalidEvent
 from producers.settings import KafkaSettings
 from producers.topics import topics
 from stream_processors.contracts import table_events
@@ -269,6 +270,30 @@ def test_a_table_that_a_logger_refuses_is_refused(tmp_path: Path) -> None:
     assert done.exit_code == 2
     assert done.output == "column id: an integer beyond 2^53 changes as a double: send it as a string"
     assert asked_of_table(tmp_path, {"id": {"kind": "categorical"}}) == {}
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"), [([datetime(2026, 1, 1, tzinfo=UTC)], "timestamp[us, tz=UTC]"), ([[1.0]], "list<")]
+)
+def test_a_feature_of_a_type_that_no_logger_sends_is_refused(
+    tmp_path: Path, values: list[object], kind: str
+) -> None:
+    """A contract that wants it would be broken by nothing, as no event could be sent; where it is dropped before, or no feature, it may stand."""
+    table = pa.table({"x": values})
+    pq.write_table(table, tmp_path / "t.parquet")
+    done = run(
+        "check",
+        contract(tmp_path, features={"x": {"kind": "categorical"}}),
+        "--data",
+        tmp_path / "t.parquet",
+    )
+    assert done.exit_code == 2
+    assert done.output.startswith(f"column x is of type {kind}")
+    made = Contract.model_validate({"model": "m", "features": {"x": {"kind": "categorical"}}})
+    with pytest.raises(InvalidEvent):
+        logged(table, ["x"], made, tmp_path)
+    assert asked_of_table(tmp_path, {"x": {"kind": "categorical", "pii": "drop"}}) == {}
+    assert asked_of_table(tmp_path, {"y": {"kind": "categorical"}}) == {}
 
 
 def asked_of_table(folder: Path, features: dict[str, Any]) -> dict[tuple[str, str], int]:
