@@ -62,7 +62,7 @@ METRICS = (
     ProcessorMetric(
         f"{PREFIX}held",
         "gauge",
-        "Bins, values, columns and keys counted and not flushed yet, which bound the memory; by the profiler.",
+        "What is counted and not flushed yet, in bins (a column of a key counts for eight more): it bounds the memory; by the profiler.",
         (),
         lambda beat: [((), beat.held)],
     ),

@@ -29,7 +29,7 @@ class Heartbeat:
         events: messages worked on since the start.
         batches: how many batches they came in.
         dead_letters: those of them that were not counted.
-        held: what is counted and not flushed: bins, values, columns and keys.
+        held: what is counted and not flushed, in bins: a column of a key counts for eight more.
         stage_seconds: time spent, by stage.
         events_per_s: over the last few seconds.
         last_error: one line without payload; empty when all is well.

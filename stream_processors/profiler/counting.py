@@ -24,6 +24,8 @@ from stream_processors.windows import SECOND, Width, window_start
 
 Ints = npt.NDArray[np.int64]
 
+_SERIES_BINS = 8
+
 _MAPS = ("numeric_features", "categorical_features", "probabilities", "segments")
 
 
@@ -87,9 +89,10 @@ class Counting:
         self.events = 0
 
     @property
-    def entries(self) -> int:
-        """Bins and values, columns and keys held: what bounds the memory."""
-        return self._accumulator.entries + self._accumulator.series + self._accumulator.keys
+    def held(self) -> int:
+        """Memory that is held, in bins: a column of a key is worth eight beside its own, with what flushing it takes."""
+        accumulator = self._accumulator
+        return accumulator.entries + _SERIES_BINS * accumulator.series + accumulator.keys
 
     @property
     def series(self) -> int:

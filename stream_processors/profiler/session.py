@@ -38,11 +38,11 @@ _MANY = 50_000
 
 @dataclass(frozen=True)
 class FlushRule:
-    """When counted events are flushed, whichever comes first: seconds, events, bins and values held."""
+    """When counted events are flushed, whichever comes first: seconds, events, memory held (`Counting.held`)."""
 
     interval: float = 5.0
     events: int = 200_000
-    entries: int = 500_000
+    held: int = 1_200_000
 
     @property
     def idle_interval(self) -> float:
@@ -116,7 +116,7 @@ class Session:
         self._note_positions()
         if self._is_due():
             self._flush_or_start_over()
-        self._status.heartbeat.held = self._counting.entries
+        self._status.heartbeat.held = self._counting.held
         topic = self._source.topic
         positions = {f"{topic}-{partition}": one.next_offset for partition, one in self._progress.items()}
         # what is read and not committed would be read again: it is not done
@@ -158,7 +158,7 @@ class Session:
         if not self._progress:
             return False
         waited = self._clock() - self._flushed_at
-        if self._counting.events >= self._rule.events or self._counting.entries >= self._rule.entries:
+        if self._counting.events >= self._rule.events or self._counting.held >= self._rule.held:
             return True
         moved = any(one.next_offset > one.first_offset for one in self._progress.values())
         return waited >= (self._rule.interval if moved else self._rule.idle_interval)

@@ -47,7 +47,7 @@ def test_tiny_flushes(settings: KafkaSettings) -> None:
     """Flushing after every batch or after very few entries gives the same sums."""
     events = numbered(500)
     send(settings, events)
-    with running_profiler(settings, rule=FlushRule(interval=60, events=1, entries=50)):
+    with running_profiler(settings, rule=FlushRule(interval=60, events=1, held=50)):
         log = all_read(settings)
     assert_all_counted(log, events)
 
