@@ -12,9 +12,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from producers.errors import ConfigError, InvalidEvent
-from producers.values import EARLIEST, EXACT, INEXACT, LATEST, category, micros, number, whole
+from producers.values import (
+    EARLIEST,
+    EXACT,
+    INEXACT,
+    LATEST,
+    category,
+    identifier,
+    micros,
+    number,
+    plain,
+    rate,
+    whole,
+)
 
 MICROS = pa.timestamp("us")
+_WIDEST = 76  # digits of Arrow's widest decimal
 
 
 def to_arrow(table: Any) -> pa.Table:
@@ -52,6 +65,13 @@ def refuse_repeated(names: Iterable[str]) -> None:
         seen.add(name)
 
 
+def refuse_where(field: str, problem: str, found: pa.ChunkedArray) -> None:
+    """Refuse a column that has such a row, with `InvalidEvent` naming the first; ``found`` are booleans, and nulls for no."""
+    place = pc.index(found, value=pa.scalar(value=True)).as_py()
+    if place >= 0:
+        raise InvalidEvent(field, problem, row=place + 1)
+
+
 def numbers(field: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
     """A column as doubles; see `values.number`."""
     kind = column.type
@@ -64,6 +84,8 @@ def numbers(field: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
         or kind in {pa.bool_(), pa.null()}
     ):
         raise InvalidEvent(field, f"a number is wanted, not {kind}")
+    if pa.types.is_decimal(kind):
+        return _doubles(column)
     return (
         column.cast(pa.float32()).cast(pa.float64())
         if kind == pa.float16()
@@ -72,11 +94,48 @@ def numbers(field: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def is_inexact(column: pa.ChunkedArray) -> bool:
-    """Whether a column is of integers, and some of them change as doubles."""
+    """Whether a column is of integers or Decimals, and whole numbers among them change as doubles."""
+    if pa.types.is_decimal(column.type):
+        return _is_inexact_decimal(column)
     if not pa.types.is_integer(column.type):
         return False
     least, most = pc.min_max(column).values()
     return any(end.is_valid and not -EXACT <= end.as_py() <= EXACT for end in (least, most))
+
+
+def _is_inexact_decimal(column: pa.ChunkedArray) -> bool:
+    doubles = _doubles(column)
+    large = pc.greater_equal(pc.abs(doubles), float(EXACT))
+    if not pc.any(large, min_count=0).as_py():
+        return False
+    kind = column.type
+    said, integer = (
+        column.filter(large).cast(pa.decimal256(kind.precision, kind.scale)),
+        pa.decimal256(_WIDEST, 0),
+    )
+    # a double of that size is a whole number, and a decimal of this width holds it
+    changed = pc.not_equal(said.cast(integer, safe=False), doubles.filter(large).cast(integer))
+    return bool(pc.any(pc.and_(changed, pc.equal(said, pc.trunc(said))), min_count=0).as_py())
+
+
+def _doubles(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Decimals as the nearest doubles; Arrow's own cast is off by one bit where there are many digits."""
+    return column.cast(pa.string()).cast(pa.float64())
+
+
+def rates(field: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column of sampling rates; see `values.rate`."""
+    found = numbers(field, column)
+    fits = pc.and_(pc.greater(found, 0.0), pc.less_equal(found, 1.0))
+    refuse_where(field, "a number above 0 and up to 1 is wanted", pc.invert(fits))
+    return found
+
+
+def identifiers(field: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column of ids; see `values.identifier`."""
+    found = texts(field, column)
+    refuse_where(field, "is empty", pc.equal(found, ""))
+    return found
 
 
 def texts(field: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -152,31 +211,52 @@ def becomes_category(kind: pa.DataType, promised: str | None) -> bool:
     return is_category(kind) and not (promised == "numeric" and kind == pa.bool_())
 
 
+def _truth(field: str, value: object) -> object:
+    said = plain(field, value)
+    if said is not None and not isinstance(said, bool):
+        raise InvalidEvent(field, f"a boolean is wanted, not {type(value).__name__}")
+    return said
+
+
 _OF_COLUMN: Mapping[str, Callable[[str, pa.ChunkedArray], pa.ChunkedArray]] = {
     "string": texts,
+    "identifier": identifiers,
     "double": numbers,
+    "rate": rates,
     "int": wholes,
     "boolean": truths,
     "instant": instants,
 }
 _OF_VALUE: Mapping[str, Callable[[str, Any], Any]] = {
     "string": category,
+    "identifier": lambda field, value: None if value is None else identifier(field, value),
     "double": number,
+    "rate": rate,
     "int": whole,
-    "boolean": lambda _field, value: bool(value),
+    "boolean": _truth,
     "instant": lambda field, value: value if type(value) is int else micros(field, value),
 }
 ARROW: Mapping[str, pa.DataType] = {
     "string": pa.string(),
+    "identifier": pa.string(),
     "double": pa.float64(),
+    "rate": pa.float64(),
     "int": pa.int32(),
     "boolean": pa.bool_(),
     "instant": MICROS,
 }
+# what a schema calls string or double, and a call of the logger takes less for
+_NARROWER: Mapping[str, str] = {
+    **dict.fromkeys(("model", "prediction_id", "label_id", "request_id", "entity_id"), "identifier"),
+    "sampling_rate": "rate",
+}
 
 
 def scalar_fields(schema: Mapping[str, Any], *, without: Collection[str]) -> dict[str, tuple[str, bool]]:
-    """The kind (string, double, int, boolean, instant) and nullability of each field of a schema that is no map."""
+    """The kind and nullability of each field of a schema that is no map.
+
+    Kinds are string, identifier, double, rate, int, boolean and instant.
+    """
     found = {}
     for field in schema["fields"]:
         union = field["type"] if isinstance(field["type"], list) else [field["type"]]
@@ -185,7 +265,7 @@ def scalar_fields(schema: Mapping[str, Any], *, without: Collection[str]) -> dic
             kind = {"timestamp-micros": "instant"}.get(kind.get("logicalType", ""), kind["type"])
         kind = "string" if kind == "enum" else kind
         if kind in ARROW and field["name"] not in without:
-            found[field["name"]] = (kind, "null" in union)
+            found[field["name"]] = (_NARROWER.get(field["name"], kind), "null" in union)
     return found
 
 
@@ -199,7 +279,10 @@ def column_of(field: str, kind: str, given: pa.ChunkedArray, *, nullable: bool) 
 
 def constant(field: str, kind: str, value: object, rows: int, *, nullable: bool) -> pa.Array:
     """One value for every row. Instants are aware datetimes, or µs since 1970."""
-    plain = _OF_VALUE[kind](field, value)
-    if plain is None and not nullable:
+    said = _OF_VALUE[kind](field, value)
+    if said is None and not nullable:
         raise InvalidEvent(field, "is null")
-    return pa.repeat(pa.scalar(plain, ARROW[kind]), rows)
+    try:
+        return pa.repeat(pa.scalar(said, ARROW[kind]), rows)
+    except UnicodeEncodeError:
+        raise InvalidEvent(field, "has no UTF-8: it holds half of a character") from None

@@ -30,12 +30,17 @@ class ContractError(HindcastError):
 
 
 class InvalidEvent(ContractError):
-    """A field of an event has a value that would change silently or cannot be encoded."""
+    """A field of an event has a value that would change silently or cannot be encoded.
 
-    def __init__(self, field: str, problem: str) -> None:
-        super().__init__(f"{field}: {problem}")
+    Attributes:
+        row: the first such row of a table, from 1, where that is known.
+    """
+
+    def __init__(self, field: str, problem: str, row: int | None = None) -> None:
+        super().__init__(f"{field}: {problem}" + ("" if row is None else f" (in row {row:,})"))
         self.field = field
         self.problem = problem
+        self.row = row
 
 
 class Undecodable(ContractError):

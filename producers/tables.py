@@ -64,6 +64,8 @@ def prediction_rows(
         defaults=_PREDICTION | dict(defaults),
         taken=taken,
     )
+    if "error" in rows.fields:
+        rows.fields["status"] = _statuses(rows.fields["status"], rows.fields["error"])
     if "prediction_id" not in rows.fields:
         times = _int64(rows.fields["event_time"])
         ids = [prediction_ids_at(times[start : start + _IDS]) for start in range(0, len(times), _IDS)]
@@ -81,6 +83,12 @@ def prediction_rows(
         ]
     rows.maps["segments"] = [(name, texts(f"segments.{name}", rows.column(name))) for name in segments]
     return rows
+
+
+def _statuses(status: pa.ChunkedArray, error: pa.ChunkedArray) -> pa.ChunkedArray:
+    """An error makes the status ``error`` unless another is said, as `events.prediction_record` has it."""
+    failed = pc.and_(pc.is_valid(error), pc.equal(status, "ok"))
+    return pc.if_else(failed, "error", status) if pc.any(failed, min_count=0).as_py() else status
 
 
 def _becomes_category(

@@ -52,7 +52,8 @@ def number(field: str, value: object) -> float | None:
     """A number as a double; None stays None, NaN and infinities stay what they are.
 
     Raises:
-        InvalidEvent: not a number, an integer beyond ±2^53, a finite Decimal beyond a double.
+        InvalidEvent: not a number, an integer beyond ±2^53, a whole Decimal beyond it that a double does not hold, a
+            finite Decimal beyond a double.
     """
     if value is None or type(value) is float:  # also before: most values are one
         return value
@@ -69,6 +70,8 @@ def number(field: str, value: object) -> float | None:
         double = float(value)
         if value.is_finite() and double in {float("inf"), float("-inf")}:
             raise InvalidEvent(field, "a Decimal beyond a double")
+        if abs(double) >= EXACT and value != double and value == value.to_integral_value():
+            raise InvalidEvent(field, INEXACT)
         return double
     raise InvalidEvent(field, f"a number is wanted, not {type(value).__name__}")
 

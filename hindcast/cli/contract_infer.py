@@ -170,8 +170,8 @@ def _tell_left_out(data_file: Path, columns: Sequence[pa.Field]) -> None:
             raise ConfigError(
                 f"column {one.name} of {data_file} is not UTF-8 text: save it as UTF-8, or --exclude the column"
             )
-    # integers are features unless they are too large
-    inexact = [one for one in columns if pa.types.is_integer(one.type)]
+    # integers and Decimals are features unless they are too large
+    inexact = [one for one in columns if pa.types.is_integer(one.type) or pa.types.is_decimal(one.type)]
     others = [one for one in columns if one not in inexact]
     for why, found in (("no feature is of such a type", others), (INEXACT.replace(":", ","), inexact)):
         if found:

@@ -155,7 +155,7 @@ def sent_column(name: str, column: pa.ChunkedArray, promised: Kind | None) -> pa
     try:
         found = (texts if becomes_category(column.type, promised) else numbers)(name, column)
     except InvalidEvent as error:
-        if pat.is_integer(column.type):
+        if pat.is_integer(column.type) or pat.is_decimal(column.type):
             raise ConfigError(f"column {name}: {error.problem}") from None
         return None
     sent = settled(found, promised)
@@ -193,7 +193,7 @@ def _score(table: pa.Table, name: str | None) -> pa.Array:
     try:
         return one_chunk(numbers(name, column))
     except InvalidEvent as error:
-        if pat.is_integer(column.type):
+        if pat.is_integer(column.type) or pat.is_decimal(column.type):
             raise ConfigError(f"column {name}: {error.problem}") from None
         raise ConfigError(f"column {name} is of type {column.type}: a number is wanted") from None
 

@@ -96,7 +96,7 @@ def test_predictions_have_fastavros_bytes(rows: list[tuple[Any, ...]], cut: int)
             "p": pa.array([value or 0.5 for value in number], pa.float64()),
             "served": pa.array([bool(value) for value in flag], pa.bool_()),
             "score": pa.array(number, pa.float64()),
-            "entity_id": pa.array(category, pa.string()),
+            "entity_id": pa.array([text or None for text in category], pa.string()),
             "event_time": pa.array([value or 0 for value in at], pa.timestamp("us", "UTC")),
             "target_time": pa.array(at, pa.timestamp("us", "UTC")),
             "known_at": pa.array(at, pa.timestamp("us", "UTC")),
