@@ -68,7 +68,8 @@ def load(
     on where it stopped; rows without an id get one made from FILE's content, so that nothing is recorded twice.
     """
     began = time.monotonic()
-    asked, source = mapping_of(model, **columns), open_source(file)
+    asked = mapping_of(model, **columns)
+    source = open_source(file, asked.nulls)
     mapping = FileMapping(asked, source.schema, file.name)
     with Bars(Console(stderr=True, quiet=as_json)) as bars:
         with bars.counted("read", file.stat().st_size) as moved:
@@ -95,10 +96,11 @@ def load(
 
 def _first_event(source: Source, events: FileRows) -> dict[str, Any]:
     """The first row as it would be sent."""
-    piece = next(source.pieces(events.mapping.needed), None)
+    mapping = events.mapping
+    piece = next(source.pieces(mapping.needed, as_written=mapping.as_written), None)
     if piece is None:
         raise ConfigError(f"{source.path} has no rows")
-    table, asked, sink = events.prepared(piece.slice(0, 1), 0), events.mapping.asked, MemorySink()
+    table, asked, sink = events.prepared(piece.slice(0, 1), 0), mapping.asked, MemorySink()
     events.rows(table, 0)
     with PredictionLogger(model=asked.model, categorical=asked.categorical, sink=sink, spool="") as log:
         send: Any = log.predictions if asked.name == "prediction" else log.labels
@@ -146,7 +148,7 @@ def _keeper(settings: KafkaSettings, asked: LoadMapping) -> Keeper | None:
 
 
 def _done(what: Load, state: LoadState, settings: KafkaSettings, bars: Bars) -> bool:
-    """Check what was not checked, send what was not sent; false where somebody interrupts."""
+    """Check what was not checked, send what was not sent; false where somebody interrupts before all is done."""
     asked = what.events.mapping.asked
     try:
         if not state.progress.checked:
@@ -158,7 +160,7 @@ def _done(what: Load, state: LoadState, settings: KafkaSettings, bars: Bars) -> 
             moved(state.progress.rows)
             what.send(log, state, moved)
     except KeyboardInterrupt:
-        return False
+        return state.progress.done
     return True
 
 

@@ -31,6 +31,7 @@ def mapping_of(
     environment: str | None,
     known_at: str | None,
     time_zone: str | None,
+    nulls: tuple[str, ...],
     **of_predictions: Any,
 ) -> LoadMapping:
     """The mapping that the options say.
@@ -47,6 +48,7 @@ def mapping_of(
         columns=map if known_at is None else {**map, "known_at": known_at},
         constants=set | {name: value for name, value in short.items() if value is not None},
         time_zone=time_zone,
+        nulls=nulls,
         **of_predictions,
     )
 
@@ -97,5 +99,12 @@ _OPTIONS = (
     ),
     click.option(
         "--time-zone", metavar="ZONE", help="Of times that have none, such as UTC or Europe/Berlin."
+    ),
+    click.option(
+        "--null",
+        "nulls",
+        multiple=True,
+        metavar="WORD",
+        help="A word of a CSV file that stands for nothing, such as NA. Repeatable.",
     ),
 )

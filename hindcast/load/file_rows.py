@@ -12,14 +12,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hindcast.load.mapping import MADE_AT, FileMapping
+from hindcast.load.mapping import MADE_AT, MODEL, FileMapping
 from producers.arrow_memory import bits, numbers, whole
-from producers.columns import instants
+from producers.columns import instants, refuse_where, texts
 from producers.errors import ConfigError, InvalidEvent
 from producers.ids import prediction_ids_at
 from producers.rows import Rows
 from producers.tables import label_rows, prediction_rows
 
+Mask = npt.NDArray[np.bool_]
 # random bytes of so many rows are made together, whatever piece of the file a row is read with
 _BLOCK = 4_096
 _ID_BYTES = 16
@@ -52,14 +53,16 @@ class FileRows:
             table = self._in_zones(piece)
             return table if self._has_ids else self._with_ids(table, start)
 
-    def rows(self, table: pa.Table, start: int) -> Rows:
-        """Prepared rows, some of those from number ``start`` on, as events; of labels all but their own ids.
+    def rows(self, table: pa.Table, start: int, left_out: Mask | None = None) -> Rows:
+        """Prepared rows from number ``start`` on, but those that are left out, as events; of labels all but their own ids.
 
         Raises:
-            ConfigError: a column that would change silently; names it.
+            ConfigError: a column that would change silently, or rows of another model; names the column.
         """
-        with self._naming(table, start):
-            rows = self._rows(table)
+        with self._naming(table, start, left_out):
+            kept = table if left_out is None else table.filter(pa.array(~left_out))
+            self._refuse_other_models(kept)
+            rows = self._rows(kept)
             if rows.fields["known_at"].null_count:
                 raise InvalidEvent("known_at", "has nulls, and history without it would be taken for news")
             return rows
@@ -67,20 +70,21 @@ class FileRows:
     def arguments(self) -> dict[str, Any]:
         """Arguments of `PredictionLogger.predictions` or `labels` for prepared rows."""
         asked, columns = self.mapping.asked, dict(self.mapping.columns)
+        constants = {**self.mapping.constants, MODEL: asked.model}
         if not self._has_ids:
             columns["prediction_id"] = _ID_COLUMN
         if asked.name == "label":
-            return {"columns": columns, **self.mapping.constants}
+            return {"columns": columns, **constants}
         return {
             "features": list(asked.features),
             "columns": columns,
             "segments": list(asked.segments),
             "probabilities": dict(asked.probabilities),
             "quantiles": dict(asked.quantiles),
-            **self.mapping.constants,
+            **constants,
         }
 
-    def unlabelled(self, table: pa.Table) -> npt.NDArray[np.bool_]:
+    def unlabelled(self, table: pa.Table) -> Mask:
         """Rows of labels that should say a truth and say none."""
         columns, constants = self.mapping.columns, self.mapping.constants
         if {"truth", "truth_value"} & constants.keys() or constants.get("kind", "truth") not in _TELLING:
@@ -94,15 +98,23 @@ class FileRows:
         return found
 
     @contextmanager
-    def _naming(self, table: pa.Table, start: int) -> Iterator[None]:
+    def _naming(self, table: pa.Table, start: int, left_out: Mask | None = None) -> Iterator[None]:
         """Say of an invalid field which column it is, and where."""
         try:
             yield
         except InvalidEvent as error:
-            column, end = self.mapping.column_of(error.field), start + table.num_rows
-            raise ConfigError(
-                f"column {column}: {error.problem} (in rows {start + 1:,} to {end:,})"
-            ) from None
+            where = f"rows {start + 1:,} to {start + table.num_rows:,}"
+            if error.row is not None:
+                place = error.row - 1 if left_out is None else int(np.flatnonzero(~left_out)[error.row - 1])
+                where = f"row {start + place + 1:,}"
+            column = self.mapping.column_of(error.field)
+            raise ConfigError(f"column {column}: {error.problem} (in {where})") from None
+
+    def _refuse_other_models(self, table: pa.Table) -> None:
+        """A file of several models would become the history of one."""
+        if self.mapping.names_model:
+            other = pc.not_equal(texts(MODEL, table[MODEL]), self.mapping.asked.model)
+            refuse_where(MODEL, f"another model than --model {self.mapping.asked.model}", other)
 
     def _in_zones(self, table: pa.Table) -> pa.Table:
         zone = self.mapping.asked.time_zone
@@ -140,12 +152,12 @@ class FileRows:
         return b"".join(block.digest(_ID_BYTES * _BLOCK) for block in blocks)[skipped : skipped + size]
 
     def _rows(self, table: pa.Table) -> Rows:
-        arguments, defaults = self.arguments(), {"model": self.mapping.asked.model}
+        arguments = self.arguments()
         columns = arguments.pop("columns")
         if self.mapping.asked.name == "label":
             if "label_id" not in columns:
                 arguments["label_id"] = "of the fact"  # working it out takes longer than all else
-            return label_rows(table, columns=columns, constants=arguments, defaults=defaults)
+            return label_rows(table, columns=columns, constants=arguments, defaults={})
         maps = {name: arguments.pop(name) for name in ("features", "segments", "probabilities", "quantiles")}
         return prediction_rows(
             table,
@@ -153,7 +165,7 @@ class FileRows:
             columns=columns,
             categorical=self.mapping.asked.categorical,
             constants=arguments,
-            defaults={**defaults, "model_version": "", "environment": "production"},
+            defaults={"model_version": "", "environment": "production"},
         )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,9 +81,10 @@ class Load:
         """
         found, expired, oldest = 0, 0, now
         broken: Counter[str] = Counter()
-        for piece in self.source.pieces(self.events.mapping.needed):
-            rows = self.events.rows(self._labelled(self.events.prepared(piece, found)), found)
-            self._refuse_untimely(rows, found, now)
+        for piece in self._pieces(0):
+            table = self.events.prepared(piece, found)
+            rows = self.events.rows(table, found, self._silent(table))
+            self._refuse_untimely(rows, found, found + piece.num_rows, now)
             if self.keeper is not None:
                 broken += rejected(rows, self.keeper.history, self.keeper.model, now)
                 old = self._expired(rows)
@@ -111,7 +112,7 @@ class Load:
         send: Any = log.predictions if self.keeper is not None else log.labels
         at = state.progress.rows
         try:
-            for piece in self.source.pieces(self.events.mapping.needed, at):
+            for piece in self._pieces(at):
                 table = self._kept(self.events.prepared(piece, at), at)
                 sent.expect(piece.num_rows, table.num_rows)
                 send(table, wait=STALL_S, **self.events.arguments())
@@ -123,36 +124,40 @@ class Load:
             log.flush(LAST_S)
             sent.note()
 
+    def _pieces(self, start: int) -> Iterator[pa.Table]:
+        mapping = self.events.mapping
+        return self.source.pieces(mapping.needed, start, mapping.as_written)
+
     def _kept(self, table: pa.Table, start: int) -> pa.Table:
         """Prepared rows without those that are left out."""
-        if self.keeper is None:
-            return self._labelled(table)
-        old = self._expired(self.events.rows(table, start)) if self.skip_expired else np.zeros(1, np.bool_)
-        return table.filter(pa.array(~old)) if old.any() else table
+        left_out = self._silent(table)
+        if self.skip_expired and self.keeper is not None:
+            left_out = self._expired(self.events.rows(table, start))
+        return table if left_out is None or not left_out.any() else table.filter(pa.array(~left_out))
 
-    def _labelled(self, table: pa.Table) -> pa.Table:
-        """Prepared rows without labels that say nothing."""
+    def _silent(self, table: pa.Table) -> Mask | None:
+        """Prepared rows that are labels and say nothing, which are left out; None where there are none."""
         if self.keeper is not None:
-            return table
+            return None
         silent = self.events.unlabelled(table)
         if silent.any() and not self.skip_unlabelled:
             raise ConfigError("rows have no truth: --skip-unlabelled leaves them out")
-        return table.filter(pa.array(~silent)) if silent.any() else table
+        return silent if silent.any() else None
 
     def _expired(self, rows: Rows) -> Mask:
         assert self.keeper is not None
         return self.keeper.expired(rows.fields["event_time"], rows.fields["environment"])
 
-    def _refuse_untimely(self, rows: Rows, start: int, now: int) -> None:
+    def _refuse_untimely(self, rows: Rows, start: int, end: int, now: int) -> None:
         """The recorder makes dead letters of predictions whose time cannot be, and stops at too many of them."""
         first = 0 if self.keeper is not None else EARLIEST
         for name in (TIME_OF[self.events.mapping.asked.name], "known_at"):
             times = numbers(whole(rows.fields[name].cast(pa.int64())), np.int64)
             for odd, where in ((times > now + _AHEAD, "in the future"), (times < first, "before 1970")):
                 if odd.any():
-                    column, last = self.events.mapping.column_of(name), start + len(odd)
+                    column = self.events.mapping.column_of(name)
                     raise ConfigError(
-                        f"column {column}: {odd.sum():,} times {where} (in rows {start + 1:,} to {last:,})"
+                        f"column {column}: {odd.sum():,} times {where} (in rows {start + 1:,} to {end:,})"
                     )
 
     def _too_old(self, expired: int, rows: int, oldest: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
@@ -14,14 +14,16 @@ from producers.columns import scalar_fields
 from producers.errors import ConfigError, InvalidEvent
 from producers.rows import OURS
 from producers.schema_files import newest
-from producers.values import micros
+from producers.values import identifier, micros, number, rate, whole
 
 # when an event happened, and when the prediction was made that it is or is about
 TIME_OF = {"prediction": "event_time", "label": "reported_at"}
 MADE_AT = {"prediction": "event_time", "label": "predicted_at"}
+MODEL = "model"
 _WANTED = {
     "boolean": "true or false",
     "double": "a number",
+    "rate": "a number above 0 and up to 1",
     "int": "a whole number",
     "instant": "a time with a zone, like 2024-05-31T12:00+00:00,",
 }
@@ -40,6 +42,7 @@ class LoadMapping:
         probabilities, quantiles: the column of each class and quantile.
         constants: fields with one value for all rows, as text.
         time_zone: of times that have none.
+        nulls: words of a CSV file that stand for nothing.
     """
 
     name: str
@@ -52,6 +55,7 @@ class LoadMapping:
     quantiles: Mapping[str, str] = field(default_factory=dict)
     constants: Mapping[str, str] = field(default_factory=dict)
     time_zone: str | None = None
+    nulls: Sequence[str] = ()
 
     def digest(self) -> str:
         """The same for the same mapping, hex."""
@@ -71,6 +75,8 @@ class FileMapping:
         constants: the value of each field that has one for all rows; instants in µs since 1970.
         kinds: what each field that a column can be holds, such as ``instant``.
         needed: the columns to read.
+        as_written: those of them that are texts whatever they look like, where a file has no types.
+        names_model: whether the file says in a column ``model`` whose rows they are.
 
     Raises:
         ConfigError: a field or column that there is not, or a field that is missing.
@@ -80,7 +86,7 @@ class FileMapping:
         self.asked = asked
         self._schema = schema
         self._file = file
-        fields = scalar_fields(newest(asked.name).parsed, without=(*OURS, "model"))
+        fields = scalar_fields(newest(asked.name).parsed, without=(*OURS, MODEL))
         self.kinds = {name: kind for name, (kind, _) in fields.items()}
         self._check_names()
         taken = [*asked.features, *asked.segments, *asked.probabilities.values(), *asked.quantiles.values()]
@@ -91,6 +97,11 @@ class FileMapping:
         self._check_needed()
         self._know_at_once()
         self.needed = list(dict.fromkeys([*self.columns.values(), *taken]))
+        self.names_model = MODEL in schema.names and MODEL not in self.needed
+        if self.names_model:
+            self._check_columns([MODEL])
+            self.needed.append(MODEL)
+        self.as_written = self._texts()
         if asked.name == "prediction" and not asked.features:
             left = [name for name in schema.names if name not in self.needed]
             raise ConfigError(
@@ -161,21 +172,47 @@ class FileMapping:
         else:
             self.constants["known_at"] = self.constants[time]
 
+    def _texts(self) -> frozenset[str]:
+        """Columns that are texts and nothing else besides; a truth that reads as a number is one, as in a call."""
+        asked = self.asked
+        others = {*asked.features, *asked.probabilities.values(), *asked.quantiles.values()}
+        others -= set(asked.categorical)
+        found = {MODEL, *asked.categorical, *asked.segments}
+        for name, column in self.columns.items():
+            kind = self._schema.field(column).type
+            number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
+            text = self.kinds[name] in {"string", "identifier"} and not (name == "truth" and number)
+            (found if text else others).add(column)
+        return frozenset(found - others)
+
     def _value(self, name: str, text: str) -> object:
         kind = self.kinds[name]
         try:
-            match kind:
-                case "boolean":
-                    return {"true": True, "false": False}[text.lower()]
-                case "double":
-                    return float(text)
-                case "int":
-                    return int(text)
-                case "instant":
-                    return micros(name, datetime.fromisoformat(text))
-        except (KeyError, ValueError, InvalidEvent):
-            raise ConfigError(f"--set {name}={text}: {_WANTED[kind]} is wanted") from None
-        return text
+            return _READ[kind](name, text)
+        except (KeyError, ValueError):
+            problem = f"{_WANTED[kind]} is wanted"
+        except InvalidEvent as error:
+            problem = f"{_WANTED[kind]} is wanted" if kind == "instant" else error.problem
+        raise ConfigError(f"--set {name}={text}: {problem}")
+
+
+def _number(text: str) -> float:
+    """A number as it is written; whole ones stay that, so that none is rounded."""
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
+
+
+_READ: Mapping[str, Callable[[str, str], object]] = {
+    "string": lambda _name, text: text,
+    "identifier": identifier,
+    "boolean": lambda _name, text: {"true": True, "false": False}[text.lower()],
+    "double": lambda name, text: number(name, _number(text)),
+    "rate": lambda name, text: rate(name, _number(text)),
+    "int": lambda name, text: whole(name, int(text)),
+    "instant": lambda name, text: micros(name, datetime.fromisoformat(text)),
+}
 
 
 def _there_are(names: Sequence[str]) -> str:

@@ -82,7 +82,10 @@ class SentRows:
         if rows > self._state.progress.rows:
             more = rows - self._state.progress.rows
             self._state.save(
-                rows=rows, refused=self._before.refused + refused, skipped=self._before.skipped + skipped
+                rows=rows,
+                refused=self._before.refused + refused,
+                skipped=self._before.skipped + skipped,
+                done=rows == self._state.progress.total,
             )
             # kept first: whoever is told may end the load
             self._moved(more)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.ipc
 import pyarrow.parquet
 
-from producers.errors import ConfigError
+from hindcast.load.csv_columns import typed
+from producers.errors import ConfigError, InvalidEvent
 
 PIECE_ROWS = 50_000
 PIECE_BYTES = 64 * 2**20
@@ -35,32 +38,41 @@ class Source(ABC):
     rows: int | None
 
     @abstractmethod
-    def pieces(self, columns: Sequence[str], start: int = 0) -> Iterator[pa.Table]:
+    def pieces(
+        self, columns: Sequence[str], start: int = 0, as_written: Collection[str] = ()
+    ) -> Iterator[pa.Table]:
         """Rows from number ``start`` on, with these columns, some at a time.
 
+        Args:
+            columns: their names.
+            start: the first row.
+            as_written: those of them that are texts whatever they look like, where a file has no types (CSV).
+
         Raises:
-            ConfigError: the file is damaged, or a CSV column is not of one type.
+            ConfigError: the file is damaged, or a CSV column is not of one type, or would change.
         """
 
 
-def open_source(path: Path) -> Source:
-    """The rows of a file, by its ending.
+def open_source(path: Path, nulls: Sequence[str] = ()) -> Source:
+    """The rows of a file, by its ending. ``nulls`` are words of a CSV file that stand for nothing.
 
     Raises:
-        ConfigError: not there, of another ending, or not what its ending says.
+        ConfigError: not there, of another ending, or not what its ending says; words for a file that has nulls of its own.
     """
-    kinds: dict[str, type[_Parquet | _Csv | _Arrow]] = {
+    kinds: dict[str, Callable[[Path], Source]] = {
         ".parquet": _Parquet,
-        ".csv": _Csv,
+        ".csv": lambda path: _Csv(path, nulls),
         ".arrow": _Arrow,
         ".feather": _Arrow,
     }
-    kind = kinds.get(path.suffix.lower())
-    if kind is None:
+    ending = path.suffix.lower()
+    if ending not in kinds:
         raise ConfigError(f"{path}: a file ending in {', '.join(kinds)} is wanted")
+    if nulls and ending != ".csv":
+        raise ConfigError(f"--null is for CSV: {path} has nulls of its own")
     try:
         with path.open("rb"):
-            return kind(path)
+            return kinds[ending](path)
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror or 'not a file of this kind'}") from None
     except pa.ArrowException:
@@ -74,7 +86,9 @@ class _Parquet(Source):
         self.schema = self._file.schema_arrow
         self.rows = self._file.metadata.num_rows
 
-    def pieces(self, columns: Sequence[str], start: int = 0) -> Iterator[pa.Table]:
+    def pieces(
+        self, columns: Sequence[str], start: int = 0, as_written: Collection[str] = ()
+    ) -> Iterator[pa.Table]:
         groups = [self._file.metadata.row_group(place) for place in range(self._file.num_row_groups)]
         first = 0
         while first < len(groups) and groups[first].num_rows <= start:
@@ -118,7 +132,9 @@ class _Arrow(Source):
         with self._file() as file:
             yield from (file.get_batch(place) for place in range(file.num_record_batches))
 
-    def pieces(self, columns: Sequence[str], start: int = 0) -> Iterator[pa.Table]:
+    def pieces(
+        self, columns: Sequence[str], start: int = 0, as_written: Collection[str] = ()
+    ) -> Iterator[pa.Table]:
         try:
             for batch in self._batches():
                 if batch.num_rows > start:
@@ -129,42 +145,66 @@ class _Arrow(Source):
 
 
 class _Csv(Source):
-    def __init__(self, path: Path) -> None:
+    """CSV, of which all is read as text: Arrow's own conversion makes 7 of 007, and of a large number another one.
+
+    Without quotes an empty cell is null, and so is a word that was named as one. In quotes only the empty word is, if named.
+    """
+
+    def __init__(self, path: Path, nulls: Sequence[str]) -> None:
         self.path = path
         self.rows = None
-        with self._open(None) as reader:
+        self._nulls = nulls
+        with self._open(quoted_strings_can_be_null=True) as reader:
             self.schema = reader.schema
 
-    def _open(self, columns: Sequence[str] | None) -> pyarrow.csv.CSVStreamingReader:
+    def _open(self, **how: Any) -> pyarrow.csv.CSVStreamingReader:
         return pyarrow.csv.open_csv(
             self.path,
             pyarrow.csv.ReadOptions(block_size=_CSV_BLOCK),
             pyarrow.csv.ParseOptions(newlines_in_values=True),
-            pyarrow.csv.ConvertOptions(
-                include_columns=list(columns) if columns is not None else None, strings_can_be_null=True
-            ),
+            pyarrow.csv.ConvertOptions(null_values=["", *self._nulls], strings_can_be_null=True, **how),
         )
 
-    def pieces(self, columns: Sequence[str], start: int = 0) -> Iterator[pa.Table]:
+    def pieces(
+        self, columns: Sequence[str], start: int = 0, as_written: Collection[str] = ()
+    ) -> Iterator[pa.Table]:
+        at = 0
         try:
-            with self._open(columns) as reader:
+            with self._open(
+                include_columns=list(columns),
+                column_types=dict.fromkeys(columns, pa.string()),
+                quoted_strings_can_be_null=False,
+            ) as reader:
                 for batch in reader:
-                    if batch.num_rows > start:
-                        yield from _cut(pa.Table.from_batches([batch]).slice(start))
-                    start = max(0, start - batch.num_rows)
+                    skipped = min(max(0, start - at), batch.num_rows)
+                    if batch.num_rows > skipped:
+                        texts = pa.Table.from_batches([batch]).slice(skipped)
+                        yield from _cut(self._typed(texts, at + skipped, as_written))
+                    at += batch.num_rows
         except pa.ArrowException as error:
             raise ConfigError(self._problem(str(error))) from None
 
+    def _typed(self, texts: pa.Table, start: int, as_written: Collection[str]) -> pa.Table:
+        """Rows from number ``start`` on, of the types that the file's beginning has."""
+        found = {}
+        for name in texts.column_names:
+            written = texts[name]
+            if "" in self._nulls:
+                written = pc.if_else(pc.equal(written, ""), pa.scalar(None, pa.string()), written)
+            try:
+                kind = self.schema.field(name).type
+                found[name] = written if name in as_written else typed(name, written, kind, self._nulls)
+            except InvalidEvent as error:
+                where = "" if error.row is None else f" (in row {start + error.row:,})"
+                raise ConfigError(f"{self.path}: column {name} {error.problem}{where}") from None
+        return pa.table(found)
+
     def _problem(self, said: str) -> str:
-        """What is wrong, without the value that Arrow shows."""
+        """What is wrong, without the value that Arrow may show."""
         place = _CSV_COLUMN.search(said)
         if place is None:
             return f"cannot read {self.path}: a line has not as many values as the first"
-        name = self.schema.names[int(place[1])]
-        return (
-            f"{self.path}: column {name} begins as {self.schema.field(name).type} and holds something else "
-            "further down: write the file as Parquet, whose columns have a type"
-        )
+        return f"{self.path}: column {self.schema.names[int(place[1])]} is not UTF-8 text: save the file as UTF-8"
 
 
 def _cut(table: pa.Table) -> Iterator[pa.Table]:

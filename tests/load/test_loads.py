@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -145,6 +145,25 @@ def test_an_interrupt_that_was_lost_on_its_way_ends_a_load(
         with pytest.raises(KeyboardInterrupt):
             what.send(log, state, Told())
         assert state.progress == Progress(rows=1_000)
+
+
+def test_an_interrupt_after_the_last_row_finds_a_load_that_is_done(
+    history_file: Path, tmp_path: Path
+) -> None:
+    """Nothing is left to go on with, and the state says so."""
+
+    def asked() -> None:
+        if calls.moves:
+            raise KeyboardInterrupt
+        calls(1)
+
+    calls, what = Told(), load_of(history_file)
+    what = replace(what, interrupted=asked)
+    with state_at(tmp_path / "state") as state, logger(MemorySink()) as log:
+        state.save(checked=True, total=what.check(NOW, Told()))
+        with pytest.raises(KeyboardInterrupt):
+            what.send(log, state, Told())
+        assert state.progress == Progress(checked=True, total=5_000, rows=5_000, done=True)
 
 
 def test_rows_that_kafka_loses_end_a_load_where_they_were(history_file: Path, tmp_path: Path) -> None:

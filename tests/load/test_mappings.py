@@ -49,6 +49,14 @@ TABLE = history(10)
         ),
         ({"constants": {"served": "maybe"}}, "--set served=maybe: true or false is wanted"),
         ({"constants": {"rank": "1.5"}}, "--set rank=1.5: a whole number is wanted"),
+        ({"constants": {"rank": "3000000000"}}, "--set rank=3000000000: an integer beyond 32 bits"),
+        ({"constants": {"sampling_rate": "0"}}, "--set sampling_rate=0: a number above 0 and up to 1"),
+        ({"constants": {"sampling_rate": "nan"}}, "--set sampling_rate=nan: a number above 0 and up to 1"),
+        ({"constants": {"entity_id": ""}}, "--set entity_id=: is empty"),
+        (
+            {"constants": {"latency_ms": "9007199254740993"}},
+            "--set latency_ms=9007199254740993: an integer beyond 2^53",
+        ),
         ({"constants": {"latency_ms": "fast"}}, "--set latency_ms=fast: a number is wanted"),
         (
             {"constants": {"target_time": "2024-05-31"}},
@@ -125,6 +133,53 @@ def test_rows_that_would_change_silently_are_refused_by_column(
         events.rows(events.prepared(table, 100), 100)
     assert str(refusal.value).startswith(said)
     assert str(refusal.value).endswith("(in rows 101 to 101)")
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"sampling_rate": [1.0, 0.0]}, "column sampling_rate: a number above 0 and up to 1 is wanted"),
+        ({"entity_id": ["a", ""]}, "column entity_id: is empty"),
+        ({"model": ["churn", "other"]}, "column model: another model than --model churn"),
+    ],
+)
+def test_a_row_that_breaks_a_rule_is_named(columns: dict[str, Any], said: str) -> None:
+    """What the recorder would not take, and what belongs to another model, by its row in the file."""
+    table = pa.table({**{name: TABLE[name][:2] for name in TABLE.column_names}, **columns})
+    events = file_rows(predictions_mapping(), table)
+    with pytest.raises(ConfigError) as refusal:
+        events.rows(events.prepared(table.select(events.mapping.needed), 100), 100)
+    assert str(refusal.value) == f"{said} (in row 102)"
+
+
+def test_a_row_is_named_beside_those_that_are_left_out() -> None:
+    """Rows without a truth count among the file's rows although they are no labels."""
+    table = pa.table({"prediction_id": ["a", "b", ""], "reported_at": [START] * 3, "truth": ["x", None, "y"]})
+    events = file_rows(LoadMapping("label", "churn"), table)
+    prepared = events.prepared(table, 0)
+    with pytest.raises(ConfigError, match=r"^column prediction_id: is empty \(in row 3\)$"):
+        events.rows(prepared, 0, events.unlabelled(prepared))
+
+
+def test_a_model_is_what_the_option_says() -> None:
+    """A column of its name agrees or says nothing; one that is something else is not asked, and names no model."""
+    two = {name: TABLE[name][:2] for name in TABLE.column_names}
+    table = pa.table({**two, "model": ["churn", None]})
+    events = file_rows(predictions_mapping(), table)
+    assert events.rows(events.prepared(table, 0), 0).fields["model"].to_pylist() == ["churn", "churn"]
+    columns = {**predictions_mapping().columns, "model_version": "model"}
+    other = pa.table({**two, "model": ["v1", "v2"]})
+    events = file_rows(predictions_mapping(columns=columns), other)
+    rows = events.rows(events.prepared(other, 0), 0)
+    assert rows.fields["model"].to_pylist() == ["churn", "churn"]
+    assert rows.fields["model_version"].to_pylist() == ["v1", "v2"]
+
+
+def test_an_error_without_a_status_is_an_error() -> None:
+    """As in a single call."""
+    table = pa.table({**{name: TABLE[name][:2] for name in TABLE.column_names}, "error": [None, "E"]})
+    events = file_rows(predictions_mapping(), table)
+    assert events.rows(events.prepared(table, 0), 0).fields["status"].to_pylist() == ["ok", "error"]
 
 
 def test_a_zone_is_given_to_times_without_one() -> None:
