@@ -129,18 +129,23 @@ def test_integers_that_a_logger_refuses_are_no_features(tmp_path: Path) -> None:
     """They are left out and told with the logger's reason, since a first contract of them would fit no event; as an answer they are refused."""
     data = tmp_path / "data.parquet"
     large = pa.array([2**60 + n for n in range(5)])
-    pyarrow.parquet.write_table(pa.table({"id": large, "amount": [1.5] * 5, "raw": [b"x"] * 5}), data)
+    key = large.cast(pa.decimal128(20, 0))
+    pyarrow.parquet.write_table(
+        pa.table({"id": large, "key": key, "amount": [1.5] * 5, "raw": [b"x"] * 5}), data
+    )
     done = inferred(data)
     assert done.exit_code == 0
     told = [line for line in done.output.splitlines() if line.startswith("left out")]
     assert told == [
         "left out, as no feature is of such a type: raw (binary)",
-        "left out, as an integer beyond 2^53 changes as a double, send it as a string: id (int64)",
+        "left out, as an integer beyond 2^53 changes as a double, send it as a string: id (int64), key (decimal128(20, 0))",
     ]
     assert set(infer(pa.table({"id": large, "amount": large.cast(pa.string())}), model="m")[0].features) == {
         "amount"
     }
-    assert "column id: an integer beyond 2^53" in refused(inferred(data, "--force", "--score-column", "id"))
+    for name in ("id", "key"):
+        said = refused(inferred(data, "--force", "--score-column", name))
+        assert f"column {name}: an integer beyond 2^53" in said
 
 
 def test_slices_are_by_texts_that_a_logger_sends() -> None:
