@@ -33,6 +33,7 @@ from stream_processors.contracts.infer import Records, infer_from
 from stream_processors.contracts.infer import baseline as make_baseline
 from stream_processors.contracts.infer import infer as infer_contract
 from stream_processors.contracts.model import Contract
+from stream_processors.contracts.problems import lacks_positive_class
 from stream_processors.contracts.proposals import precision_proposals, with_precisions
 from stream_processors.contracts.recorded_data import RecordedData, newest
 
@@ -234,9 +235,34 @@ def _recorded(model: str, environment: str | None, since: int, rows: int) -> Rec
     return data
 
 
+def _tell_positive_class(output: Path, found: Contract) -> None:
+    """Say what was chosen, or that it cannot be: quality of the wrong class would be wrong without a sign."""
+    prediction = found.prediction
+    classes = " and ".join(prediction.classes)
+    if lacks_positive_class(prediction):
+        told = f"positive_class cannot be told from scores and decisions ({classes}): write it into {output}, which check refuses without"
+        click.echo(one_line(told), err=True)
+    elif prediction.positive_class is not None:
+        told = f"positive_class is {prediction.positive_class}, of {classes} that with the higher mean score: edit it if that is wrong"
+        click.echo(one_line(told))
+
+
+def _tell_near_unique(found: Contract) -> None:
+    """Name the features whose values are not to stand in a contract; an inferred list is empty for no other reason."""
+    names = [name for name, feature in found.features.items() if feature.values == ()]
+    if names:
+        told = (
+            f"no values are named of {', '.join(names)}: they are identifiers or free text, as most differ or are long; "
+            "--exclude them, or say `pii: drop` or `pii: hash`"
+        )
+        click.echo(one_line(told), err=True)
+
+
 def _write(output: Path, found: Contract, sketches: Records) -> None:
     write_text(output, found.to_yaml())
     write_baseline(baseline_path(output), sketches)
     click.echo(f"{output}: {len(found.features)} features, {len(found.slices)} slicings")
+    _tell_positive_class(output, found)
+    _tell_near_unique(found)
     click.echo(f"{baseline_path(output)}: {len(sketches)} reference sketches")
     click.echo("after editing precisions, lists, slices or the base window: hindcast contract baseline")

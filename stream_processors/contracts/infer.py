@@ -58,7 +58,11 @@ def infer(
 
     Features are all columns but those named here: numbers are numeric, text and booleans categorical, other types are left out. So are
     integers beyond 2^53, which a logger refuses as numbers. A column without nulls is required. Categories are listed (the 100 most
-    frequent) only where there are more than 1,000.
+    frequent) only where there are more than 1,000; of a near-unique column, such as identifiers, free text or addresses of people, no value
+    may stand in a contract or a baseline, so its list is empty.
+
+    Of two classes the positive one is that whose rows have the higher mean score; where that cannot be told the contract names none
+    (see `problems.lacks_positive_class`).
 
     Args:
         table: training data, a row per prediction.
@@ -269,11 +273,26 @@ def _slice_values(data: FeatureData, names: Sequence[str]) -> list[list[str]]:
 
 def _prediction(data: FeatureData) -> dict[str, Any]:
     scores = data.score.drop_null().to_numpy()
-    classes = _frequent(data.decision)
-    probability = not scores.size or (scores.min() >= 0 and scores.max() <= 1)
+    finite = scores[np.isfinite(scores)]
+    classes = sorted(_frequent(data.decision))
     if classes and len(classes) <= _CLASSES:
-        kind = "binary" if len(classes) <= 2 else "multiclass"
-        return {"kind": kind, "classes": sorted(classes)}
-    if probability:
+        if len(classes) > 2:
+            return {"kind": "multiclass", "classes": classes}
+        return {"kind": "binary", "classes": classes, "positive_class": _positive_class(data, classes)}
+    if not finite.size or (finite.min() >= 0 and finite.max() <= 1):
         return {}
     return {"kind": "regression", "score_precision": precision_of(scores)}
+
+
+def _positive_class(data: FeatureData, classes: Sequence[str]) -> str | None:
+    """Of two classes the one whose rows have the higher mean of finite scores; None where that is not one."""
+    scores = np.asarray(data.score.to_numpy(zero_copy_only=False), dtype=np.float64)
+    means = {}
+    for name in classes:
+        decided = pc.fill_null(pc.equal(data.decision, name), False).to_numpy(zero_copy_only=False)  # noqa: FBT003
+        finite = scores[decided & np.isfinite(scores)]
+        if finite.size:
+            means[name] = float(finite.mean())
+    if len(means) < 2 or len(set(means.values())) < 2:
+        return None
+    return max(means, key=means.__getitem__)

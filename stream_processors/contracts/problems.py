@@ -87,6 +87,16 @@ def mistakes(contract: Contract) -> Mistakes:
         yield (), f"takes {size:,} bytes, and {_MOST_BYTES:,} at most go into a message: shorten its lists"
 
 
+def lacks_positive_class(prediction: Prediction) -> bool:
+    """Whether a binary prediction names its classes and not the positive one: that is then ``true``, and is none of them."""
+    return (
+        prediction.kind == "binary"
+        and prediction.positive_class is None
+        and bool(prediction.classes)
+        and "true" not in prediction.classes
+    )
+
+
 def _of_prediction(prediction: Prediction) -> Mistakes:
     classes, positive, threshold = prediction.classes, prediction.positive_class, prediction.threshold
     if classes and prediction.kind in {"regression", "ranking"}:
@@ -95,6 +105,9 @@ def _of_prediction(prediction: Prediction) -> Mistakes:
         yield ("prediction", "positive_class"), "only a binary prediction has one"
     if positive is not None and classes and positive not in classes:
         yield ("prediction", "positive_class"), "is not among the classes"
+    if lacks_positive_class(prediction):
+        reason = "is required, as `true` is not among the classes: say whose probability the score is"
+        yield ("prediction", "positive_class"), reason
     if prediction.kind == "binary" and len(classes) > 2:
         yield ("prediction", "classes"), "a binary prediction has two at most: say `kind: multiclass`"
     if _repeated(classes):

@@ -41,7 +41,7 @@ def _event(n: int) -> dict[str, Any]:
         categorical_features=categorical,
         segments={"plan": ("basic", "plus")[n % 2]},
         score=(n % 100) / 100,
-        decision=("no", "yes")[n % 2],
+        decision=("no", "yes")[n % 100 // 50],
         **more,
     )
 
@@ -83,7 +83,8 @@ def test_a_first_contract_and_its_baseline(tmp_path: Path, environment: dict[str
     assert features == {"city": ("categorical", False), "kelvin": ("numeric", True)}
     answered = np.array([kelvin for n, kelvin in enumerate(KELVIN) if n % 5 != 4])
     assert contract.features["kelvin"].precision == precision_of(answered)
-    assert contract.prediction.classes == ("no", "yes")
+    assert (contract.prediction.classes, contract.prediction.positive_class) == (("no", "yes"), "yes")
+    assert "positive_class is yes, of no and yes that with the higher mean score" in done.output
     assert contract.slices[0].values == (("basic",), ("plus",))
     sketches = read_baseline(tmp_path / "k.baseline.avro")
     assert sum(one["events"] for one in sketches if one["slice"] == "") == answered.size
