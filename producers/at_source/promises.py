@@ -72,6 +72,6 @@ def protection_problem(
         return "only a numeric feature has buckets" if kind != "numeric" else bucket_problem(bucket)
     if pii == "hash" and kind != "categorical":
         return "a hashed feature is categorical, because a hash is: say `kind: categorical`"
-    if pii == "hash" and values is not None:
+    if pii == "hash" and values:
         return "a hashed feature takes no list of values: it would stand in the contract for all to read"
     return None

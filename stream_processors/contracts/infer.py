@@ -30,7 +30,14 @@ from stream_processors.contracts.training_data import (
 from stream_processors.contracts.values import seconds
 from stream_processors.profiler.counting import Counting
 from stream_processors.profiler.sketch_batch import Stretch, encoded, sketch_batch
-from stream_processors.sketches import MAX_NAME_LENGTH, MAX_NAMES, MAX_PRECISION, histogram_bins
+from stream_processors.sketches import (
+    MAX_NAME_LENGTH,
+    MAX_NAMES,
+    MAX_PRECISION,
+    CategoricalSketch,
+    histogram_bins,
+    sketch_of,
+)
 
 Floats = npt.NDArray[np.float64]
 Records = list[dict[str, Any]]
@@ -254,6 +261,9 @@ def _frequent(values: pa.Array) -> list[str]:
 
 
 def _listed(values: pa.Array) -> list[str] | None:
+    sketch = sketch_of(values)
+    if isinstance(sketch, CategoricalSketch) and sketch.near_unique:
+        return []
     if pc.count_distinct(values.drop_null()).as_py() <= MAX_NAMES:
         return None
     return sorted(_frequent(values)[:LISTED])

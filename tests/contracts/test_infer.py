@@ -30,7 +30,8 @@ def table(n: int = 3_000) -> pa.Table:
             "year": pa.array(RANDOM.integers(1990, 2025, n)),
             "vip": pa.array(RANDOM.random(n) < 0.1),
             "city": [f"c{int(i)}" for i in RANDOM.geometric(0.02, n)],
-            "word": [f"w{i}" for i in range(n)],
+            "word": [f"w{i % 1200}" for i in range(n)],
+            "id": [f"id{i}" for i in range(n)],
             "seen": [START] * n,
             "p": RANDOM.random(n),
             "said": RANDOM.choice(["yes", "no"], n).tolist(),
@@ -59,10 +60,12 @@ def test_features() -> None:
         "vip": ("categorical", True),
         "city": ("categorical", True),
         "word": ("categorical", True),
+        "id": ("categorical", True),
     }
     assert contract.features["year"].precision == 20
     assert contract.features["city"].values is None
     assert len(contract.features["word"].values or ()) == 100
+    assert contract.features["id"].values == ()
     assert contract.prediction.classes == ("no", "yes")
     assert (contract.windows.base, contract.windows.rollups) == (86400, ())
 
@@ -137,7 +140,7 @@ def test_baseline_is_a_series_of_windows() -> None:
     )
     assert merged.nulls == DATA.num_rows - amounts.size
     columns = {c["column"] for one in whole for kind in ("numeric", "categorical") for c in one[kind]}
-    assert columns == {"amount", "year", "vip", "city", "word", "@score", "@decision"}
+    assert columns == {"amount", "year", "vip", "city", "word", "id", "@score", "@decision"}
     assert {one["slice"] for one in sketches} == {
         "",
         "city=@other",

@@ -12,6 +12,7 @@ import pytest
 from contract_command import Ended, run
 
 from producers.errors import ConfigError
+from stream_processors.contracts.baseline_file import read_baseline
 from stream_processors.contracts.infer import baseline, infer
 from stream_processors.contracts.model import Contract
 from stream_processors.contracts.table_events import table_events
@@ -93,6 +94,29 @@ def test_what_no_contract_holds_is_told_in_a_line(tmp_path: Path) -> None:
         refused(inferred(data, "--slice-by", "a,b,c"))
         == "no contract fits: slices: a slice is by one name or by a pair"
     )
+
+
+def test_no_identifier_stands_in_a_contract_or_its_baseline(tmp_path: Path) -> None:
+    """Both are published and kept for ever; the columns are named, and can be hashed without another edit."""
+    mails = [f"someone{n}@example.org" for n in range(2_000)]
+    notes = [f"note {n} " + "word " * 20 for n in range(2_000)]
+    towns = [f"town {n % 900}" for n in range(2_000)]
+    columns = {"mail": mails, "notes": notes, "plan": ["basic", "plus"] * 1_000, "town": towns}
+    data = tmp_path / "data.parquet"
+    pyarrow.parquet.write_table(pa.table(columns), data)
+    done = inferred(data)
+    assert done.exit_code == 0
+    (told,) = [line for line in done.output.splitlines() if "no values are named" in line]
+    assert told.startswith("no values are named of mail, notes: they are identifiers or free text")
+    output = data.with_name("m.yaml")
+    written = output.read_text()
+    sketches = read_baseline(data.with_name("m.baseline.avro"))
+    assert "example.org" not in written + str(sketches)
+    assert "basic" in str(sketches)
+    assert run("check", output).exit_code == 0
+    output.write_text(written.replace("mail: {kind: categorical,", "mail: {kind: categorical, pii: hash,"))
+    assert run("baseline", output, data).exit_code == 0
+    assert run("check", output, "--data", data).exit_code == 0
 
 
 @pytest.mark.parametrize(
