@@ -6,10 +6,12 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
 import click
+import pyarrow as pa
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
@@ -76,8 +78,7 @@ def check(
     if recent is not None:
         _hold_recent(tally, recent, quiet=as_json)
     if data_file is not None:
-        for batch in table_events(contract, data_table(data_file)):
-            tally.add(batch, batch.column("event_time").cast("int64").to_numpy())
+        _hold_table(tally, data_table(data_file))
     rules = [] if other is None else [one for one in changes(other, contract) if one.rule]
     if as_json:
         click.echo(json.dumps(_facts(tally, rules), indent=1, ensure_ascii=False))
@@ -124,6 +125,23 @@ def _hold_recent(tally: Tally, recent: int, *, quiet: bool) -> None:
                 batch = recorded.read(block)
                 tally.add(batch, batch.column("appended_at").cast("int64").to_numpy())
                 moved(block.events)
+
+
+def _hold_table(tally: Tally, table: pa.Table) -> None:
+    """Count the rows, for each contract as services that have it send them."""
+    contract, other = tally.contract, tally.other
+    batches = table_events(contract, table)
+    others = repeat(None) if other is None else _as_other(other, table, contract.environment or "production")
+    for batch, as_other in zip(batches, others, strict=False):
+        tally.add(batch, batch.column("event_time").cast("int64").to_numpy(), as_other)
+
+
+def _as_other(other: Contract, table: pa.Table, environment: str) -> Iterator[pa.RecordBatch]:
+    """The rows as events under the contract that is compared with, which is named where its services could send none."""
+    try:
+        yield from table_events(other, table, environment)
+    except ConfigError as error:
+        raise ConfigError(f"with the contract compared with: {error}") from None
 
 
 def _rows(tally: Tally) -> Iterator[dict[str, Any]]:

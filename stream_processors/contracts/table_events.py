@@ -20,8 +20,13 @@ BLOCK_ROWS = 50_000
 _BLOCK_ENTRIES = 2_000_000
 
 
-def table_events(contract: Contract, table: pa.Table) -> Iterator[pa.RecordBatch]:
+def table_events(
+    contract: Contract, table: pa.Table, environment: str | None = None
+) -> Iterator[pa.RecordBatch]:
     """The rows as predictions made at the epoch, in blocks, with the columns that `admission.admit` wants.
+
+    Blocks are of the same rows whatever the contract, so that two contracts can be asked about each. ``environment`` is that of the
+    events; None: the contract's.
 
     Columns are of the kinds that `PredictionLogger.predictions` gives them, decided over all rows. Personal data is dropped, hashed and
     bucketed as the contract says (a hash is its mark alone). Columns that are no features of the contract are left out.
@@ -35,11 +40,12 @@ def table_events(contract: Contract, table: pa.Table) -> Iterator[pa.RecordBatch
         raise ConfigError("the data have no rows")
     named = [name for name in table.column_names if name in contract.sent_features]
     columns = {name: _sent(name, table.column(name), contract.features[name]) for name in named}
-    most = max(1, min(BLOCK_ROWS, _BLOCK_ENTRIES // max(1, len(columns))))
+    most = max(1, min(BLOCK_ROWS, _BLOCK_ENTRIES // max(1, table.num_columns)))
+    where = environment or contract.environment or "production"
     for start in range(0, table.num_rows, most):
         n = min(most, table.num_rows - start)
         block = {name: one_chunk(column.slice(start, n)) for name, column in columns.items()}
-        yield _events(contract, block, n)
+        yield _events(contract, block, n, where)
 
 
 def _sent(name: str, column: pa.ChunkedArray, feature: Feature) -> pa.ChunkedArray:
@@ -51,7 +57,7 @@ def _sent(name: str, column: pa.ChunkedArray, feature: Feature) -> pa.ChunkedArr
     return sent
 
 
-def _events(contract: Contract, columns: dict[str, pa.Array], n: int) -> pa.RecordBatch:
+def _events(contract: Contract, columns: dict[str, pa.Array], n: int, environment: str) -> pa.RecordBatch:
     protected = {name: _protected(column, contract.features[name]) for name, column in columns.items()}
     numeric, categorical = (
         {name: column for name, column in protected.items() if column.type == kind}
@@ -62,7 +68,7 @@ def _events(contract: Contract, columns: dict[str, pa.Array], n: int) -> pa.Reco
         {
             "model": pa.repeat(contract.model, n),
             "model_version": pa.repeat("", n),
-            "environment": pa.repeat(contract.environment or "production", n),
+            "environment": pa.repeat(environment, n),
             "event_time": epoch,
             "target_time": pa.nulls(n, epoch.type),
             "known_at": pa.nulls(n, epoch.type),

@@ -45,12 +45,14 @@ class Tally:
     newly: Counter[str] = field(default_factory=Counter)
     no_longer: Counter[str] = field(default_factory=Counter)
 
-    def add(self, batch: pa.RecordBatch, appended_at: Ints) -> None:
+    def add(self, batch: pa.RecordBatch, appended_at: Ints, as_other: pa.RecordBatch | None = None) -> None:
         """Count one more batch.
 
         Args:
             batch: predictions, columns as `admit` wants them.
             appended_at: when the broker took each, microseconds since the epoch.
+            as_other: the same predictions as services with the other contract send them, of its kinds and with its protection; None: as
+                in ``batch``.
         """
         found = _admitted(batch, appended_at, self.contract)
         self.events += batch.num_rows
@@ -60,7 +62,7 @@ class Tally:
         for text, broken in rows.items():
             self.problems[text] += broken.size
         if self.other is not None:
-            other = _admitted(batch, appended_at, self.other)
+            other = _admitted(batch if as_other is None else as_other, appended_at, self.other)
             self.newly_rejected += int((other.admitted & ~found.admitted).sum())
             self.newly_warned += int((found.warned & other.admitted & ~other.warned).sum())
             self._compare(rows, _by_problem(other))

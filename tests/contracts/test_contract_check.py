@@ -324,3 +324,50 @@ def test_another_model_is_no_comparison(tmp_path: Path) -> None:
     other = contract(tmp_path, "other", model="other")
     done = run("check", contract(tmp_path), "--against", other)
     assert (done.exit_code, "is of model other, not of m" in done.output) == (2, True)
+
+
+def test_a_feature_that_changes_its_kind_hides_no_new_refusal(tmp_path: Path) -> None:
+    """Rows are of the kinds and with the protection of each contract, as its services send them."""
+    rows = 60
+    table = pa.table(
+        {
+            "code": [n % 3 for n in range(rows)],
+            "flag": [n % 2 == 0 for n in range(rows)],
+            "mail": [f"m{n % 4}" for n in range(rows)],
+            "age": [None if n < 20 else 5.0 for n in range(rows)],
+            "gone": [1.0] * rows,
+        }
+    )
+    pq.write_table(table, tmp_path / "t.parquet")
+    old = {
+        "code": {"kind": "categorical", "values": ["0", "1"], "only_listed": True},
+        "flag": {"kind": "numeric", "minimum": 0, "maximum": 1},
+        "mail": {"kind": "categorical", "values": ["m0", "m1", "m2", "m3"], "only_listed": True},
+        "age": {"kind": "numeric"},
+        "gone": {"kind": "numeric", "required": True},
+    }
+    new = {
+        "code": {"kind": "numeric", "minimum": 0},
+        "flag": {"kind": "categorical", "values": ["true", "false"], "only_listed": True},
+        "mail": {"kind": "categorical", "pii": "hash"},
+        "age": {"kind": "numeric", "required": True},
+    }
+    before = contract(tmp_path, "before", on_violation="reject", features=old)
+    after = contract(tmp_path, "after", on_violation="reject", features=new)
+    done = run("check", after, "--data", tmp_path / "t.parquet", "--against", before, "--json")
+    facts = json.loads(done.output)
+    # of the twenty without an age every third has a code that was refused before
+    refused_before = sum(n % 3 == 2 for n in range(20))
+    assert (done.exit_code, facts["rejected"]) == (1, 20)
+    assert facts["against"]["newly_rejected"] == 20 - refused_before
+    assert problems(facts, "no_longer") == {("missing", "age"): 0, ("unlisted", "code"): 20}
+
+
+def test_rows_that_no_service_of_the_other_contract_sends_are_told(tmp_path: Path) -> None:
+    """It is said which of the two contracts they do not fit."""
+    pq.write_table(pa.table({"id": [2**60]}), tmp_path / "t.parquet")
+    before = contract(tmp_path, "before", features={"id": {"kind": "numeric"}})
+    after = contract(tmp_path, "after", features={"id": {"kind": "categorical"}})
+    done = run("check", after, "--data", tmp_path / "t.parquet", "--against", before)
+    assert done.exit_code == 2
+    assert done.output.startswith("with the contract compared with: column id: an integer beyond 2^53")
