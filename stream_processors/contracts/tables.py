@@ -5,23 +5,33 @@ from __future__ import annotations
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.feather
 import pyarrow.parquet
+import pyarrow.types as pat
 
 from producers.columns import refuse_repeated
 from producers.errors import ConfigError
+
+# whole numbers as nobody writes a quantity, and as Arrow reads one
+_CODE = r"^\s*(?:[-+]?0[0-9]+|\+[0-9]+|0[xX][0-9a-fA-F]+)\s*$"
+_SEPARATORS = {b";": "semicolons", b"\t": "tabs"}
+_LONGEST_HEADER = 10_000_000
 
 
 def read_table(path: Path) -> pa.Table:
     """A table from a Parquet, CSV or Arrow (Feather) file.
 
+    A column of a CSV is of the type that all its values can be of. One in which a whole number has leading zeros, a plus sign or hex digits
+    (``02134``, ``+41``, ``0x1F``) is text, as written: such are codes, which no number holds.
+
     Raises:
-        ConfigError: not there, of another ending, or not what its ending says; two columns of one name.
+        ConfigError: not there, of another ending, or not what its ending says; two columns of one name; a CSV without commas.
     """
     readers = {
         ".parquet": _parquet,
-        ".csv": pyarrow.csv.read_csv,
+        ".csv": _csv,
         ".arrow": pyarrow.feather.read_table,
         ".feather": pyarrow.feather.read_table,
     }
@@ -38,6 +48,35 @@ def read_table(path: Path) -> pa.Table:
     except pa.ArrowException:
         raise ConfigError(f"cannot read {path}: not a file of this kind") from None
     return table
+
+
+def _csv(path: Path) -> pa.Table:
+    _refuse_other_separators(path)
+    table = pyarrow.csv.read_csv(path)
+    refuse_repeated(table.column_names)
+    numbers = [one.name for one in table.schema if pat.is_integer(one.type) or pat.is_floating(one.type)]
+    if not numbers:
+        return table
+    as_text = pyarrow.csv.ConvertOptions(
+        include_columns=numbers,
+        column_types=dict.fromkeys(numbers, pa.string()),
+        # what is no number in the column is none in its text
+        strings_can_be_null=True,
+    )
+    written = pyarrow.csv.read_csv(path, convert_options=as_text)
+    for name in numbers:
+        if pc.any(pc.match_substring_regex(written.column(name), _CODE)).as_py():
+            table = table.set_column(table.column_names.index(name), name, written.column(name))
+    return table
+
+
+def _refuse_other_separators(path: Path) -> None:
+    """Refuse a file whose columns stand apart by semicolons or tabs: it would be one column of text."""
+    with path.open("rb") as file:
+        header = file.readline(_LONGEST_HEADER)
+    found = [name for separator, name in _SEPARATORS.items() if separator in header]
+    if found and b"," not in header:
+        raise ConfigError(f"{path} has {' and '.join(found)} between its columns: commas are wanted")
 
 
 def _parquet(path: Path) -> pa.Table:
