@@ -335,7 +335,21 @@ class Contract(_Part):
             if len(one["by"]) == 1:
                 one["by"], one["values"] = one["by"][0], [row[0] for row in one["values"]]
         # None: innermost maps and lists on one line
-        return yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None)
+        return yaml.dump(
+            body, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None
+        )
+
+
+class _Dumper(yaml.SafeDumper):
+    """Escapes what is a line break to YAML 1.1, and read back as a space: U+0085, the ellipsis of a cp1252 text that was read as Latin-1."""
+
+    def represent_str(self, text: str) -> yaml.ScalarNode:
+        if "\x85" in text:
+            return self.represent_scalar("tag:yaml.org,2002:str", text, style='"')
+        return super().represent_str(text)
+
+
+_Dumper.add_representer(str, _Dumper.represent_str)
 
 
 def _canonical(value: Any) -> str:

@@ -234,6 +234,23 @@ def test_a_number_may_have_an_exponent() -> None:
     assert Contract.from_yaml(read.to_yaml()) == read
 
 
+@pytest.mark.parametrize(
+    "odd", ["a\x85b", "\x85", "a\x85", " \x85\n", "\u2028", "\u2029 ", "\ufeff", "\r", "\x00", "\x7f", "🎉"]
+)
+def test_a_name_of_any_character_is_written_and_read_back(odd: str) -> None:
+    """Also of those that YAML takes for a line break, such as the ellipsis of a text read in the wrong encoding."""
+    feature = {"kind": "categorical", "values": [odd], "only_listed": True}
+    contract = Contract.model_validate(
+        {
+            "model": odd,
+            "description": odd * 60,
+            "features": {odd: feature},
+            "slices": [{"by": odd, "values": [odd]}],
+        }
+    )
+    assert Contract.from_yaml(contract.to_yaml()) == contract
+
+
 def test_an_empty_list_is_another_shape_than_none() -> None:
     """With a list, be it empty, all others are counted by buckets; without one by the smallest hashes."""
     shapes = {
