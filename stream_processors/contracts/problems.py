@@ -7,6 +7,7 @@ written here still applies to its events.
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -26,6 +27,8 @@ Mistakes = Iterator[tuple[Place, str]]
 
 # a message of Kafka is of at most a million bytes by default, and holds who published it and why as well
 _MOST_BYTES = 950_000
+
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 _REASONS = {
     "extra_forbidden": "no contract has such a field",
@@ -82,6 +85,7 @@ def mistakes(contract: Contract) -> Mistakes:
         )
     if contract.drift.severe < contract.drift.warn:
         yield ("drift", "severe"), "is below warn"
+    yield from _of_references(contract)
     size = len(contract.canonical().encode())
     if size > _MOST_BYTES:
         yield (), f"takes {size:,} bytes, and {_MOST_BYTES:,} at most go into a message: shorten its lists"
@@ -147,6 +151,20 @@ def _of_slices(contract: Contract) -> Mistakes:
                 yield ("slices", place, "by"), f"{name} is numeric: slices are by categories and segments"
         if _repeated(sliced.values):
             yield ("slices", place, "values"), "a value stands twice"
+
+
+def _of_references(contract: Contract) -> Mistakes:
+    for place, compared in enumerate(contract.drift.references):
+        if compared != "training":
+            yield ("drift", "references", place), "`training` is the only one yet"
+    for name, digest in contract.references.items():
+        if name != "training":
+            yield ("references", name), "`training` is the only one yet"
+        elif not _DIGEST.fullmatch(digest):
+            reason = (
+                "the digest of a baseline is wanted, 64 hex digits: leave it out, and publish fills it in"
+            )
+            yield ("references", name), reason
 
 
 def _is_aligned(rollup: str) -> bool:

@@ -104,7 +104,8 @@ def publish(
     not before; a start later than the lead is not waited for. The wait is measured from the broker's acknowledgement, so clocks need not agree.
 
     Raises:
-        ConfigError: the baseline does not fit the contract, or the lead is no time from nothing to a century.
+        ConfigError: the baseline does not fit the contract, or the contract names a reference that is not there, or the lead is no time
+            from nothing to a century.
         ConfigError: Kafka refuses the credentials.
         InvalidEvent: ``effective_from`` is no time that a contract can have; nothing is published.
         BrokerUnavailable: Kafka does not answer, has no topic for it, or did not take it.
@@ -117,6 +118,8 @@ def publish(
     contract_partitions(settings)
     if baseline:
         _publish_references(settings, contract, baseline, registry)
+    elif "training" in contract.references:
+        _require_reference(settings, contract.references["training"], registry)
     lead_ms = round(lead * 1000)
     start = effective_from or _AT_ONCE
     start_us = micros("effective_from", start)  # before anything is sent
@@ -188,6 +191,15 @@ def _publish_references(
         raise BrokerUnavailable(
             f"Kafka at {settings.bootstrap} did not take the reference sketches: {why}"
         ) from None
+
+
+def _require_reference(settings: KafkaSettings, digest: str, registry: Registry | None) -> None:
+    """Refuse a contract that names a reference which is not there: verdicts would wait for it for ever."""
+    if not _is_published(settings, digest, registry):
+        raise ConfigError(
+            f"the contract names the reference {digest[:12]}, which is neither beside it nor published: "
+            "make it with `hindcast contract baseline`, or leave it out"
+        )
 
 
 def _is_published(settings: KafkaSettings, digest: str, registry: Registry | None) -> bool:
