@@ -210,7 +210,9 @@ def _draw_problems(tally: Tally) -> None:
     if not rows:
         return
     compared = ("newly", "no longer") if tally.other is not None else ()
-    table = Table("problem", "feature", box=SIMPLE_HEAD)
+    table = Table(box=SIMPLE_HEAD)
+    for name in ("problem", "feature"):
+        table.add_column(name, overflow="fold")
     for name in ("events", "share", *compared):
         table.add_column(name, justify="right")
     for row in rows:

@@ -14,14 +14,23 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from hindcast.cli.contract_files import json_option, published, read_contract, required_in_effect
+from hindcast.cli.contract_files import (
+    baseline_of,
+    json_option,
+    published,
+    read_contract,
+    required_in_effect,
+)
 from hindcast.one_line import one_line
 from producers.errors import ConfigError
 from stream_processors.contracts.changes import Change, changes
 from stream_processors.contracts.effect import PublishedContract
 from stream_processors.contracts.model import Contract
+from stream_processors.contracts.publish import with_reference
 
 _YAML = {".yaml", ".yml"}
+# what a terminal of 80 has room for beside the other columns
+_WHOLE_FIELD = 38
 
 
 @click.command()
@@ -57,13 +66,22 @@ def _pair(first: str, second: str | None, environment: str) -> tuple[Contract, C
     file = Path(first)
     if file.suffix in _YAML:
         mine = read_contract(file)
-        return required_in_effect(mine.model, mine.environment or environment), mine
+        return required_in_effect(mine.model, mine.environment or environment), _to_publish(mine, file)
     last = _last_two(published().published(first, environment))
     if last is None:
         raise ConfigError(
             f"model {first} has no two contracts in {environment} to compare: see `hindcast contract history`"
         )
     return last
+
+
+def _to_publish(mine: Contract, file: Path) -> Contract:
+    """The contract as `publish` would send it: naming the baseline beside it, where that still fits."""
+    try:
+        sketches = baseline_of(file)
+        return with_reference(mine, sketches) if sketches else mine
+    except ConfigError:
+        return mine
 
 
 def _last_two(found: Sequence[PublishedContract]) -> tuple[Contract, Contract] | None:
@@ -84,7 +102,14 @@ def facts(before: Contract, after: Contract, found: Sequence[Change]) -> dict[st
 
 def draw(found: Sequence[Change]) -> None:
     """A table of changes."""
-    table = Table("field", "from", "to", "shape", "rule for events", box=SIMPLE_HEAD)
+    table = Table(box=SIMPLE_HEAD)
+    # a terminal that is too narrow wraps what is told, and cuts none of it off; fields last
+    whole = max(len(one_line(one.field)) for one in found) <= _WHOLE_FIELD
+    table.add_column("field", overflow="fold", no_wrap=whole)
+    for heading in ("from", "to"):
+        table.add_column(heading, overflow="fold")
+    table.add_column("shape", no_wrap=True)
+    table.add_column("rule for\nevents", no_wrap=True)
     for one in found:
         shape = "changes" if one.shape else ""
         table.add_row(

@@ -14,6 +14,7 @@ from hindcast.cli.servers import KAFKA, variables
 from producers.errors import ConfigError
 from producers.settings import KafkaSettings
 from stream_processors.contracts.baseline_file import baseline_path, read_baseline
+from stream_processors.contracts.document import ContractFileError, Problem
 from stream_processors.contracts.effect import ContractHistory
 from stream_processors.contracts.follower import ContractFollower
 from stream_processors.contracts.model import Contract
@@ -43,9 +44,15 @@ def read_contract(path: Path) -> Contract:
         ConfigError: it cannot be read or is none; names the place.
     """
     try:
-        return Contract.from_yaml(path.read_text(encoding="utf-8"), str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read {path}: {getattr(error, 'strerror', None) or 'not text'}") from None
+        written = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
+    try:
+        text = written.decode()
+    except UnicodeDecodeError as error:
+        problem = Problem(written.count(b"\n", 0, error.start) + 1, "", "not UTF-8 text: save it as UTF-8")
+        raise ContractFileError(str(path), [problem]) from None
+    return Contract.from_yaml(text, str(path))
 
 
 def baseline_of(contract_file: Path) -> list[dict[str, Any]]:

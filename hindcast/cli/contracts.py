@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from hindcast.cli.contract_check import check
@@ -24,6 +25,7 @@ from hindcast.cli.contract_files import (
 )
 from hindcast.cli.contract_infer import baseline, infer
 from hindcast.cli.servers import KAFKA, variables
+from hindcast.one_line import one_line
 from stream_processors.contracts.effect import PublishedContract
 from stream_processors.contracts.publish import publish as publish_contract
 from stream_processors.profiler.messages import at
@@ -86,16 +88,23 @@ def history(model: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([_row(one) for one in found], indent=1))
         return
-    table = Table("model", "environment", "in effect from (UTC)", "digest", "shape", "owner")
+    table = Table()
+    for heading in ("model", "environment", "in effect from (UTC)", "digest", "shape", "owner"):
+        table.add_column(heading, overflow="fold")
     for one in found:
-        table.add_row(*(str(value or "") for value in _row(one).values()))
+        row = _row(one) | {
+            "environment": one.contract.environment or "(every)",
+            "in_effect_from": f"{at(one.in_effect_from):%Y-%m-%d %H:%M:%S}",
+            "digest": one.digest[:12],
+        }
+        table.add_row(*(escape(one_line(value or "")) for value in row.values()))
     Console().print(table)
 
 
 def _row(one: PublishedContract) -> dict[str, str | None]:
     return {
         "model": one.contract.model,
-        "environment": one.contract.environment or "all",
+        "environment": one.contract.environment,
         "in_effect_from": at(one.in_effect_from).isoformat(),
         "digest": one.digest,
         "shape": one.shape,

@@ -44,7 +44,9 @@ def read_baseline(path: Path) -> list[dict[str, Any]]:
             records: Any = list(fastavro.reader(file, newest("sketch").parsed))
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from None
-    except Exception as error:  # noqa: BLE001 - fastavro raises nearly anything at a damaged file
-        raise ConfigError(f"{path} is not a baseline: {type(error).__name__}") from None
+    except Exception:  # noqa: BLE001 - fastavro raises nearly anything at a damaged file
+        raise ConfigError(
+            f"{path} is damaged, or no baseline: make it again with `hindcast contract baseline`"
+        ) from None
     sketches: list[dict[str, Any]] = records
     return sketches

@@ -15,6 +15,8 @@ Place = tuple[str | int, ...]
 
 # a name as it is told is not longer: a mistake is one line
 _BRIEF = 100
+# what no mapping of a contract has: to tell more than 1,000 features from far more, which are not even read
+_MOST_FIELDS = 2_000
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,12 @@ class _Loader(yaml.SafeLoader):
     """Says where a date stands that no calendar has, a number that is too long, or text that no encoding has; and ``010`` and ``1:30``, numbers
     of base 8 and 60 in YAML 1.1, are text.
     """
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if isinstance(parent, yaml.MappingNode) and len(parent.value) > _MOST_FIELDS:
+            why = f"more than {_MOST_FIELDS:,} fields stand here, and a contract has 1,000 features at most"
+            raise _TooManyFields(problem=why, problem_mark=parent.start_mark)
+        return super().compose_node(parent, index)
 
     def construct_yaml_timestamp(self, node: yaml.ScalarNode) -> Any:
         try:
@@ -193,6 +201,10 @@ def _twice(node: Any, place: tuple[str, ...], seen: set[int]) -> Iterator[Proble
             yield from _twice(value, (*place, str(number)), seen)
 
 
+class _TooManyFields(yaml.constructor.ConstructorError):
+    """YAML, and more of it than a contract can be: told before all of it is taken apart, which would take minutes."""
+
+
 def _unreadable(error: Exception, text: str) -> Problem:
     mark = getattr(error, "problem_mark", None)
     position = getattr(error, "position", None)
@@ -200,5 +212,7 @@ def _unreadable(error: Exception, text: str) -> Problem:
         line = mark.line + 1
     else:
         line = text.count("\n", 0, position) + 1 if isinstance(position, int) else 1
+    if isinstance(error, _TooManyFields):
+        return Problem(line, "", str(error.problem))
     why = getattr(error, "problem", None) or getattr(error, "reason", None)
     return Problem(line, "", f"not YAML: {why}" if isinstance(why, str) else "not YAML")

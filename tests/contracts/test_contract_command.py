@@ -97,8 +97,44 @@ def test_publish_and_show(data: Path, kafka: str, topic_prefix: str) -> None:
     shown = json.loads(run("show", "shop", "--json", **environment).output)
     assert len(shown["references"]["training"]) == 64
     (row,) = json.loads(run("history", "--json", **environment).output)
-    assert (row["model"], row["environment"]) == ("shop", "all")
-    assert "shop" in run("history", **environment).output
+    assert (row["model"], row["environment"]) == ("shop", None)
+    told = run("history", **environment, COLUMNS="80").output
+    assert all(word in told for word in ("shop", "(every)", row["digest"][:12], row["in_effect_from"][:10]))
+    assert "…" not in told
+
+
+def test_a_reference_that_is_not_there_is_refused(data: Path, kafka: str, topic_prefix: str) -> None:
+    """Verdicts would wait for it for ever; one that is published already may be named without its baseline."""
+    create_topics(KafkaSettings(kafka, topic_prefix), [topics()["contracts"]])
+    environment = {
+        "HINDCAST_KAFKA": kafka,
+        "HINDCAST_TOPIC_PREFIX": topic_prefix,
+        "HINDCAST_CONTRACT_LEAD": "0.1",
+    }
+    file = data.with_name("elsewhere.yaml")
+    file.write_text(f"model: shop\nreferences: {{training: {'0' * 64}}}\n")
+    refused = run("publish", file, **environment)
+    assert refused.exit_code == 2
+    assert "names the reference 000000000000, which is neither beside it nor published" in refused.output
+    assert json.loads(run("history", "--json", **environment).output) == []
+    assert run("publish", inferred(data), **environment).exit_code == 0
+    file.write_text(run("show", "shop", **environment).output + "owner: me\n")
+    assert run("publish", file, **environment).exit_code == 0
+    assert json.loads(run("show", "shop", "--json", **environment).output)["owner"] == "me"
+
+
+def test_a_damaged_baseline_is_told_as_that(data: Path) -> None:
+    """With what to do about it, and no word of the library's."""
+    output = inferred(data)
+    path = data.with_name("shop.baseline.avro")
+    whole = path.read_bytes()
+    for damaged in (b"", b"model: shop", whole[: len(whole) // 2], whole[:-20] + b"\0" * 20):
+        path.write_bytes(damaged)
+        refused = run("check", output)
+        assert refused.exit_code == 2
+        assert refused.output == (
+            f"{path} is damaged, or no baseline: make it again with `hindcast contract baseline`"
+        )
 
 
 def test_a_time_that_no_contract_can_have_publishes_nothing(

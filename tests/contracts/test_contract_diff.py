@@ -67,6 +67,43 @@ def test_what_is_published(tmp_path: Path, kafka: str, topic_prefix: str) -> Non
     assert run("diff", second, **environment).output.strip() == "no difference"
 
 
+def test_a_baseline_that_was_published_is_no_difference(
+    tmp_path: Path, kafka: str, topic_prefix: str
+) -> None:
+    """`publish` fills its digest in, from the baseline beside the file; one that no longer fits counts as none."""
+    create_topics(KafkaSettings(kafka, topic_prefix), [topics()["contracts"]])
+    environment = {
+        "HINDCAST_KAFKA": kafka,
+        "HINDCAST_TOPIC_PREFIX": topic_prefix,
+        "HINDCAST_CONTRACT_LEAD": "0.1",
+    }
+    file, data = tmp_path / "m.yaml", tmp_path / "data.csv"
+    data.write_text("age\n1\n2\n")
+    assert run("infer", data, "--model", "m", "--output", file).exit_code == 0
+    assert run("publish", file, **environment).exit_code == 0
+    assert run("diff", file, **environment).output.strip() == "no difference"
+    file.write_text(file.read_text().replace("precision: 20", "precision: 9"))
+    changed = json.loads(run("diff", file, "--json", **environment).output)["changes"]
+    assert {one["field"] for one in changed} == {"features.age.precision", "references.training"}
+
+
+def test_a_narrow_terminal_cuts_no_field_off(tmp_path: Path) -> None:
+    """Rows that differ in their end stay apart; what does not fit is wrapped."""
+    features = "model: m\nfeatures:\n  tenure_of_customer: {kind: numeric, precision: %s, minimum: %s}\n  plan: {kind: categorical, values: [%s]}\n"
+    a = written(tmp_path, "a.yaml", features % (5, 0, ", ".join("abcdefghijklm")))
+    b = written(tmp_path, "b.yaml", features % (6, 1, ", ".join("abcdefghijklmnopq")))
+    told = run("diff", a, b, COLUMNS="80").output
+    for field in ("precision", "minimum"):
+        assert f"features.tenure_of_customer.{field} " in told
+    assert "tightened" in told
+    long = "x" * 90
+    a = written(tmp_path, "a.yaml", f"model: m\nfeatures: {{{long}: {{kind: numeric, precision: 5}}}}\n")
+    b = written(tmp_path, "b.yaml", f"model: m\nfeatures: {{{long}: {{kind: numeric, precision: 6}}}}\n")
+    told = run("diff", a, b, COLUMNS="80").output
+    assert told.count("x") >= 90
+    assert "…" not in told
+
+
 def test_a_name_cannot_steer_a_terminal(tmp_path: Path) -> None:
     """Control characters in names and values are written out."""
     a = written(tmp_path, "a.yaml", FIRST)

@@ -165,6 +165,31 @@ MISTAKES = [
         "line 3: prediction.classes: a regression has no classes",
     ),
     ("environment: production", "environment: ''", "line 2: environment: a name is wanted"),
+    (
+        "severe: 0.25}",
+        "references: [training, previous]}",
+        "line 15: drift.references.1: `training` is the only",
+    ),
+    (
+        "retention_days: 365",
+        "references: {last: x}",
+        "line 16: references.last: `training` is the only one yet",
+    ),
+    (
+        "retention_days: 365",
+        "references: {training: nosuch}",
+        "line 16: references.training: the digest of a baseline is wanted",
+    ),
+    (
+        "retention_days: 365",
+        "features2: {" + ", ".join(f"f{n}: {{kind: numeric}}" for n in range(50_000)) + "}",
+        "line 16: more than 2,000 fields stand here, and a contract has 1,000 features at most",
+    ),
+    (
+        "positive_class: leave, ",
+        "",
+        "line 3: prediction.positive_class: is required, as `true` is not among the classes",
+    ),
     (GOOD, "", "line 1: contract: a mapping is wanted"),
     (GOOD, "&a [*a]", "line 1: contract: a mapping is wanted"),
     (GOOD, "[" * 100_000, "line 1: not YAML"),
@@ -205,6 +230,23 @@ def test_all_mistakes_are_told(tmp_path: Path) -> None:
         [f"{file} line 7", "features.age.minimum"],
         [f"{file} line 14", "label.horizon"],
     ]
+
+
+def test_a_file_in_another_encoding_is_told_with_its_line(tmp_path: Path) -> None:
+    """The first of its lines that is no UTF-8."""
+    file = tmp_path / "churn.yaml"
+    file.write_bytes("model: m\nowner: José\n".encode("latin-1"))
+    for command in ("check", "publish"):
+        refused = run(command, file)
+        assert (refused.exit_code, refused.output) == (2, f"{file} line 2: not UTF-8 text: save it as UTF-8")
+
+
+def test_what_is_published_is_read_whatever_a_file_may_say() -> None:
+    """Rules on files that came later take no contract from its events."""
+    body = (
+        '{"model": "m", "references": {"training": "x", "last": "y"}, "drift": {"references": ["previous"]}}'
+    )
+    assert Contract.model_validate_json(body).references == {"training": "x", "last": "y"}
 
 
 def test_a_key_that_is_merged_in_may_be_said_again() -> None:
