@@ -54,6 +54,12 @@ def _csv(path: Path) -> pa.Table:
     _refuse_other_separators(path)
     table = pyarrow.csv.read_csv(path)
     refuse_repeated(table.column_names)
+    for place, one in enumerate(table.schema):
+        if pat.is_string(one.type):
+            # a blank cell is none, as for `hindcast load`
+            texts = table.column(place)
+            filled = pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
+            table = table.set_column(place, one.name, filled)
     numbers = [one.name for one in table.schema if pat.is_integer(one.type) or pat.is_floating(one.type)]
     if not numbers:
         return table

@@ -29,6 +29,12 @@ def test_a_column_of_codes_is_text_as_written(tmp_path: Path, code: str) -> None
     assert table.column("code").to_pylist() == ["10", "15", None, None, code.strip('"')]
 
 
+def test_a_blank_cell_is_none(tmp_path: Path) -> None:
+    """Of whatever type its column is; words such as NA among texts are texts."""
+    table = read(tmp_path, 'country,n\nNA,1\n,\n"",NA\nDE,2\n')
+    assert table.to_pydict() == {"country": ["NA", None, None, "DE"], "n": [1, None, None, 2]}
+
+
 def test_numbers_stay_numbers(tmp_path: Path) -> None:
     """A zero, one before a point, signs and exponents are how numbers are written."""
     table = read(tmp_path, "a,b,c\n0,0.5,-0\n-1,-00.5,10\n100,1e5,0\n7,+1.5,\n")
