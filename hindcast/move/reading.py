@@ -139,11 +139,10 @@ class Reading:
         return Page(rows, int(np.add.reduce(digests, dtype=np.uint64)), place, self._last(rows))
 
     def _where(self) -> str:
-        moment = "`_recorded_at` <= {moment:DateTime64(6, 'UTC')}"
-        return " AND ".join([*self.selection.conditions(self.table), moment])
+        return " AND ".join(self.selection.conditions(self.table))
 
     def _bound(self) -> dict[str, Any]:
-        return {**self.selection.parameters(), "moment": moment_text(self.moment)}
+        return dict(self.selection.parameters(self.moment))
 
     def _hash(self) -> str:
         """A row's hash: of its binary form, which tells nulls from empty values and every double from every other."""

@@ -9,6 +9,7 @@ from datetime import datetime
 from producers.errors import ConfigError
 
 _TIME = "{{{}:DateTime64(6, 'UTC')}}"
+_RECORDED = f"`_recorded_at` <= {_TIME.format('moment')}"
 _HOUR = "toStartOfHour("
 
 
@@ -112,8 +113,10 @@ _TIMES = {
 }
 _EVERY_ENVIRONMENT = {"contracts", "labels"}
 _NO_ENVIRONMENT = {"dead_letters", "stretches"}
-# a label's prediction is looked for by a hash: one more label in billions of billions, and an eighth of the memory
-_ABOUT = "cityHash64(model, prediction_id, output)"
+# a label's prediction is looked for by a hash: one more label in billions of billions, and an eighth of the memory. Intake knows
+# it also when its row has expired, or became a dead letter that may yet be replayed
+_ABOUT = "cityHash64(model, cityHash64(prediction_id, output))"
+_TAKEN_IN = "cityHash64(model, prediction_id_hash)"
 
 
 @dataclass(frozen=True)
@@ -158,9 +161,9 @@ class Selection:
         """Whether any row of the table can be meant: a stretch counts messages of all models and times."""
         return table.name != "stretches" or self.whole
 
-    def parameters(self) -> dict[str, str]:
-        """What the conditions bind."""
-        bound = {"model": self.model, "environment": self.environment}
+    def parameters(self, moment: datetime) -> dict[str, str]:
+        """What the conditions bind, for what was recorded up to the moment."""
+        bound = {"model": self.model, "environment": self.environment, "moment": moment_text(moment)}
         if self.since is not None:
             bound["since"] = moment_text(self.since)
         if self.until is not None:
@@ -168,8 +171,11 @@ class Selection:
         return bound
 
     def conditions(self, table: MovedTable) -> list[str]:
-        """What rows of a table must fulfil, each a condition in SQL with `parameters` bound."""
-        found = self._of_whom(table.name)
+        """What rows of a table must fulfil, each a condition in SQL with `parameters` bound.
+
+        Nothing that is recorded after the moment changes which rows they are.
+        """
+        found = [*self._of_whom(table.name), _RECORDED]
         if table.name == "rollups":
             # the others are made anew of the sketches
             found.append("`alone`")
@@ -180,8 +186,8 @@ class Selection:
             within = " AND ".join(self._in_range("`window_start`"))
             return [*found, f"(`kind` = 'reference' OR ({within}))"]
         if table.name == "labels" and self.ranged:
-            made = [*self._of_whom("predictions"), *self._in_range("event_time")]
-            return [*found, f"{_ABOUT} IN (SELECT {_ABOUT} FROM predictions WHERE {' AND '.join(made)})"]
+            made = [*self._of_whom("intake"), _RECORDED, *self._in_range("`event_time`")]
+            return [*found, f"{_ABOUT} IN (SELECT {_TAKEN_IN} FROM intake WHERE {' AND '.join(made)})"]
         return found
 
     def _of_whom(self, table: str) -> list[str]:

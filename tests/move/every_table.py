@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from producer_rows import arrivals, ledger
+from producer_rows import arrival, ledger
 from recorded_rows import Recorder, label, prediction, utc
 
 DAY = timedelta(days=1)
@@ -22,7 +22,8 @@ def fill(record: Recorder) -> None:
     one, other = map(_of_model, MODELS)
     for table, rows in one.items():
         record.insert(table, [*rows, *other[table]])
-    record.insert("intake", arrivals([None], model="", environment="", dead=True, at=MARCH))
+    record.insert("intake", taken_in(record, [*one["predictions"], *other["predictions"]]))
+    record.insert("intake", [arrival(None, model="", environment="", dead=True, at=MARCH)])
     record.insert("stretches", [{"topic_id": "x", "first_offset": 0, "next_offset": 9, "events": 9}])
     # the same messages once more, as an insert that outlived its recorder would leave them
     record.store.command("INSERT INTO predictions SELECT * FROM predictions WHERE model = 'm'")
@@ -37,6 +38,25 @@ def fill(record: Recorder) -> None:
         " SELECT 'predictions', 'x', 0, number, '2024-03-05', if(number = 2, 'm', ''), unhex('FF0080'),"
         " if(number = 1, NULL, unhex('80FF')), [('h', unhex('FE'))], 'd' FROM numbers(3)"
     )
+
+
+def taken_in(record: Recorder, made: list[dict[str, Any]], **more: Any) -> list[dict[str, Any]]:
+    """A row of intake for each row of predictions."""
+    hashes = record.store.rows(
+        "SELECT cityHash64(arrayJoin({ids:Array(String)}), '') AS hash",
+        {"ids": [row["prediction_id"] for row in made]},
+    )
+    return [
+        arrival(
+            row.get("sequence"),
+            identity=one["hash"],
+            at=row["event_time"],
+            model=row["model"],
+            producer_id=row.get("producer_id", ""),
+            **more,
+        )
+        for row, one in zip(made, hashes, strict=True)
+    ]
 
 
 def _of_model(model: str) -> dict[str, list[dict[str, Any]]]:
@@ -60,7 +80,6 @@ def _of_model(model: str) -> dict[str, list[dict[str, Any]]]:
     windows = [{**window, "window_start": at, "window_end": at + DAY} for at in days]
     return {
         "predictions": made,
-        "intake": arrivals(range(PREDICTIONS), model=model, producer_id=f"of {model}", at=MARCH),
         "labels": [*told, label(f"{model} of nothing", MARCH, model=model, kind="void", truth=None)],
         "outcomes": [_outcome(row) for row in made],
         "contracts": [{"model": model, "body": "{}", "digest": HARD, "environment": None}],

@@ -9,9 +9,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from every_table import APRIL, HARD, MODELS, PREDICTIONS
+from every_table import APRIL, DAY, HARD, MODELS, PREDICTIONS, taken_in
 from moving import Hindcast
-from recorded_rows import Recorder, prediction
+from recorded_rows import Recorder, label, prediction
 
 from hindcast.cli import move
 from hindcast.move import exporting, files, reading
@@ -110,10 +110,10 @@ def test_a_range_is_what_was_predicted_in_it_and_what_is_known_of_that(
     rows = hindcast(source, "verify", directory, "--against-record", "--json").facts["rows"]
     days = PREDICTIONS - 31
     expected = dict.fromkeys(
-        ("predictions", "labels", "outcomes", "rollups", "quality", "drift", "alerts"), days
+        ("predictions", "intake", "labels", "outcomes", "rollups", "quality", "drift", "alerts"), days
     )
     once = dict.fromkeys(("contracts", "deployments"), 1)
-    assert rows == {**expected, **once, "sketches": days + 1, "intake": 0, "ledger": 0, "dead_letters": 0}
+    assert rows == {**expected, **once, "sketches": days + 1, "ledger": 0, "dead_letters": 0}
     assert hindcast(target, "import", directory).code == 0
     for name in ("predictions", "outcomes"):
         assert rows_of(target, BY_NAME[name]) == rows_of(
@@ -121,6 +121,45 @@ def test_a_range_is_what_was_predicted_in_it_and_what_is_known_of_that(
         )
     labelled = target.store.rows("SELECT label_state, count() AS n FROM outcomes_all_v GROUP BY label_state")
     assert labelled == [{"label_state": "labelled", "n": days}]
+
+
+def test_truths_of_expired_predictions_go_along(target: Recorder, hindcast: Hindcast, tmp_path: Path) -> None:
+    """A merge deletes predictions, and nothing else of them: a part has their labels as it has their outcomes, and those of no other."""
+    made = [
+        *(prediction(name, APRIL, retention_days=1) for name in ("expired", "expired too")),
+        prediction("of another", APRIL, model="n", retention_days=1),
+        prediction("of another time", APRIL - DAY, retention_days=1),
+        prediction("of another environment", APRIL, environment="test", retention_days=1),
+    ]
+    target.insert("predictions", made)
+    for row in made:
+        target.insert("intake", taken_in(target, [row], environment=row["environment"]))
+    target.insert("labels", [label(row["prediction_id"], APRIL, model=row["model"]) for row in made])
+    target.insert("labels", [label("expired", APRIL + DAY, kind="correction"), label("of nothing", APRIL)])
+    target.store.command("OPTIMIZE TABLE predictions FINAL")
+    assert target.store.command("SELECT count() FROM predictions") == 0
+    chosen = ("--model", "m", "--environment", "production", "--since", f"{APRIL:%Y-%m-%d}")
+    assert hindcast(target, "export", tmp_path / "part", *chosen).code == 0
+    facts = hindcast(target, "verify", tmp_path / "part", "--against-record", "--json").facts
+    assert (facts["rows"]["predictions"], facts["rows"]["intake"], facts["rows"]["labels"]) == (0, 2, 3)
+    assert facts["differences"] == []
+
+
+def test_a_prediction_that_comes_after_an_export_is_no_difference(
+    target: Recorder, hindcast: Hindcast, tmp_path: Path
+) -> None:
+    """Its label waited for it in the record when a range was exported: it was about no prediction then, and stays out."""
+    early, late = prediction("early", APRIL), prediction("late", APRIL)
+    target.insert("predictions", [early])
+    target.insert("intake", taken_in(target, [early]))
+    target.insert("labels", [label(name, APRIL) for name in ("early", "late")])
+    directory = tmp_path / "export"
+    assert hindcast(target, "export", directory, "--since", f"{APRIL:%Y-%m-%d}").code == 0
+    recorded = {"_recorded_at": datetime.now(UTC)}
+    target.insert("predictions", [{**late, **recorded}])
+    target.insert("intake", taken_in(target, [late], **recorded))
+    facts = hindcast(target, "verify", directory, "--against-record", "--json").facts
+    assert (facts["rows"]["labels"], facts["differences"]) == (1, [])
 
 
 def test_what_a_record_holds_besides_is_no_difference(
