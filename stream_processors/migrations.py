@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from producers.errors import ConfigError
-from stream_processors.clickhouse import Store
+from stream_processors.clickhouse import QueryRefused, Store
 from stream_processors.migration_lock import migration_lock
 from stream_processors.sql_files import sql_files
 
@@ -25,6 +25,8 @@ ENGINE = {replicated}ReplacingMergeTree
 ORDER BY number
 COMMENT 'Migrations applied to this database'
 """
+
+_UNKNOWN_TABLE = 60
 
 _NOTE = """
 INSERT INTO migrations (number, name, digest, applied_at)
@@ -86,6 +88,20 @@ def pending(store: Store) -> list[Migration]:
                 f"migration {known[number].name} was applied to {store.database} with another text"
             )
     return [migration for migration in known.values() if migration.number not in applied]
+
+
+def last_migration(store: Store) -> int:
+    """Number of the last migration that was applied.
+
+    Raises:
+        ConfigError: none ever was: the database holds something else, or nothing.
+    """
+    try:
+        return int(store.command("SELECT max(number) FROM migrations"))
+    except QueryRefused as error:
+        if error.code != _UNKNOWN_TABLE:
+            raise
+        raise ConfigError(f"database {store.database} holds no record: `hindcast migrate` makes it") from None
 
 
 def planned(store: Store) -> list[str]:

@@ -18,7 +18,7 @@ from hindcast.cli import version
 from hindcast.cli.servers import CLICKHOUSE, variables
 from hindcast.demo.bars import Bars
 from hindcast.interruption import Interruption
-from hindcast.move.checking import check_files, differences
+from hindcast.move.checking import check_files, check_tables, differences
 from hindcast.move.exporting import Export, held, rows_done
 from hindcast.move.importing import Import, rows_of
 from hindcast.move.manifest import Contents, read_manifest
@@ -109,7 +109,7 @@ def import_(directory: Path, *, skip_expired: bool, as_json: bool) -> None:
         contents = _checked(directory, bars, asked)
         with _store() as store:
             work = Import(store, directory, contents, _now(), asked.check)
-            work.check_tables()
+            check_tables(store, contents)
             expired = work.expired()
             if expired and not skip_expired:
                 raise ConfigError(
@@ -141,6 +141,7 @@ def verify(context: click.Context, directory: Path, *, against_record: bool, as_
         found = []
         if against_record:
             with _store() as store, bars.stage("compared with the record"):
+                check_tables(store, contents)
                 found = list(differences(store, contents, asked.check))
     if as_json:
         said = [{"table": one.table, "rows": one.rows, "recorded": one.recorded} for one in found]

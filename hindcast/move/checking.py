@@ -8,10 +8,11 @@ from pathlib import Path
 
 from hindcast.move.files import check_file, check_form
 from hindcast.move.manifest import MANIFEST, Contents
-from hindcast.move.reading import Reading
+from hindcast.move.reading import Reading, columns_of
 from hindcast.move.tables import BY_NAME
 from producers.errors import ConfigError
 from stream_processors.clickhouse import Store
+from stream_processors.migrations import last_migration
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,25 @@ def check_files(directory: Path, contents: Contents, moved: Callable[[int], None
         for file in table.files:
             check_file(directory, file, moved)
             check_form(directory, file, set(table.columns))
+
+
+def check_tables(store: Store, contents: Contents) -> None:
+    """Return when the record has the tables and columns of the export.
+
+    Raises:
+        ConfigError: it is of an older version, or lacks some.
+    """
+    own = last_migration(store)
+    if contents.migration > own:
+        raise ConfigError(
+            f"the export is of migration {contents.migration:04d}, and {store.database} of {own:04d}:"
+            " `hindcast migrate` of as new a version comes first"
+        )
+    for name, facts in contents.tables.items():
+        types = columns_of(store, name)
+        for column in facts.columns:
+            if column not in types:
+                raise ConfigError(f"{store.database}.{name} has no column {column[:60]!r}")
 
 
 def differences(store: Store, contents: Contents, check: Callable[[], None]) -> Iterator[Difference]:

@@ -29,6 +29,7 @@ from hindcast.move.reading import Page, Reading, Slice, columns_of
 from hindcast.move.tables import BY_NAME, TABLES, MovedTable, Selection
 from producers.errors import ConfigError, StoreUnavailable
 from stream_processors.clickhouse import Store
+from stream_processors.migrations import last_migration
 
 _ALL = 2**64
 # and then somebody else's turn
@@ -236,11 +237,6 @@ def held(directory: Path) -> Iterator[None]:
 def rows_done(unfinished: Unfinished) -> int:
     """Rows that are on disk."""
     return unfinished.contents.rows
-
-
-def last_migration(store: Store) -> int:
-    """Number of the last migration that was applied."""
-    return int(store.command("SELECT max(number) FROM migrations"))
 
 
 def _day(day: object) -> str | None:

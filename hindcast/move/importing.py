@@ -11,10 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from hindcast.move.exporting import last_migration
 from hindcast.move.files import pieces as pieces_of_file
 from hindcast.move.manifest import Contents
-from hindcast.move.reading import columns_of
 from producers.errors import ConfigError
 from stream_processors.clickhouse import QueryRefused, Store
 from stream_processors.recorder.sorting import TableRows
@@ -22,6 +20,8 @@ from stream_processors.recorder.table_partitions import pieces
 
 _DAY = 86_400_000_000
 _INSERT_S = 120.0
+# otherwise a null, of whatever type, would become the empty value of a column that has none
+_SETTINGS = {"input_format_null_as_default": 0}
 _EXPIRING = "predictions"
 _ROLLED_UP = "rollups"
 # days that were rolled up before hours of theirs were here; without them the hours answer
@@ -48,24 +48,6 @@ class Import:
     contents: Contents
     now: int
     check: Callable[[], None]
-
-    def check_tables(self) -> None:
-        """Return when the record has the tables and columns of the export.
-
-        Raises:
-            ConfigError: it is of an older version, or lacks some.
-        """
-        own = last_migration(self.store)
-        if self.contents.migration > own:
-            raise ConfigError(
-                f"the export is of migration {self.contents.migration:04d}, and {self.store.database} of {own:04d}:"
-                " `hindcast migrate` of as new a version comes first"
-            )
-        for name, facts in self.contents.tables.items():
-            types = columns_of(self.store, name)
-            for column in facts.columns:
-                if column not in types:
-                    raise ConfigError(f"{self.store.database}.{name} has no column {column[:60]!r}")
 
     def expired(self) -> int:
         """Predictions of the export that are older than they are kept: a merge would delete them without a word."""
@@ -111,6 +93,7 @@ class Import:
                         piece.rows,
                         query_id=f"hindcast-import/{self.store.database}/{name}/{uuid4().hex}",
                         timeout=_INSERT_S,
+                        settings=_SETTINGS,
                     )
         except QueryRefused as fault:
             raise QueryRefused(fault.code, f"{path}: {fault}") from None

@@ -91,7 +91,8 @@ class Chosen(_Strict):
 
     def selection(self) -> Selection:
         """The selection."""
-        return Selection(self.model, self.environment, _moment(self.since), _moment(self.until))
+        since, until = (None if text is None else _moment(text) for text in (self.since, self.until))
+        return Selection(self.model, self.environment, since, until)
 
 
 class Contents(_Strict):
@@ -122,12 +123,13 @@ class Contents(_Strict):
     def _is_a_moment(cls, text: str) -> str:
         if datetime.fromisoformat(text).tzinfo is None:
             raise ValueError("a time without zone")
+        _moment(text)
         return text
 
     @property
     def moment(self) -> datetime:
         """The moment of the export."""
-        return datetime.fromisoformat(self.exported_at)
+        return _moment(self.exported_at)
 
     @property
     def rows(self) -> int:
@@ -283,8 +285,9 @@ def _iso(moment: datetime | None) -> str | None:
     return None if moment is None else moment.astimezone(UTC).isoformat()
 
 
-def _moment(text: str | None) -> datetime | None:
-    if text is None:
-        return None
+def _moment(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{text} is not in the years 1 to 9999 in UTC") from None

@@ -29,17 +29,21 @@ def forged(directory: Path, change: Callable[[dict[str, Any]], None]) -> None:
 
 
 def _labels(body: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = body["tables"]["labels"]
+    return _of(body, "labels")
+
+
+def _of(body: dict[str, Any], table: str) -> dict[str, Any]:
+    found: dict[str, Any] = body["tables"][table]
     return found
 
 
-def rewritten(directory: Path, change: Callable[[pa.Table], pa.Table]) -> None:
+def rewritten(directory: Path, change: Callable[[pa.Table], pa.Table], table: str = "labels") -> None:
     """Other rows in a file, and a manifest that fits."""
-    path = directory / LABELS
+    path = directory / f"{table}-00000.parquet"
     pq.write_table(change(pq.read_table(path)), path)
     content = path.read_bytes()
     new = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    forged(directory, lambda body: _labels(body)["files"][0].update(new))
+    forged(directory, lambda body: _of(body, table)["files"][0].update(new))
 
 
 def _flip(path: Path) -> None:
@@ -93,6 +97,14 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
         "the rows of labels do not add up",
     ),
     "no time": (lambda where: forged(where, lambda body: body.update(exported_at="soon")), "exported_at: "),
+    "a range of no calendar": (
+        lambda where: forged(where, lambda body: body["selection"].update(since="0001-01-01T00:00:00+14:00")),
+        "selection: 0001-01-01T00:00:00+14:00 is not in the years 1 to 9999 in UTC",
+    ),
+    "a moment of no calendar": (
+        lambda where: forged(where, lambda body: body.update(exported_at="9999-12-31T23:59:59-23:00")),
+        "exported_at: 9999-12-31T23:59:59-23:00 is not in the years 1 to 9999 in UTC",
+    ),
     "no range": (
         lambda where: forged(where, lambda body: body["selection"].update(since="soon")),
         "selection: ",
@@ -132,27 +144,41 @@ def test_a_damaged_export_is_refused(target: Recorder, hindcast: Hindcast, copie
     assert target.store.command("SELECT count() FROM contracts") == 0
 
 
-def test_rows_of_another_type_are_refused(target: Recorder, hindcast: Hindcast, copied: Path) -> None:
-    """A file that is what its manifest says, and no labels."""
+@pytest.mark.parametrize(
+    ("table", "column", "kind", "value"),
+    [
+        ("labels", "reported_at", pa.string(), "never"),
+        ("labels", "reported_at", pa.string(), None),
+        ("labels", "model", pa.string(), None),
+        ("predictions", "event_time", pa.timestamp("us", "UTC"), None),
+        ("predictions", "retention_days", pa.uint32(), None),
+    ],
+)
+def test_rows_of_another_type_are_refused(
+    target: Recorder, hindcast: Hindcast, copied: Path, table: str, column: str, kind: pa.DataType, value: Any
+) -> None:
+    """A file that is what its manifest says, and has words for times, or nulls where the record knows none: they would be empty values."""
 
     def change(rows: pa.Table) -> pa.Table:
-        place = rows.schema.get_field_index("reported_at")
-        return rows.set_column(place, "reported_at", pa.array(["never"] * rows.num_rows))
+        place = rows.schema.get_field_index(column)
+        return rows.set_column(place, column, pa.array([value] * rows.num_rows, kind))
 
-    rewritten(copied, change)
+    rewritten(copied, change, table)
     told = hindcast(target, "import", copied)
     assert told.code == 1
-    assert "labels-00000.parquet: ClickHouse refuses an insert into labels" in told.line
+    assert f"{table}-00000.parquet: ClickHouse refuses an insert into {table}" in told.line
+    assert target.store.command(f"SELECT count() FROM {table}") == 0
 
 
-@pytest.mark.parametrize("column", ["nothing", "_version"])
+@pytest.mark.parametrize("column", ["nothing", "_version", "a`b"])
 def test_columns_that_the_record_does_not_have_are_refused(
     target: Recorder, hindcast: Hindcast, copied: Path, column: str
 ) -> None:
     """Also one that the record makes itself: a version of one's own would win over every other."""
     forged(copied, lambda body: _labels(body)["columns"].update({column: "String"}))
     rewritten(copied, lambda rows: rows.append_column(column, pa.array(["x"] * len(rows))))
-    assert f"labels has no column '{column}'" in hindcast(target, "import", copied).line
+    for command in (["import"], ["verify", "--against-record"]):
+        assert f"labels has no column '{column}'" in hindcast(target, *command, copied).line
 
 
 def test_an_export_of_a_newer_record_waits(target: Recorder, hindcast: Hindcast, copied: Path) -> None:

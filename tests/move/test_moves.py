@@ -16,6 +16,7 @@ from recorded_rows import Recorder, label, prediction
 from hindcast.cli import move
 from hindcast.move import exporting, files, reading
 from hindcast.move.tables import BY_NAME, TABLES, MovedTable
+from stream_processors.clickhouse import Store
 
 ANSWERS = {
     "accounting": "SELECT * FROM accounting ORDER BY ALL",
@@ -237,6 +238,19 @@ def test_rows_that_come_while_they_are_read_are_not_passed_over(
         told = hindcast(target, "export", directory)
     assert told.code == 0
     assert hindcast(target, "verify", directory, "--json").facts["rows"]["labels"] == 1 + times
+
+
+def test_a_database_without_a_record_is_named(
+    source: Recorder, hindcast: Hindcast, whole: Path, tmp_path: Path, database: str
+) -> None:
+    """With the command that makes one: somebody named another database, or did not migrate it."""
+    source.store.command(f"CREATE DATABASE {database}")
+    elsewhere = Recorder(Store(source.store.settings, database=database))
+    for command in (["export", tmp_path / "new"], ["import", whole], ["verify", "--against-record", whole]):
+        told = hindcast(elsewhere, *command)
+        assert told.code == 2
+        assert told.line == f"hindcast: database {database} holds no record: `hindcast migrate` makes it"
+    elsewhere.store.close()
 
 
 def test_an_export_of_nothing_says_so(source: Recorder, hindcast: Hindcast, tmp_path: Path) -> None:
