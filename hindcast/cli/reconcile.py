@@ -17,11 +17,21 @@ from rich.table import Table
 from rich.text import Text
 
 from hindcast.cli.servers import CLICKHOUSE, KAFKA, variables
+from producers.errors import ConfigError
 from producers.registry import SchemaRegistry
 from producers.settings import KafkaSettings
 from stream_processors.clickhouse import Store
+from stream_processors.migrations import last_migration
 from stream_processors.monitor.outbox import Outbox
-from stream_processors.reconciliation import Finding, Reconciliation, Report, Scope, recorded_frontier, scopes
+from stream_processors.reconciliation import (
+    Finding,
+    Reconciliation,
+    Report,
+    Scope,
+    known,
+    recorded_frontier,
+    scopes,
+)
 from stream_processors.settings import ClickHouseSettings
 
 _HOUR = 3_600_000_000
@@ -54,15 +64,22 @@ def reconcile(*, since: int, until: int | None, model: str, repair: bool, as_jso
     """Count every sketch again from the prediction rows and compare with what the views say.
 
     Windows of which messages are still on their way are left out, and counted. Ends with 1 if stream and rows differ where neither
-    retention explains it nor --repair has sent what puts it right.
+    retention explains it nor --repair has sent what puts it right, and with 2 where the record knows no such model.
     """
+    now = time.time_ns() // 1_000
+    end = now if until is None else until
+    if since >= end:
+        raise ConfigError("the range is empty: --since must be before --until, which is now unless said")
     environment = variables(os.environ, (*KAFKA, *CLICKHOUSE))
     kafka = KafkaSettings.from_environment(environment)
     store = Store(ClickHouseSettings.from_environment(environment))
-    now = time.time_ns() // 1_000
     try:
+        last_migration(store)  # says so where there is no record
+        found = scopes(store, since, end, model)
+        if model and not found and not known(store, model):
+            raise ConfigError(f"the record knows no model {model!r}")
         with _bar(quiet=as_json) as bar:
-            report = _run(kafka, store, scopes(store, since, until or now, model), now, repair, bar)
+            report = _run(kafka, store, found, now, repair, bar)
     finally:
         store.close()
     _say(report, as_json=as_json)
@@ -108,6 +125,9 @@ def _bar(*, quiet: bool) -> Iterator[Progress]:
 
 
 def _say(report: Report, *, as_json: bool) -> None:
+    if report.agree is None:
+        why = "" if report.findings or report.waiting else ": the record has nothing of that"
+        click.echo(f"hindcast: nothing was compared{why}", err=True)
     if as_json:
         for finding in report.findings:
             click.echo(json.dumps(finding.record()))
@@ -118,13 +138,15 @@ def _say(report: Report, *, as_json: bool) -> None:
             "differing": len(report.differing),
             "expired": len(report.findings) - len(report.differing),
             "totals_sent": report.totals,
+            "agree": report.agree,
         }
         click.echo(json.dumps(sums))
         return
     if report.findings:
         _show(report.findings)
-    agree = "stream and rows agree" if not report.differing else f"{len(report.differing):,} windows differ"
-    click.echo(f"{report.windows:,} windows, {report.events:,} events: {agree}")
+    if report.agree is not None:
+        agree = "stream and rows agree" if report.agree else f"{len(report.differing):,} windows differ"
+        click.echo(f"{report.windows:,} windows, {report.events:,} events: {agree}")
     if report.waiting:
         click.echo(f"{report.waiting:,} windows left out: messages of theirs are on their way")
     if report.totals:

@@ -6,6 +6,16 @@ The stream counts a resent event as often as it came, the table of predictions h
 
 from stream_processors.reconciliation.findings import Cause, Finding, Report
 from stream_processors.reconciliation.frontier import Frontier, recorded_frontier
-from stream_processors.reconciliation.reconcile import Reconciliation, Scope, scopes
+from stream_processors.reconciliation.reconcile import Reconciliation, Scope, known, scopes
 
-__all__ = ["Cause", "Finding", "Frontier", "Reconciliation", "Report", "Scope", "recorded_frontier", "scopes"]
+__all__ = [
+    "Cause",
+    "Finding",
+    "Frontier",
+    "Reconciliation",
+    "Report",
+    "Scope",
+    "known",
+    "recorded_frontier",
+    "scopes",
+]

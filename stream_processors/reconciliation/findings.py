@@ -125,6 +125,13 @@ class Report:
         """The findings that are no consequence of retention."""
         return [one for one in self.findings if one.cause is not Cause.EXPIRED]
 
+    @property
+    def agree(self) -> bool | None:
+        """Whether stream and rows agree; None where nothing was compared, which proves nothing."""
+        if self.differing:
+            return False
+        return True if self.windows else None
+
 
 def time_text(micros: int) -> str:
     """Microseconds since the epoch as ISO 8601, UTC."""

@@ -40,6 +40,9 @@ _SCOPES = """
     GROUP BY model, environment
 """
 
+_KNOWING = ("predictions", "sketches", "rollups", "contracts", "deployments")
+_KNOWN = " UNION ALL ".join(f"SELECT 1 FROM {one} WHERE model = {{model:String}} LIMIT 1" for one in _KNOWING)
+
 _HOURS = """
     SELECT toUnixTimestamp64Micro(toDateTime64(toStartOfHour(event_time), 6, 'UTC')) AS hour, count() AS events
     FROM predictions
@@ -90,6 +93,11 @@ def scopes(store: Store, since: int, until: int, model: str = "") -> list[Scope]
         first = max(min(first for first, _ in ends) // DAY * DAY, since)
         found.append(Scope(name, environment, first, min(max(last for _, last in ends), until)))
     return found
+
+
+def known(store: Store, model: str) -> bool:
+    """Whether the record holds anything of a model, of any time."""
+    return bool(store.rows(_KNOWN, {"model": model}))
 
 
 def _contracts(store: Store, model: str) -> dict[str, Contract]:

@@ -6,7 +6,7 @@ import json
 import math
 import random
 from collections.abc import Iterable
-from contextlib import redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from io import StringIO
@@ -124,14 +124,19 @@ class ReconciledRoad:
 
     def reconcile(self, model: str, *more: str) -> tuple[int, list[Record], Record]:
         """Run the command; its exit code, what differs, and the sum."""
-        written = StringIO()
-        with pytest.MonkeyPatch.context() as patch, redirect_stdout(written):
+        since = (BEGIN - timedelta(days=1)).isoformat()
+        code, out, _ = self.told("--since", since, "--model", model, "--json", *more)
+        *found, sums = map(json.loads, out.splitlines())
+        return code, found, sums
+
+    def told(self, *arguments: str) -> tuple[int, str, str]:
+        """Run the command; its exit code, and what it writes to both streams."""
+        out, err = StringIO(), StringIO()
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
             for name, value in self.road.environment.items():
                 patch.setenv(name, value)
-            since = (BEGIN - timedelta(days=1)).isoformat()
-            code = run(["reconcile", "--since", since, "--model", model, "--json", *more])
-        *found, sums = map(json.loads, written.getvalue().splitlines())
-        return code, found, sums
+            code = run(["reconcile", *arguments])
+        return code, out.getvalue(), err.getvalue()
 
     def events(self, model: str) -> int:
         """Events that the views count."""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from reconciled_road import ReconciledRoad, contract, event
+import json
+from datetime import timedelta
+
+import pytest
+from reconciled_road import BEGIN, ReconciledRoad, contract, event
 
 from stream_processors.contracts.model import Contract
 
@@ -17,7 +21,7 @@ def test_everything_that_a_sketch_counts_agrees(road: ReconciledRoad) -> None:
     road.send(event("every", number) for number in range(2_000, 3_000))
     code, found, sums = road.reconcile("every")
     assert (code, found, sums["waiting"]) == (0, [], 0)
-    assert sums["events"] == 3_000
+    assert (sums["events"], sums["agree"]) == (3_000, True)
 
 
 def test_a_model_without_contract_agrees(road: ReconciledRoad) -> None:
@@ -111,3 +115,41 @@ def test_messages_on_their_way_are_no_difference(road: ReconciledRoad) -> None:
     code, found, sums = road.reconcile("open")
     assert (code, found) == (0, [])
     assert sums["waiting"] == 1
+
+
+def test_a_quiet_time_proves_nothing_and_is_no_failure(road: ReconciledRoad) -> None:
+    """A model that is known may have had no event for a day: that is said, and nobody takes it for agreement."""
+    road.publish(contract("quiet"))
+    road.road.recorded("contracts")
+    quiet = ("--since", (BEGIN - timedelta(days=2)).isoformat(), "--until", BEGIN.isoformat())
+    nothing = "hindcast: nothing was compared: the record has nothing of that\n"
+    assert road.told(*quiet, "--model", "quiet") == (0, "", nothing)
+    code, out, err = road.told(*quiet, "--model", "quiet", "--json")
+    sums = json.loads(out)
+    assert (code, sums["windows"], sums["agree"], err) == (0, 0, None, nothing)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ("--since 2024-03-01 --model mistyped", "the record knows no model 'mistyped'"),
+        ("--since 2024-03-02 --until 2024-03-01", "the range is empty: --since must be before --until"),
+        ("--since 2024-03-01 --until 2024-03-01", "the range is empty: --since must be before --until"),
+        ("--since 1970-01-02 --until 1970-01-01", "the range is empty: --since must be before --until"),
+        ("--since 9999-12-31", "--since must be before --until, which is now unless said"),
+    ],
+)
+def test_what_can_only_be_a_slip_is_refused(road: ReconciledRoad, arguments: str, told: str) -> None:
+    """A mistyped model or range in a nightly check would agree for ever."""
+    code, out, err = road.told(*arguments.split(), "--json")
+    assert (code, out) == (2, "")
+    assert err.startswith("hindcast: ")
+    assert told in err
+
+
+def test_a_database_without_a_record_is_named(road: ReconciledRoad, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the command that makes one."""
+    monkeypatch.setitem(road.road.environment, "HINDCAST_DATABASE", "default")
+    code, out, err = road.told("--since", "2024-03-01")
+    assert (code, out) == (2, "")
+    assert err == "hindcast: database default holds no record: `hindcast migrate` makes it\n"
