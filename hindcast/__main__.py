@@ -25,6 +25,8 @@ OURS = {"producers", "stream_processors", "evaluation", "hindcast"}
 # a larger extra repeats the packages of those it builds on
 SMALLEST_FIRST = ("processors", "plot", "gateway", "embedded", "demo", "dev")
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+# what a disk, a limit or a server of files says of a write, which names no file
+_UNWRITABLE = _DISK_FULL | {errno.EFBIG, errno.EIO, errno.EROFS, errno.ESTALE}
 # packages that are imported by another name than they are installed by
 _INSTALLED_AS = {"yaml": "pyyaml", "sklearn": "scikit-learn", "faust": "faust-streaming"}
 
@@ -47,13 +49,13 @@ def run(arguments: Sequence[str]) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         # whoever read our output has gone
-        _drop_output()
+        _end_output()
         return FAILED
     except OSError as error:
-        if error.errno not in _DISK_FULL:
+        if error.filename is None and error.errno not in _UNWRITABLE:
             raise
-        _drop_output()
-        return _say(f"disk full: {error.filename or 'the output'} cannot be written", FAILED)
+        _end_output()
+        return _say(_of_files(error), FAILED)
     except ModuleNotFoundError as error:
         module = (error.name or "").partition(".")[0]
         if not module or module in OURS:
@@ -102,6 +104,14 @@ def _command(arguments: Sequence[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
+def _of_files(error: OSError) -> str:
+    """What is wrong with a file, or with a write that does not say where to."""
+    if error.errno in _DISK_FULL:
+        return f"disk full: {error.filename or 'the output'} cannot be written"
+    what = "cannot write the output" if error.filename is None else f"cannot use {error.filename}"
+    return f"{what}: {os.strerror(error.errno) if error.errno else error}"
+
+
 def _advice(error: click.ClickException) -> str:
     """What is wrong with a command line, and where its right use is told."""
     context = getattr(error, "ctx", None)
@@ -126,9 +136,12 @@ def _prepare_streams() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
-def _drop_output() -> None:
-    """Let nothing complain at interpreter exit about output that could not be written."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _end_output() -> None:
+    """Write what waits to be written; where that fails, let nothing complain of it at interpreter exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _say(text: str, code: int) -> int:

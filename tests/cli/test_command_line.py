@@ -33,6 +33,11 @@ def probe(how):
         how = "well"
     if how == "interrupt":
         raise KeyboardInterrupt
+    if how == "file":
+        print("before")
+        open("/nowhere/file")
+    if how == "network":
+        raise ConnectionResetError(104, "nobody foresaw it")
     if how == "absent":
         import chdb.nothing_of_that_name
     if how == "code":
@@ -99,6 +104,24 @@ def test_a_full_disk_is_one_line(probe: dict[str, str]) -> None:
         command = [sys.executable, "-m", "hindcast", "probe", "pipe"]
         done = subprocess.run(command, env=probe, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert (done.returncode, done.stderr) == (1, "hindcast: disk full: the output cannot be written\n")
+
+
+def test_an_output_that_cannot_be_written_is_one_line(probe: dict[str, str], tmp_path: Path) -> None:
+    """A limit, a damaged disk or a server of files that went says why, and names no file."""
+    line = f"ulimit -f 8; {sys.executable} -m hindcast probe pipe > {tmp_path / 'large'}"
+    environment = {**probe, "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        line, shell=True, env=environment, stderr=subprocess.PIPE, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (1, "hindcast: cannot write the output: File too large\n")
+
+
+def test_a_file_that_cannot_be_used_is_one_line(probe: dict[str, str]) -> None:
+    """What was written before it stays; what names no file, and nobody foresaw, keeps its traceback."""
+    done = ended(probe, "probe", "file")
+    assert (done.returncode, done.stdout) == (1, "before\n")
+    assert done.stderr == "hindcast: cannot use /nowhere/file: No such file or directory\n"
+    assert "Traceback" in ended(probe, "probe", "network").stderr
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])

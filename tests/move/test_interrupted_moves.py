@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import pytest
 from moving import Hindcast
 from recorded_rows import Recorder
 from waiting import eventually
+
+from hindcast.move import files
 
 # as a child: pages of one row and files of one page, and a stop after a few files until somebody ends it
 _SLOW = """
@@ -58,6 +61,24 @@ def stopped_in_the_middle(
         finally:
             running.kill()
     return running.returncode, said
+
+
+def test_an_export_that_could_not_write_goes_on(
+    source: Recorder, hindcast: Hindcast, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A limit or a disk that takes no more is one line, of the file that it cut nothing is left, and with room the same command ends well."""
+    monkeypatch.setattr(files, "FILE_BYTES", 1)
+    directory = tmp_path / "export"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (12_000, before[1]))
+    try:
+        told = hindcast(source, "export", directory)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (told.code, told.line) == (1, "hindcast: cannot write the output: File too large")
+    assert not list(directory.glob("*.part"))
+    assert hindcast(source, "export", directory).code == 0
+    assert hindcast(source, "verify", directory, "--against-record").code == 0
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
