@@ -12,19 +12,26 @@ from stream_processors.migrations import render, statements
 from stream_processors.sql_files import sql_directory
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+# the user that a server has from the beginning
+_OWNER = "default"
 _ACCESS_DENIED = 497
 
 
-def analyst_statements(name: str, password: str, *, salt: str, database: str, cluster: str = "") -> list[str]:
+def analyst_statements(
+    name: str, password: str, *, salt: str, database: str, owner: str = _OWNER, cluster: str = ""
+) -> list[str]:
     """Statements that make a user who reads one database within `READ_LIMITS`, or make it anew; run again they change password and limits.
 
-    A server keeps SHA-256 of password and salt, and its log shows no more.
+    A server keeps SHA-256 of password and salt, and its log shows no more. ``owner`` runs them: made anew he would only read, and nobody
+    could write.
 
     Raises:
-        ConfigError: a name with anything but letters, digits and underscores.
+        ConfigError: a name with anything but letters, digits and underscores, the owner's, or ClickHouse's own user.
     """
     if not _NAME.fullmatch(name):
         raise ConfigError(f"a user's name is letters, digits and underscores, not {name!r}")
+    if name in {owner, _OWNER}:
+        raise ConfigError(f"{name} is the user who writes, and would only read: name another for the analyst")
     known = {
         "name": name,
         "database": database,

@@ -26,7 +26,12 @@ def analyst(name: str, *, dry_run: bool) -> None:
     given = os.environ.get("HINDCAST_ANALYST_PASSWORD", "")
     password = given or secrets.token_urlsafe(24)
     made = analyst_statements(
-        name, password, salt=secrets.token_hex(16), database=settings.database, cluster=settings.cluster
+        name,
+        password,
+        salt=secrets.token_hex(16),
+        database=settings.database,
+        owner=str(settings.parts()["username"]),
+        cluster=settings.cluster,
     )
     if dry_run:
         click.echo(";\n\n".join(made) + ";")

@@ -14,6 +14,7 @@ from recorded_rows import Recorder, is_local_engine, label, prediction
 from evaluation.analysts import analyst_statements, make_analyst
 from evaluation.history import READ_LIMITS, History
 from evaluation.queries import NamedQuery, shipped_queries
+from hindcast.__main__ import run
 from hindcast.local.clickhouse_door.access import ANALYST_LIMITS
 from producers.errors import ConfigError, StoreUnavailable
 from stream_processors.clickhouse import QueryRefused
@@ -115,6 +116,22 @@ def test_a_name_is_only_a_name(name: str) -> None:
     """What could be anything else in a statement is no user's name."""
     with pytest.raises(ConfigError, match="letters, digits and underscores"):
         analyst_statements(name, "p", salt=SALT, database="hindcast")
+
+
+@pytest.mark.parametrize("name", ["writer", "default"])
+def test_whoever_writes_is_made_no_reader(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], name: str
+) -> None:
+    """Made anew, the user of HINDCAST_CLICKHOUSE and the one that a server begins with would keep no right to write."""
+    monkeypatch.setenv("HINDCAST_CLICKHOUSE", "http://writer:secret@127.0.0.1:1")
+    assert run(["analyst", name, "--dry-run"]) == 2
+    said = capfd.readouterr()
+    assert said.out == ""
+    assert (
+        said.err
+        == f"hindcast: {name} is the user who writes, and would only read: name another for the analyst\n"
+    )
+    assert run(["analyst", "ann", "--dry-run"]) == 0
 
 
 def test_where_nobody_may_make_users(recorded: Recorder) -> None:
