@@ -1,6 +1,7 @@
 -- question: How does one period differ from another, feature by feature?
 -- Any two periods, from the stored sketches; no reference had to be chosen beforehand. Over the sketches' own bins, which are finer than a
--- verdict's, so PSI is greater; values are those of bins' midpoints. Counts as streamed. Categories by name only.
+-- verdict's, so PSI is greater; values are those of bins' midpoints. Counts as streamed. Categories by name only. A feature with values of both
+-- kinds has a row of each.
 -- parameters:
 --   model String: model name
 --   since DateTime64(6, 'UTC'): start of the period, UTC
@@ -14,11 +15,11 @@
 -- columns:
 --   column: feature or pseudo-column
 --   column_kind: numeric or categorical
---   n: values of the period
+--   n: values of the period, of this kind
 --   reference_n: values of the other
 --   mean: of finite values
 --   reference_mean: of the other
---   null_share: nulls / (values + nulls)
+--   null_share: nulls / (values + nulls) of the column, of both kinds; what the model did not give (@score, @decision) is absent, not null
 --   reference_null_share: of the other
 --   psi: population stability index
 --   jensen_shannon: Jensen-Shannon distance, base 2
@@ -28,7 +29,7 @@
 -- output:
 --   column       column_kind    n  reference_n      mean  reference_mean  null_share  reference_null_share     psi  jensen_shannon  kolmogorov_smirnov  wasserstein
 --   temperature  numeric      274          257  0.006974        -0.04805      0.1246               0.09187   1.062          0.8925                0.07       0.1222
---   @score       numeric      306          278     0.494          0.4879     0.02236               0.01767  0.8259          0.4534              0.1145      0.06171
+--   @score       numeric      306          278     0.494          0.4879           0                     0  0.8259          0.4534              0.1145      0.06171
 --   carrier      categorical  307          281         -               -     0.01917              0.007067  0.3837          0.2212                   -            -
 WITH
 both AS
@@ -77,14 +78,25 @@ sides AS
         sumIf(m.n, theirs) AS reference_n,
         hindcast_ratio(sumIf(m.sum, ours), sumIf(m.finite, ours)) AS mean,
         hindcast_ratio(sumIf(m.sum, theirs), sumIf(m.finite, theirs)) AS reference_mean,
-        hindcast_ratio(sumIf(m.nulls, ours), sumIf(m.n + m.nulls, ours)) AS null_share,
-        hindcast_ratio(sumIf(m.nulls, theirs), sumIf(m.n + m.nulls, theirs)) AS reference_null_share,
+        sumIf(m.nulls, ours) AS nulls,
+        sumIf(m.nulls, theirs) AS reference_nulls,
         sumMapIf(m.middles, m.counts, ours AND m.column_kind = 'numeric') AS a,
         sumMapIf(m.middles, m.counts, theirs AND m.column_kind = 'numeric') AS b,
         sumMapIf(m.values, m.counts, ours AND m.column_kind = 'categorical') AS c,
         sumMapIf(m.values, m.counts, theirs AND m.column_kind = 'categorical') AS d
     FROM midpoints AS m
     GROUP BY `column`, column_kind
+),
+-- a null that its sender gave no kind is counted as a number, whatever the feature's values are
+shared AS
+(
+    SELECT
+        *,
+        hindcast_ratio(sum(nulls) OVER of_column, sum(n + nulls) OVER of_column) AS null_share,
+        hindcast_ratio(sum(reference_nulls) OVER of_column, sum(reference_n + reference_nulls) OVER of_column) AS reference_null_share,
+        row_number() OVER (PARTITION BY `column` ORDER BY n + reference_n DESC, column_kind) AS place
+    FROM sides
+    WINDOW of_column AS (PARTITION BY `column`)
 )
 SELECT
     `column`,
@@ -99,5 +111,6 @@ SELECT
     if(is_numeric, hindcast_js(a.1, a.2, b.1, b.2), hindcast_js(c.1, c.2, d.1, d.2)) AS jensen_shannon,
     if(is_numeric, hindcast_ks(a.1, a.2, b.1, b.2), NULL) AS kolmogorov_smirnov,
     if(is_numeric, hindcast_wasserstein(a.1, a.2, b.1, b.2), NULL) AS wasserstein
-FROM sides
-ORDER BY psi DESC NULLS LAST, `column`
+FROM shared
+WHERE n + reference_n > 0 OR place = 1
+ORDER BY psi DESC NULLS LAST, `column`, column_kind

@@ -1,8 +1,9 @@
 -- feature_windows: what went in and came out per base window: sketches of all source partitions merged, the newest total plus
--- the deltas after it. One row per model, version, environment, served, sampling rate, shape, slice, window and column; the
--- pseudo-column @events counts events and always exists. Counts as streamed until a total replaces them: where no contract names a column,
--- a flush none of whose events carried it has no row of it, so that absent leaves those events out. Of all the events of a
--- period n + nulls carried the column, and events of @events less these did not.
+-- the deltas after it. One row per model, version, environment, served, sampling rate, shape, slice, window, column and kind; the
+-- pseudo-column @events counts events and always exists. A null whose sender gave it no kind is counted as numeric, whatever the
+-- column's values are: a column's nulls are those of both kinds. Counts as streamed until a total replaces them: where no contract
+-- names a column, a flush none of whose events carried it has no row of it, so that absent leaves those events out. Of all the
+-- events of a period n + nulls carried the column, and events of @events less these did not.
 -- A total's up_to has keys '<topic id>/<partition>'. Histograms that the safety valve coarsened are merged at the least precision. Quantiles: hindcast_midpoint(bin, precision).
 -- example: SELECT window_start, mean, bins, counts FROM feature_windows WHERE model = 'flights' AND column = 'distance' AND slice = '' AND served
 CREATE OR REPLACE VIEW feature_windows{on_cluster}

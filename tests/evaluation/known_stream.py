@@ -124,7 +124,8 @@ def _numeric(named: tuple[str, list[float | None]]) -> dict[str, Any]:
         "precision": PRECISION,
         "bins": bins.tolist(),
         "counts": counts.tolist(),
-        "nulls": every.count(None),
+        # what the model did not give is absent, and a feature's null a null
+        "absent" if column.startswith("@") else "nulls": every.count(None),
         "sum": float(values.sum()),
         "sum_of_squares": float((values**2).sum()),
         "min": float(values.min()) if len(values) else None,

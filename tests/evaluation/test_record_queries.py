@@ -249,6 +249,52 @@ def test_feature_change(ask: History, record: Recorder) -> None:
     assert (found["origin"]["kolmogorov_smirnov"], found["origin"]["n"]) == (None, 100)
 
 
+def feature(day: int, name: str, kind: str, **counted: Any) -> dict[str, Any]:
+    """One day's sketch of a feature that came as this kind; numbers are ones."""
+    values = {"bins": [1.0], "precision": 5} if kind == "numeric" else {"values": ["a"]}
+    return {
+        **sketch(np.array([]), day, 5, column=name, column_kind=kind, nulls=0),
+        "bins": [],
+        **(values if "counts" in counted else {}),
+        **counted,
+    }
+
+
+def test_nulls_are_those_of_the_column_whatever_kind_they_came_as(ask: History, record: Recorder) -> None:
+    """A category that is sometimes None is one row with its share of nulls; values of both kinds are a row each, and a score not given is absent."""
+    record.insert(
+        "sketches",
+        [
+            # text, and None without a kind: a logger that was not told
+            feature(0, "c", "categorical", counts=[90]),
+            feature(0, "c", "numeric", nulls=10),
+            feature(1, "c", "categorical", counts=[30]),
+            feature(1, "c", "numeric", nulls=10),
+            feature(0, "both", "categorical", counts=[4], nulls=1),
+            feature(1, "both", "categorical", counts=[2]),
+            feature(1, "both", "numeric", counts=[1], nulls=2),
+            feature(1, "never", "categorical", nulls=3),
+            feature(1, "never", "numeric", nulls=5),
+            feature(1, "@score", "numeric", counts=[6], absent=4),
+        ],
+    )
+    bounds = {
+        "since": START + DAY,
+        "until": START + 2 * DAY,
+        "reference_since": START,
+        "reference_until": START + DAY,
+    }
+    names = ("column", "column_kind", "n", "reference_n", "null_share", "reference_null_share")
+    found = rows(ask, "feature_change", model=MODEL, **bounds)
+    assert sorted(tuple(row[name] for name in names) for row in found) == [
+        ("@score", "numeric", 6, 0, 0.0, None),
+        ("both", "categorical", 2, 4, 0.4, 0.2),
+        ("both", "numeric", 1, 0, 0.4, 0.2),
+        ("c", "categorical", 30, 90, 0.25, 0.1),
+        ("never", "numeric", 0, 0, 1.0, None),
+    ]
+
+
 def test_alerts_fired(ask: History, record: Recorder) -> None:
     """Firing and resolved alerts; withdrawn ones only when asked for."""
     alert = {
