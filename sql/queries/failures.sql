@@ -16,7 +16,7 @@
 --   failure_share: failures / all predictions of this window, version and kind of traffic
 --   first_at: event time of the first, UTC
 --   last_at: event time of the last, UTC
---   latency_p50_ms: milliseconds that half of them took at most
+--   latency_p50_ms: milliseconds that half of them took at most, of those with a finite latency
 --   example_id: prediction id of the last
 --   example_trace_id: its W3C trace id
 -- example: model=flights every=month
@@ -42,7 +42,7 @@ WITH counted AS
         count() AS predictions,
         min(event_time) AS first_at,
         max(event_time) AS last_at,
-        quantileExactLowOrNull(0.5)(latency_ms) AS latency_p50_ms,
+        quantileExactLowOrNull(0.5)(if(isFinite(latency_ms), latency_ms, NULL)) AS latency_p50_ms,
         argMax((prediction_id, trace_id), event_time) AS example
     FROM predictions_all_v AS p
     WHERE model = {model:String}

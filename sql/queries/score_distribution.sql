@@ -1,5 +1,5 @@
 -- question: How are the scores of each version distributed, and did that change?
--- Exact from rows; quantiles interpolate between neighbours.
+-- Exact from rows, over the scores that are finite; quantiles interpolate between neighbours.
 -- parameters:
 --   model String: model name
 --   environment String = 'production': where it ran
@@ -13,6 +13,7 @@
 --   served: false: shadow traffic
 --   predictions: count
 --   without_score: of these, without a score
+--   not_finite: of these, with NaN or an infinity for a score, which is in no figure
 --   mean: mean score
 --   deviation: population standard deviation
 --   least: least score
@@ -25,10 +26,11 @@
 -- example: model=flights
 -- plot: x=window y=p50 by=model_version
 -- output:
---   window      model_version  served  predictions  without_score    mean  deviation  least     p05   p25   p50     p75   p95  greatest
---   2013-02-01  1              yes             283              5  0.4879        0.3   0.01  0.0485  0.22  0.48  0.7475  0.94         1
---   2013-03-01  1              yes             304              3  0.4898     0.2887      0    0.05  0.23  0.48    0.74  0.93      0.99
---   2013-03-01  2              no              304              3  0.4864     0.2478   0.04    0.11  0.28  0.47    0.69  0.88      0.99
+--   window      model_version  served  predictions  without_score  not_finite    mean  deviation  least     p05   p25   p50     p75   p95  greatest
+--   2013-02-01  1              yes             283              5           0  0.4879        0.3   0.01  0.0485  0.22  0.48  0.7475  0.94         1
+--   2013-03-01  1              yes             304              3           0  0.4898     0.2887      0    0.05  0.23  0.48    0.74  0.93      0.99
+--   2013-03-01  2              no              304              3           0  0.4864     0.2478   0.04    0.11  0.28  0.47    0.69  0.88      0.99
+WITH if(isFinite(score), score, NULL) AS finite
 SELECT
     toDateTime64(multiIf(
         {every:String} = 'hour', toStartOfHour(event_time),
@@ -41,15 +43,17 @@ SELECT
     served,
     count() AS predictions,
     countIf(score IS NULL) AS without_score,
-    avgOrNull(score) AS mean,
-    stddevPopOrNull(score) AS deviation,
-    minOrNull(score) AS least,
-    quantileExactInclusiveOrNull(0.05)(score) AS p05,
-    quantileExactInclusiveOrNull(0.25)(score) AS p25,
-    quantileExactInclusiveOrNull(0.5)(score) AS p50,
-    quantileExactInclusiveOrNull(0.75)(score) AS p75,
-    quantileExactInclusiveOrNull(0.95)(score) AS p95,
-    maxOrNull(score) AS greatest
+    countIf(NOT isFinite(score)) AS not_finite,
+    avgOrNull(finite) AS mean,
+    -- stddevPop is made of sums of squares, which lose the spread of large scores, and overflow
+    stddevPopStableOrNull(finite) AS deviation,
+    minOrNull(finite) AS least,
+    quantileExactInclusiveOrNull(0.05)(finite) AS p05,
+    quantileExactInclusiveOrNull(0.25)(finite) AS p25,
+    quantileExactInclusiveOrNull(0.5)(finite) AS p50,
+    quantileExactInclusiveOrNull(0.75)(finite) AS p75,
+    quantileExactInclusiveOrNull(0.95)(finite) AS p95,
+    maxOrNull(finite) AS greatest
 FROM predictions_all_v
 WHERE model = {model:String}
     AND environment = {environment:String}

@@ -15,7 +15,7 @@
 --   errors: of these, with a status other than ok
 --   error_share: errors / predictions
 --   warnings: of these, that broke the contract and were kept
---   latency_p50_ms: milliseconds that half of the predictions took at most
+--   latency_p50_ms: milliseconds that half of the predictions took at most, of those with a finite latency
 --   latency_p99_ms: milliseconds that 99 % of them took at most
 -- example: model=flights every=month
 -- plot: x=window y=predictions by=model_version
@@ -38,8 +38,8 @@ SELECT
     countIf(status != 'ok') AS errors,
     errors / predictions AS error_share,
     countIf(notEmpty(p.warnings)) AS warnings,
-    quantileExactLowOrNull(0.5)(latency_ms) AS latency_p50_ms,
-    quantileExactLowOrNull(0.99)(latency_ms) AS latency_p99_ms
+    quantileExactLowOrNull(0.5)(if(isFinite(latency_ms), latency_ms, NULL)) AS latency_p50_ms,
+    quantileExactLowOrNull(0.99)(if(isFinite(latency_ms), latency_ms, NULL)) AS latency_p99_ms
 FROM predictions_all_v AS p
 WHERE model = {model:String}
     AND environment = {environment:String}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from datetime import timedelta
 from typing import Any
 
@@ -147,6 +149,51 @@ def test_score_distribution(history: History, known: KnownHistory) -> None:
     assert [row["predictions"] for row in whole] == [
         (known.predictions.served & (known.predictions.model_version == version)).sum() for version in "12"
     ]
+
+
+@pytest.mark.parametrize(
+    "odd", [[math.nan], [math.inf], [-math.inf, math.inf], [math.nan, math.inf, -math.inf]]
+)
+def test_figures_are_of_finite_numbers(ask: History, record: Recorder, odd: list[float]) -> None:
+    """A score or latency of NaN or infinity is counted and changes no figure: a spread that nobody knows is never none."""
+    numbers = [0.1, 0.9, 0.5, 0.2]
+    made = [*numbers, *odd, None]
+    record.insert(
+        "predictions",
+        [
+            prediction(str(place), START, model=MODEL, score=number, latency_ms=number, status=status)
+            for place, (number, status) in enumerate(itertools.product(made, ["ok", "error"]))
+        ],
+    )
+    (row,) = rows(ask, "score_distribution", model=MODEL)
+    assert (row["predictions"], row["without_score"], row["not_finite"]) == (2 * len(made), 2, 2 * len(odd))
+    both = np.repeat(numbers, 2)
+    wanted = {"mean": both.mean(), "deviation": both.std(), "least": 0.1, "greatest": 0.9}
+    wanted |= {f"p{percent:02}": np.quantile(both, percent / 100) for percent in (5, 25, 50, 75, 95)}
+    assert {name: row[name] for name in wanted} == pytest.approx(wanted)
+    (row,) = rows(ask, "volume", model=MODEL)
+    assert (row["latency_p50_ms"], row["latency_p99_ms"]) == (0.2, 0.9)
+    (row,) = rows(ask, "failures", model=MODEL)
+    assert row["latency_p50_ms"] == 0.2
+
+
+def test_scores_that_are_not_finite_have_no_distribution(ask: History, record: Recorder) -> None:
+    """Without a finite score every figure is NULL."""
+    record.insert("predictions", [prediction("a", START, model=MODEL, score=math.nan, latency_ms=math.inf)])
+    (row,) = rows(ask, "score_distribution", model=MODEL)
+    assert (row["not_finite"], row["mean"], row["deviation"], row["p50"], row["greatest"]) == (1, *[None] * 4)
+    assert rows(ask, "volume", model=MODEL)[0]["latency_p99_ms"] is None
+
+
+@pytest.mark.parametrize("scores", [[1e9, 1e9 + 1, 1e9 + 2], [1e200, 3e200, 2e200]])
+def test_large_scores_keep_their_spread(ask: History, record: Recorder, scores: list[float]) -> None:
+    """The deviation of scores far from zero is theirs; one whose square is beyond a double is infinite, and never 0."""
+    record.insert(
+        "predictions", [prediction(str(n), START, model=MODEL, score=one) for n, one in enumerate(scores)]
+    )
+    (row,) = rows(ask, "score_distribution", model=MODEL)
+    with np.errstate(over="ignore"):
+        assert row["deviation"] == pytest.approx(np.std(scores))
 
 
 def test_prediction_record(history: History, known: KnownHistory) -> None:
