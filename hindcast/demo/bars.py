@@ -19,7 +19,7 @@ from rich.progress import (
 
 
 class Bars:
-    """One progress bar per stage, and how long each took."""
+    """One progress bar per stage, and how long each took. Before the first stage nothing is drawn: rich ends without bars in an empty line."""
 
     def __init__(self, console: Console) -> None:
         self._progress = Progress(
@@ -34,14 +34,15 @@ class Bars:
         self._began: dict[TaskID, tuple[str, float]] = {}
 
     def __enter__(self) -> Self:
-        self._progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        if self._began:
+            self._progress.stop()
 
     def add(self, name: str, total: int | None) -> TaskID:
         """A new bar; without a total it only moves."""
+        self._progress.start()
         task = self._progress.add_task(name, total=total)
         self._began[task] = name, time.monotonic()
         return task

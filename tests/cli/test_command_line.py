@@ -166,6 +166,8 @@ def test_without_click_one_line_says_what_to_install() -> None:
         ("dead-letters list --limit -1", "-1 is not in the range"),
         ("dead-letters list --offset 99999999999999999999", "is not in the range"),
         ("query volume -p model", "--param wants NAME=VALUE, not 'model'"),
+        ("verify nowhere", "nowhere is no directory"),
+        ("import nowhere", "nowhere is no directory"),
         ("sql \udcff", "the argument '\\udcff' is not UTF-8 text"),
     ],
 )

@@ -24,7 +24,8 @@ class Told:
 
     @property
     def line(self) -> str:
-        """The one line of a refusal, behind which bars may stand."""
+        """The one line of a refusal, before which bars may stand, and no empty line."""
+        assert all(self.err.splitlines()), self.err
         lines = [line for line in self.err.splitlines() if line.startswith("hindcast: ")]
         assert len(lines) == 1, self.err
         return lines[0]
