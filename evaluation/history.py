@@ -13,6 +13,7 @@ from evaluation.column_values import bytes_where_no_text, has_wide_values, wide_
 from evaluation.frames import FORMS, Form, as_frame
 from evaluation.queries import NamedQuery, clickhouse_time, find_query, shipped_queries
 from evaluation.statements import read_only
+from evaluation.whole_numbers import refuse_beyond_type
 from producers.errors import ConfigError
 from stream_processors.clickhouse import Store
 from stream_processors.settings import ClickHouseSettings
@@ -44,7 +45,8 @@ class History:
     `READ_LIMITS`. Safe to use from one thread at a time.
 
     Raises:
-        ConfigError: a query or parameter that does not exist, a moment that has not come, or a statement that does not read.
+        ConfigError: a query or parameter that does not exist, a whole number beyond its parameter's type, a moment that has not come, or a
+            statement that does not read.
         QueryRefused: ClickHouse refuses the statement, or its answer has more rows than `READ_LIMITS` allow: asked again it has them still.
         StoreUnavailable: ClickHouse does not answer, or the limits of time or memory in `READ_LIMITS` are exceeded, as they are when others ask too.
     """
@@ -118,8 +120,9 @@ class History:
     ) -> pl.DataFrame: ...
     def sql(self, statement: str, parameters: Mapping[str, Any] | None = None, *, as_: Form = "arrow") -> Any:
         """The answer to one statement that reads; ``{name:Type}`` in it is bound to ``parameters``."""
-        form = _known(as_)
-        return as_frame(self._asked(read_only(statement), parameters), form)
+        form, statement = _known(as_), read_only(statement)
+        refuse_beyond_type(statement, parameters or {})
+        return as_frame(self._asked(statement, parameters), form)
 
     def _asked(self, statement: str, parameters: Mapping[str, Any] | None) -> pa.Table:
         answer = self._store.arrow(statement, parameters, self._limits)

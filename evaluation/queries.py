@@ -31,6 +31,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from evaluation.whole_numbers import whole_numbers
 from producers.errors import ConfigError
 from stream_processors.sql_files import sql_files
 
@@ -40,7 +41,6 @@ _PARAMETER = re.compile(
     r"(?P<name>\w+) (?P<type>\w+(?:\([^)]*\))?)(?: = (?P<default>'[^']*'|[^\s\[:][^\[]*?))?(?: \[(?P<choices>[^\]]+)\])?: (?P<meaning>.+)"
 )
 _RANGE = re.compile(r"(-?\d+) to (-?\d+)")
-_WHOLE = re.compile(r"(?P<unsigned>U?)Int(?P<bits>\d+)")
 _COLUMN = re.compile(r"(?P<name>\w+): (?P<meaning>.+)")
 _TRUE, _FALSE = {"true", "1", "yes"}, {"false", "0", "no"}
 
@@ -120,13 +120,8 @@ class Parameter:
 
     def _whole_numbers(self) -> range | None:
         """Those that are allowed; None for other types."""
-        found = _WHOLE.match(self.type)
-        if found is None:
-            return None
-        if self.between:
-            return range(self.between[0], self.between[1] + 1)
-        size = 2 ** int(found["bits"])
-        return range(size) if found["unsigned"] else range(-size // 2, size // 2)
+        held = whole_numbers(self.type)
+        return range(self.between[0], self.between[1] + 1) if held and self.between else held
 
     def _wanted(self) -> str:
         if self.type.startswith("DateTime64"):

@@ -9,7 +9,7 @@ comments and ``//``.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from producers.errors import ConfigError
 
@@ -166,6 +166,21 @@ def refuse_what_does_not_read(statement: str) -> None:
         ConfigError: several statements, something that writes, a file or another server.
     """
     _refuse_what_reaches_out([text for text, _ in _one_statement(statement)])
+
+
+def placeholders(statement: str) -> Iterator[tuple[str, str]]:
+    """Name and type, without spaces, of every ``{name:Type}`` of a statement that reads."""
+    tokens = _one_statement(statement)
+    texts = [text for text, _ in tokens]
+    for place, text in enumerate(texts):
+        if text == "{" and texts[place + 2 : place + 3] == [":"] and "}" in texts[place:]:
+            (_, begin), (_, colon), (_, end) = (
+                tokens[place],
+                tokens[place + 2],
+                tokens[texts.index("}", place)],
+            )
+            kind = statement[colon : end - 1]
+            yield statement[begin : colon - 1].strip(), "".join(kind.split())
 
 
 def _one_statement(statement: str) -> list[tuple[str, int]]:

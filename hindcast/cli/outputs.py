@@ -48,6 +48,8 @@ class Output:
         Raises:
             ConfigError: options that contradict one another, or a picture of an unknown kind.
         """
+        if as_json and form not in (None, "json"):
+            raise ConfigError(f"--json is --format json: leave it out, or --format {form}")
         form = "json" if as_json else form
         if plot is not None and (form or file):
             raise ConfigError("--plot draws: leave --format and --output out")

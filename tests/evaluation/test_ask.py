@@ -117,6 +117,10 @@ def test_wrong_use_is_one_line(run: Run) -> None:
     refused(run("query", "volume", "-p", "model=a", "-p", "model=b"), "twice", 2)
     refused(run("sql", "DROP TABLE predictions"), "only statements that read", 2)
     refused(run("sql"), "no statement", 2)
+    refused(
+        run("sql", "SELECT {a:UInt8}", "-p", "a=300"), "a wants a whole number from 0 to 255, not '300'", 2
+    )
+    refused(run("query", "--json", "--format", "csv"), "leave it out, or --format csv", 2)
     refused(run("sql", "SELECT nothing FROM predictions_v"), "nothing", 1)
     refused(run("sql", "SELECT 1 SETTINGS readonly = 0"), "readonly", 1)
 

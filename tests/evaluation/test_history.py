@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -92,6 +93,28 @@ def test_parameters_are_bound(history: History) -> None:
     """Values of an analyst's own statement are bound, never pasted."""
     text = "' OR 1=1 -- {x:String}"
     assert history.sql("SELECT {name:String} AS name", {"name": text}).to_pylist() == [{"name": text}]
+
+
+@pytest.mark.parametrize("kind", ["UInt8", "Nullable(UInt8)", " LowCardinality( UInt8 )", "Array(UInt8)"])
+def test_a_whole_number_beyond_its_type_is_refused(history: History, kind: str) -> None:
+    """In an analyst's own statement too, alone or in an array; ClickHouse would take it modulo the type's size. What the type holds arrives."""
+    of_one: Callable[[int], object] = (
+        (lambda number: [1, number]) if "Array" in kind else (lambda number: number)
+    )
+    statement = f"SELECT '{{A:Int8}}' AS text, {{A:{kind}}} AS x, {{a:String}} AS other -- {{A:Int8}}"
+    (row,) = history.sql(statement, {"A": of_one(255), "a": "300"}).to_pylist()
+    assert (row["x"], row["other"]) == (of_one(255), "300")
+    for beyond in (of_one(300), str(of_one(300))):
+        with pytest.raises(ConfigError, match="parameter A wants a whole number from 0 to 255, not '300'"):
+            history.sql(statement, {"A": beyond, "a": ""})
+
+
+def test_what_is_no_whole_number_is_for_the_server_to_refuse(history: History) -> None:
+    """Its words come through, also where a placeholder has no value."""
+    for given in ({"a": "300.5"}, {"a": "x300"}, {}):
+        with pytest.raises(QueryRefused):
+            history.sql("SELECT {a:UInt8}", given)
+    assert history.sql("SELECT {a:Nullable(UInt8)} AS a", {"a": None}).to_pylist() == [{"a": None}]
 
 
 def test_what_will_be_known_is_not_known(recorded: Recorder) -> None:
