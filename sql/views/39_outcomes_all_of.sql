@@ -20,8 +20,8 @@
 --   positive_class (of the contract; true without one), true_class (the truth, where it is a class: NULL for a regression or ranking), positive
 --   (the truth is the positive class; NULL for other kinds than binary, and without a contract for a truth that is neither true nor false),
 --   decided_positive (by decision, else by threshold), correct (NULL where the truth is no class),
---   probability_of_truth (what the model gave to the true class), log_loss (nats, clipped at 1e-15), brier ((score - positive) squared),
---   error (score - truth_value of a regression; without a contract where the truth is no class)
+--   probability_of_truth (what the model gave to the true class; NULL where a probability is not finite), log_loss (nats, clipped at 1e-15),
+--   brier ((score - positive) squared), error (score - truth_value of a regression, both finite; without a contract where the truth is no class)
 -- whole: predictions: without an entity, whether an id was used twice is looked for in all of the model's
 -- example: SELECT event_time, label_state FROM outcomes_all_of(t = '2013-06-01 00:00:00', model = 'flights', entity = 'N7')
 CREATE OR REPLACE VIEW outcomes_all_of{on_cluster} AS
@@ -207,13 +207,18 @@ SELECT
     multiIf(
         true_class IS NULL, NULL,
         c.prediction_kind IN ('', 'binary'), if(positive IS NOT NULL AND m.score BETWEEN 0 AND 1, if(positive, m.score, 1 - m.score), NULL),
-        mapContains(m.probabilities, assumeNotNull(true_class)), m.probabilities[assumeNotNull(true_class)],
+        arrayAll(p -> isFinite(p), mapValues(m.probabilities)) AND mapContains(m.probabilities, assumeNotNull(true_class)),
+        m.probabilities[assumeNotNull(true_class)],
         NULL
     ) AS probability_of_truth,
     -- least and greatest pass over NULLs
     if(probability_of_truth IS NULL, NULL, -log(least(greatest(probability_of_truth, 1e-15), 1 - 1e-15))) AS log_loss,
     if(c.prediction_kind IN ('', 'binary') AND m.score BETWEEN 0 AND 1, pow(m.score - positive, 2), NULL) AS brier,
-    if(isFinite(m.score) AND (c.prediction_kind = 'regression' OR (c.prediction_kind = '' AND truth IS NULL)), m.score - truth_value, NULL) AS error
+    if(
+        isFinite(m.score) AND isFinite(truth_value) AND (c.prediction_kind = 'regression' OR (c.prediction_kind = '' AND truth IS NULL)),
+        m.score - truth_value,
+        NULL
+    ) AS error
 FROM matched AS m
 LEFT ANY JOIN contracts_v AS c ON m.contract = c.digest
 COMMENT 'Every prediction of one entity beside its truth as both were known at t, shadow traffic included'

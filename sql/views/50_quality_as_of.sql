@@ -1,6 +1,6 @@
 -- quality_as_of(t): how good each version was per UTC month of event time, from the facts known at t alone (known_at <= t).
--- Shadow traffic stands in rows of its own (served = false). Figures are over predictions labelled at t; NULL where there is
--- nothing to make them of.
+-- Shadow traffic stands in rows of its own (served = false). Figures are over predictions labelled at t, and leave out scores,
+-- probabilities and truths that are not finite; NULL where there is nothing to make them of.
 -- parameter: t DateTime64(6, 'UTC'), the moment of knowledge
 -- columns: model, environment, model_version, output, served, month (its first day), predictions, due (label horizon passed at t),
 --   labelled, void, coverage (labelled / (due - void); provisional: labelled / predictions), provisional (the horizon has not

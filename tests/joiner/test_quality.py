@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import timedelta
 from typing import Any
 
@@ -176,7 +177,7 @@ def test_equal_scores_are_as_calibrated_as_their_mean_truth(road: Road) -> None:
 
 
 def test_numbers_equal_scikit_learn(road: Road) -> None:
-    """Errors of a regression, with truths of zero and missing scores among them."""
+    """Errors of a regression, with truths of zero and missing scores among them; what is not finite is counted and in no figure."""
     road.publish(
         Contract.model_validate(
             {
@@ -194,16 +195,23 @@ def test_numbers_equal_scikit_learn(road: Road) -> None:
         truth = 0.0 if place % 30 == 1 else float(random.normal(1e6, 3))
         predictions.append(said(f"n{place}", "numbers", at, score=score))
         facts.append(told(f"n{place}", "numbers", at + HOUR, truth_value=truth))
+    odd = [(1.0, math.inf), (1.0, -math.inf), (math.nan, 1.0), (-math.inf, 1.0), (math.inf, math.inf)]
     road.send("predictions", predictions)
+    road.send(
+        "predictions", [said(f"odd{n}", "numbers", DAY, score=score) for n, (score, _) in enumerate(odd)]
+    )
     road.send("labels", facts)
-    found = window_of(measured(road, "numbers", labelled=300))
+    road.send(
+        "labels", [told(f"odd{n}", "numbers", DAY, truth_value=truth) for n, (_, truth) in enumerate(odd)]
+    )
+    found = window_of(measured(road, "numbers", labelled=305))
     assert found is not None
     assert dict(found["metrics"]) == close_to(figures.regression(figures.current(predictions, facts)))
     assert found["confusion"] == []
 
 
 def test_many_classes_equal_scikit_learn(road: Road) -> None:
-    """Macro and weighted F1, log loss and Brier score of three classes, one of which is never true."""
+    """Macro and weighted F1, log loss and Brier score of three classes, one of which is never true; probabilities that are none count for nothing."""
     prediction = {"kind": "multiclass", "classes": ["a", "b", "c", "d"]}
     road.publish(
         Contract.model_validate(
@@ -221,7 +229,12 @@ def test_many_classes_equal_scikit_learn(road: Road) -> None:
         facts.append(told(f"c{place}", "classes", DAY, truth="abc"[int(random.integers(0, 3))]))
     road.send("predictions", predictions)
     road.send("labels", facts)
-    found = window_of(measured(road, "classes", labelled=300))
+    for odd in (math.nan, math.inf):
+        probabilities = {"a": 0.5, "b": odd, "c": 0.5}
+        for truth in "ab":
+            road.send("predictions", [said(f"{odd}{truth}", "classes", DAY, probabilities=probabilities)])
+            road.send("labels", [told(f"{odd}{truth}", "classes", DAY, truth=truth)])
+    found = window_of(measured(road, "classes", labelled=304))
     assert found is not None
     rows = figures.current(predictions, facts)
     assert sum(cells(found).values()) == 288

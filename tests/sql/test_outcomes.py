@@ -322,6 +322,32 @@ def test_a_whole_number_is_a_class_or_a_value_as_the_contract_says(
     assert (month["mae"], month["labelled"]) == (3.0 if kind == "regression" else None, 1)
 
 
+def test_a_truth_or_score_that_is_not_finite_is_in_no_error(record: Recorder) -> None:
+    """A regression's figures are of finite pairs; the others are labelled all the same, as the joiner has it."""
+    digest = publish(record, kind="regression")
+    pairs = [(2.0, 1.0), (5.0, 2.0), (1.0, math.inf), (1.0, math.nan), (math.inf, math.inf), (math.nan, 1.0)]
+    for place, (score, truth) in enumerate(pairs):
+        record.insert("predictions", [prediction(str(place), NOON, score=score, contract=digest)])
+        record.insert("labels", [label(str(place), NOON + DAY, None, truth_value=truth)])
+    [month] = record.store.rows(
+        "SELECT labelled, mae, rmse, bias FROM quality_as_of(t = '2200-01-01 00:00:00')"
+    )
+    assert month == {"labelled": 6, "mae": 2.0, "rmse": pytest.approx(math.sqrt(5)), "bias": 2.0}
+
+
+@pytest.mark.parametrize("odd", [math.nan, math.inf])
+def test_probabilities_that_are_not_finite_have_no_loss(record: Recorder, odd: float) -> None:
+    """Whether the odd one is the true class's or another's; the loss of the others is theirs."""
+    digest = publish(record, kind="multiclass", classes=["a", "b"])
+    given = {"x": {"a": 0.25, "b": 0.75}, "y": {"a": odd, "b": 0.5}, "z": {"a": 0.5, "b": odd}}
+    for name, probabilities in given.items():
+        record.insert("predictions", [prediction(name, NOON, probabilities=probabilities, contract=digest)])
+        record.insert("labels", [label(name, NOON + DAY, "a")])
+    assert [row["probability_of_truth"] for row in outcomes(record)] == [0.25, None, None]
+    [month] = record.store.rows("SELECT log_loss FROM quality_as_of(t = '2200-01-01 00:00:00')")
+    assert month["log_loss"] == pytest.approx(-math.log(0.25))
+
+
 def test_a_negative_decision_is_right_whatever_it_is_called(record: Recorder) -> None:
     """Of two classes: `approve` is what was decided where `legit` is true; accuracy is that of the confusion, as the joiner has it."""
     digest = publish(record, kind="binary", positive_class="fraud")

@@ -4,7 +4,8 @@ Rows are predictions, each once, beside the fact that counts (the last by report
 class: confusion of true class and decision (the event's, else the score against the threshold), score histograms per class, log loss
 -ln p clipped at 1e-15, Brier score (p - y)^2 (over classes: sum of squares; Brier 1950), ROC and precision-recall curve areas from the rows with
 ties counted half, expected calibration error over 15 bins of equal mass (Naeini et al. 2015; rows of equal score count as their mean truth each,
-so that it does not matter where a bin cuts them). Regression, where there is a true number: sums of score - truth.
+so that it does not matter where a bin cuts them). Regression, where there is a true number: sums of score - truth. What is not finite, a score,
+any of the probabilities or a truth, is in no figure.
 """
 
 from __future__ import annotations
@@ -90,7 +91,11 @@ SELECT
         number >= threshold, positive,
         negative
     ) AS said,
-    if(kind = {MULTICLASS}, mapContains(probabilities, ifNull(class, '')), y IS NOT NULL AND number BETWEEN 0 AND 1) AS has_probability,
+    if(
+        kind = {MULTICLASS},
+        arrayAll(p -> isFinite(p), mapValues(probabilities)) AND mapContains(probabilities, ifNull(class, '')),
+        y IS NOT NULL AND number BETWEEN 0 AND 1
+    ) AS has_probability,
     multiIf(
         NOT has_probability, NULL,
         kind = {MULTICLASS}, probabilities[assumeNotNull(class)],
@@ -104,7 +109,7 @@ SELECT
         kind = {MULTICLASS}, arraySum(p -> p * p, mapValues(probabilities)) - 2 * p_true + 1,
         pow(1 - p_true, 2)
     ) AS brier,
-    if(labelled AND (kind = {REGRESSION} OR (kind = {UNKNOWN} AND f.last.2 IS NULL)), f.last.3, NULL) AS true_number,
+    if(labelled AND isFinite(f.last.3) AND (kind = {REGRESSION} OR (kind = {UNKNOWN} AND f.last.2 IS NULL)), f.last.3, NULL) AS true_number,
     number - true_number AS error,
     if(labelled, dateDiff('microsecond', event_time, f.last.4) / 1e6, NULL) AS truth_lag,
     if(labelled, dateDiff('microsecond', event_time, f.first_known_at) / 1e6, NULL) AS known_lag,
