@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from producers.errors import InvalidEvent
-from producers.values import category, identifier, number, rate, split_features, truth_of, whole
+from producers.values import (
+    boolean,
+    category,
+    identifier,
+    mapping,
+    number,
+    rate,
+    split_features,
+    truth_of,
+    whole,
+)
 
 LABEL_KINDS = ("truth", "correction", "retraction", "void")
 ROLES = ("champion", "challenger", "shadow", "retired")
@@ -63,7 +73,7 @@ def prediction_record(
         "model": model,
         "model_version": model_version,
         "environment": environment,
-        "served": bool(served),
+        "served": boolean("served", served),
         "event_time": event_time,
         "target_time": target_time,
         "numeric_features": numeric,
@@ -159,7 +169,7 @@ def deployment_record(
     """A record of deployment.v1: a version takes or leaves a role. ``parameters`` are kept as text.
 
     Raises:
-        InvalidEvent: an unknown role, a share outside 0 to 1.
+        InvalidEvent: an unknown role, a share outside 0 to 1, parameters that are no mapping.
     """
     if role not in ROLES:
         raise InvalidEvent("role", f"one of {', '.join(ROLES)} is wanted")
@@ -179,7 +189,7 @@ def deployment_record(
         "training_data_uri": training_data_uri,
         "training_data_digest": training_data_digest,
         "training_run": training_run,
-        "parameters": {str(name): str(value) for name, value in (parameters or {}).items()},
+        "parameters": {str(name): str(value) for name, value in mapping("parameters", parameters).items()},
         "approved_by": approved_by,
         "actor": actor,
         "reason": reason,

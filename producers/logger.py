@@ -16,7 +16,6 @@ from producers import limits
 from producers.batch_logging import BatchLogging
 from producers.channel import Channel
 from producers.codec import Registry, encode
-from producers.errors import InvalidEvent
 from producers.events import Record, deployment_record, label_record
 from producers.ids import new_id, prediction_id_at
 from producers.intake import Stats
@@ -26,7 +25,18 @@ from producers.settings import KafkaSettings
 from producers.sigterm import close_on_sigterm
 from producers.sink import Sink
 from producers.trace import OPENTELEMETRY, current_trace
-from producers.values import category, identifier, micros, number, optional_micros, rate, text
+from producers.values import (
+    boolean,
+    category,
+    encodable,
+    identifier,
+    mapping,
+    micros,
+    number,
+    optional_micros,
+    rate,
+    text,
+)
 
 if TYPE_CHECKING:
     from producers.at_source.source_contract import SourceContract
@@ -34,6 +44,9 @@ if TYPE_CHECKING:
     from producers.timing import TimedPrediction
 
 _tuple = tuple.__new__
+# of defaults it is enough that they are the same object
+_NO_OUTPUT = ""
+_UNSAMPLED = 1.0
 
 
 class PredictionLogger(BatchLogging):
@@ -44,8 +57,8 @@ class PredictionLogger(BatchLogging):
     reason once a minute) and in the ledger topic at `flush` and `close`.
 
     What does not fit raises `InvalidEvent` in the call: anything of a label, a deployment or a table; of a prediction its
-    times, prediction_id, output, model_version and environment, its score, decision, latency_ms and sampling_rate, and
-    features that are no mapping. The rest of a prediction is examined on the background thread (an integer beyond 2^53
+    times, prediction_id, output, model_version and environment, whether it was served, its score, decision, latency_ms and
+    sampling_rate, and features that are no mapping. The rest of a prediction is examined on the background thread (an integer beyond 2^53
     or a list as a feature, a number as a trace id): what does not fit there drops its event, counted as ``invalid`` and
     logged, unless ``strict`` examines it in the call. Nothing is connected before the first event; a forked child gets a thread, a connection and a producer id
     of its own. Safe for threads.
@@ -65,7 +78,7 @@ class PredictionLogger(BatchLogging):
             events sampled as it says before anything leaves this process.
         sigterm: flush, and spool what is left, before SIGTERM ends the process; only where nobody else handles it, and the
             logger is made on the main thread.
-        strict: examine every value of a prediction in the call; for tests and batch jobs.
+        strict: examine every value of a prediction in the call, and what its contract says of it; for tests and batch jobs.
         sink: where messages go instead of Kafka, such as `producers.testing.MemorySink`.
         clock: nanoseconds since 1970, the default of event and report times.
 
@@ -121,7 +134,7 @@ class PredictionLogger(BatchLogging):
         score: object = None,
         decision: object = None,
         prediction_id: object = None,
-        output: str = "",
+        output: str = _NO_OUTPUT,
         request_id: object = None,
         item_index: int | None = None,
         rank: int | None = None,
@@ -135,7 +148,7 @@ class PredictionLogger(BatchLogging):
         status: str = "ok",
         error: str | None = None,
         latency_ms: float | None = None,
-        sampling_rate: float = 1.0,
+        sampling_rate: float = _UNSAMPLED,
         trace_id: str | None = None,
         span_id: str | None = None,
         known_at: datetime | None = None,
@@ -153,7 +166,7 @@ class PredictionLogger(BatchLogging):
         else:
             its_id = (
                 prediction_id
-                if type(prediction_id) is str and prediction_id
+                if type(prediction_id) is str and prediction_id and prediction_id.isascii()
                 else identifier("prediction_id", prediction_id)
             )
         if trace_id is None and OPENTELEMETRY in modules:
@@ -168,30 +181,30 @@ class PredictionLogger(BatchLogging):
                 self.model_version if model_version is None else text("model_version", model_version),
                 place,
                 at,
-                features.copy() if type(features) is dict else _copied("features", features),
-                output if output == "" else text("output", output),
+                features.copy() if type(features) is dict else mapping("features", features),
+                output if output is _NO_OUTPUT else text("output", output),
                 request_id,
                 item_index,
                 rank,
                 entity_id,
-                served,
+                served if served is True else boolean("served", served),
                 None if target_time is None else micros("target_time", target_time),
                 score if type(score) is float else number("score", score),
-                decision if type(decision) is str else category("decision", decision),
-                _copied("probabilities", probabilities) if probabilities else None,
-                _copied("quantiles", quantiles) if quantiles else None,
-                _copied("segments", segments) if segments else None,
+                decision if type(decision) is str and decision.isascii() else _decision(decision),
+                None if probabilities is None else mapping("probabilities", probabilities),
+                None if quantiles is None else mapping("quantiles", quantiles),
+                None if segments is None else mapping("segments", segments),
                 status,
                 error,
                 latency_ms if type(latency_ms) is float else number("latency_ms", latency_ms),
-                sampling_rate if sampling_rate == 1.0 else rate("sampling_rate", sampling_rate),
+                sampling_rate if sampling_rate is _UNSAMPLED else rate("sampling_rate", sampling_rate),
                 trace_id,
                 span_id,
                 None if known_at is None else micros("known_at", known_at),
             ),
         )
         if self._strict:
-            encode("prediction", self._writer.record(said))
+            self._examine(said)
         channel = self._channel
         (channel.running or channel.intake()).say(_tuple(Said, (self._writer, said, place, at, None)))
         return its_id
@@ -337,20 +350,22 @@ class PredictionLogger(BatchLogging):
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _examine(self, said: PredictionSaid) -> None:
+        """Find in the call what the sender's thread would find; it makes a record of its own, as the contract changes this one."""
+        record = self._writer.record(said)
+        encode("prediction", record)
+        if self._contract is not None:
+            self._contract.admit(record)
+
     def _say(self, stream: str, record: Record, at: int) -> None:
         # labels and deployments are no request's business: what is wrong with them is said where it was written
         encode(stream.removesuffix("s"), record)
         self._channel.say_record(stream, record, time=at)
 
 
-def _copied(field: str, values: Mapping[str, object] | None) -> dict[str, object]:
-    """A copy of what the caller may change after the call."""
-    if not values:
-        return {}
-    try:
-        return dict(values)
-    except (TypeError, ValueError):
-        raise InvalidEvent(field, f"a mapping is wanted, not {type(values).__name__}") from None
+def _decision(value: object) -> str | None:
+    found = category("decision", value)
+    return None if found is None else encodable("decision", found)
 
 
 def _contract(file: str | os.PathLike[str] | None, model: str) -> SourceContract | None:

@@ -129,14 +129,14 @@ class PredictionWriter:
         after = _NULL if known_at is None else _SOME + whole_bytes(known_at)
         return key, b"".join(head), after
 
-    def _place(self, version: str, environment: str, served: object) -> bytes:
+    def _place(self, version: str, environment: str, served: bool) -> bytes:  # noqa: FBT001 - a field's value
         written = (
             text_bytes(self.model)
             + text_bytes(version)
             + text_bytes(environment)
             + (b"\x01" if served else b"\x00")
         )
-        if len(self._places) < _SHAPES and type(served) is bool:
+        if len(self._places) < _SHAPES:
             self._places[version, environment, served] = written
         return written
 

@@ -21,22 +21,34 @@ _DAY_S = 86_400
 # DateTime64(6) holds these years; beyond them ClickHouse would clip
 EARLIEST = -2_208_988_800_000_000
 LATEST = 10_413_791_999_999_999
-_NULLS = {"NAType", "NaTType"}
+_NULLS = {"NAType", "NaTType", "NullCategory"}
+# of numpy's types for times: durations and instants
+_TIMES = {"m", "M"}
 _PLAIN = frozenset({float, str, int, bool})
 _NO_KINDS: Mapping[str, str] = {}
+
+
+class NullCategory:
+    """A feature's null of which it is known that it is a category's; see `NULL_CATEGORY`."""
+
+
+NULL_CATEGORY = NullCategory()
 
 
 def micros(field: str, moment: object) -> int:
     """A datetime with a zone as µs since 1970 UTC.
 
     Raises:
-        InvalidEvent: not a datetime, without zone, or outside the years 1900 to 2299.
+        InvalidEvent: not a datetime, without zone or with one that does not know it, or outside the years 1900 to 2299.
     """
     if not isinstance(moment, datetime):
         raise InvalidEvent(field, f"a datetime is wanted, not {type(moment).__name__}")
-    if moment.utcoffset() is None:
+    try:
+        since = None if moment.utcoffset() is None else moment - _EPOCH
+    except Exception:  # noqa: BLE001 - pandas' NaT is a datetime that raises, and a zone may be anybody's
+        raise InvalidEvent(field, f"a moment is wanted, not {type(moment).__name__}") from None
+    if since is None:
         raise InvalidEvent(field, "has no time zone: say datetime(…, tzinfo=UTC) or .astimezone()")
-    since = moment - _EPOCH
     value = (since.days * _DAY_S + since.seconds) * 1_000_000 + since.microseconds
     if not EARLIEST <= value <= LATEST:
         raise InvalidEvent(field, "outside the years 1900 to 2299")
@@ -112,32 +124,73 @@ def whole(field: str, value: object) -> int | None:
     return value
 
 
+def boolean(field: str, value: object) -> bool:
+    """Python's or numpy's true or false; a text or number is none, because ``"false"`` would be true.
+
+    Raises:
+        InvalidEvent: anything else.
+    """
+    value = plain(field, value)
+    if isinstance(value, bool):
+        return value
+    raise InvalidEvent(field, f"True or False is wanted, not {type(value).__name__}")
+
+
 def identifier(field: str, value: object) -> str:
     """An id as text: a string, an integer in digits, or a UUID.
 
     Raises:
-        InvalidEvent: empty, None, or of another type.
+        InvalidEvent: empty, None, of another type, or without UTF-8.
     """
-    if type(value) is str and value:  # also before: most ids are
-        return value
     text = str(value) if type(value).__name__ == "UUID" else category(field, value)
     if not text:
         raise InvalidEvent(field, "is empty")
-    return text
+    return encodable(field, text)
 
 
 def text(field: str, value: object) -> str:
     """A name as text, which may be empty; see `category`.
 
     Raises:
-        InvalidEvent: None, or no category.
+        InvalidEvent: None, no category, or without UTF-8.
     """
-    if type(value) is str:
-        return value
     found = category(field, value)
     if found is None:
         raise InvalidEvent(field, "is null")
-    return found
+    return encodable(field, found)
+
+
+def encodable(field: str, text: str) -> str:
+    """The text, if it has a form in UTF-8.
+
+    Raises:
+        InvalidEvent: it has half of a surrogate pair.
+    """
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise InvalidEvent(field, "has half of a surrogate pair, which is no text in UTF-8") from None
+    return text
+
+
+def mapping(field: str, values: Any) -> dict[Any, Any]:
+    """A copy of anything with keys and their values, such as a pandas Series; None is an empty one.
+
+    Raises:
+        InvalidEvent: anything else, also pairs in a list.
+    """
+    if type(values) is dict:
+        return values.copy()
+    if values is None:
+        return {}
+    try:
+        # as `dict` tells a mapping: without keys it would take two letters for a name and its value
+        if hasattr(values, "keys"):
+            return dict(values)
+    except Exception:  # noqa: BLE001, S110 - it is the caller's object, which may raise anything
+        pass
+    raise InvalidEvent(field, f"a mapping is wanted, not {type(values).__name__}")
 
 
 def rate(field: str, value: object) -> float:
@@ -188,7 +241,7 @@ def split_features(
 
     Strings and booleans are categories; ints, floats, Decimals and numpy's scalars are numbers. A name in
     ``categorical`` is always a category, whatever its value. None is a null: of a category if its name is in
-    ``categorical``, else of a number.
+    ``categorical``, else of a number; `NULL_CATEGORY` is one of a category.
 
     A name in ``kinds`` (``numeric`` or ``categorical``, what a contract says) is of that kind where its value can be: an
     int as a category is its digits, a boolean as a number 1 or 0, and None is a null of that kind. A string cannot be a
@@ -233,6 +286,9 @@ def _place(
     name: str, value: object, numbers: dict[str, float | None], categories: dict[str, str | None]
 ) -> None:
     field = f"features.{name}"
+    if value is NULL_CATEGORY:
+        categories[name] = None
+        return
     value = plain(field, value)
     if isinstance(value, str | bool):
         categories[name] = category(field, value)
@@ -241,15 +297,21 @@ def _place(
 
 
 def plain(field: str, value: Any) -> object:
-    """A numpy scalar as Python's, pandas' NA and NaT as None, anything else as it is."""
+    """A numpy scalar as Python's, NA and NaT as None, anything else as it is.
+
+    A time of numpy stays one, as of some units it would become a number.
+
+    Raises:
+        InvalidEvent: several values.
+    """
     if value is None or type(value) in _PLAIN:
         return value
     if type(value).__name__ in _NULLS:
         return None
-    item = getattr(value, "item", None)
-    if not callable(item):
-        return value
     try:
-        return item()
-    except (TypeError, ValueError):
+        item = getattr(value, "item", None)
+        found = item() if callable(item) else value
+    except Exception:  # noqa: BLE001 - numpy's raise ValueError, a tensor's RuntimeError
         raise InvalidEvent(field, f"a single value is wanted, not {type(value).__name__}") from None
+    is_time = getattr(getattr(value, "dtype", None), "kind", None) in _TIMES
+    return value if is_time and found is not None else found

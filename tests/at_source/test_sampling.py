@@ -112,4 +112,4 @@ def test_another_environment_is_not_sampled() -> None:
 @pytest.mark.parametrize("its_id", ["\ud800", "é", "x" * 10_000])
 def test_any_id_has_a_fate(its_id: str) -> None:
     """Text without UTF-8 too: its event is refused later, where it is encoded."""
-    contract(0.5).admit(record(request_id=its_id))
+    contract(0.5).admit(record() | {"request_id": its_id})

@@ -166,7 +166,7 @@ BAD_VALUES = [
     {"probabilities": {"late": None}},
     {"segments": {"region": 0.5}},
     {"rank": 2**40},
-    {"prediction_id": "a\udfffb"},
+    {"entity_id": "a\udfffb"},
     {"trace_id": 17},
 ]
 

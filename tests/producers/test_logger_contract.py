@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from producers import ConfigError, PredictionLogger
+from producers import ConfigError, InvalidEvent, PredictionLogger
 from producers.testing import MemorySink
 
 CONTRACT = """
@@ -87,6 +87,21 @@ def test_what_breaks_a_strict_contract_is_counted_as_invalid(file: Path) -> None
     (record,) = sink.records("predictions")
     assert record["numeric_features"] == {"age": 30.0}
     assert (log.stats.accepted, log.stats.dropped) == (3, {"invalid": 2})
+
+
+def test_strict_finds_it_in_the_call(file: Path) -> None:
+    """A strict logger raises for what breaks the contract, and what it only examines is sent as the contract says, once."""
+    file.write_text(CONTRACT.format(rate=1.0, on_violation="reject"))
+    sink = MemorySink()
+    with PredictionLogger(model="churn", sink=sink, contract=file, strict=True) as log:
+        with pytest.raises(InvalidEvent) as refusal:
+            log.prediction(features=FEATURES | {"age": 300})
+        assert refusal.value.field == "features.age"
+        log.prediction(features=FEATURES, entity_id="customer-17")
+    (record,) = sink.records("predictions")
+    assert record["numeric_features"] == {"age": 40.0}
+    assert record["entity_id"].startswith("hmac:")
+    assert (log.stats.accepted, log.stats.dropped) == (1, {})
 
 
 def test_a_contract_of_another_model_is_refused(file: Path) -> None:
