@@ -16,7 +16,7 @@ from producers.errors import HindcastError, InvalidEvent
 from producers.ids import new_id, prediction_id_at
 from producers.model_rows import Decide, Row, answers_of_predict, answers_of_proba, feature_rows
 from producers.timing import check_names, failure_of
-from producers.values import identifier
+from producers.values import boolean, identifier, optional_micros, rate, text
 
 if TYPE_CHECKING:
     from producers.logger import PredictionLogger
@@ -64,7 +64,7 @@ class Logged:
     ``queue_limit`` are dropped and counted. For tables use ``batch``, or `PredictionLogger.predictions`.
 
     What cannot be read is never the caller's trouble: an input or answer of an unknown shape is said without features or
-    without an answer, and the log says so (once a minute). An awaitable answer is passed on and not said: use
+    without an answer, a score that is none without it, and the log says so (once a minute). An awaitable answer is passed on and not said: use
     `PredictionLogger.timed`.
 
     A Logged cannot be pickled, as threads and connections cannot: pickle ``unlogged``.
@@ -144,9 +144,10 @@ class Logged:
 
         Raises:
             TypeError: a field that there is not.
-            InvalidEvent: a request_id that does not fit.
+            InvalidEvent: a request_id, or another field that belongs to all rows, that does not fit.
         """
         check_names(fields)
+        _check_values(fields)
         made = Request(request_id, entity_ids, fields)
         _requests.set((*_requests.get(), (self, made)))
         try:
@@ -199,6 +200,11 @@ class Logged:
             known = getattr(self.unlogged, "feature_names_in_", None)
             names = None if known is None else [str(name) for name in known]
         rows = feature_rows(inputs, names)
+        if inputs is not None and (rows is None or (rows and not any(rows))):
+            unread = InvalidEvent("features", f"none can be read from {type(inputs).__name__}")
+            if self._strict:
+                raise unread
+            self._complain("inputs", unread)
         if rows is None or not self._without:
             return rows
         return [{name: row[name] for name in row if name not in self._without} for row in rows]
@@ -241,9 +247,22 @@ class Logged:
                     event["entity_id"] = entities[place]
                 if rows is not None:
                     event["features"] = rows[place]
-                self._log.prediction(prediction_id=ids[place], **event)
+                self._say_one(ids[place], event)
                 if self._batch and place % CHUNK_ROWS == CHUNK_ROWS - 1:
                     self._log.flush()
+
+    def _say_one(self, its_id: str, event: dict[str, Any]) -> None:
+        """Say one event, without the fields of which the call says that they do not fit."""
+        while True:
+            try:
+                self._log.prediction(prediction_id=its_id, **event)
+            except InvalidEvent as error:
+                if self._strict or error.field not in event:
+                    raise
+                self._complain(f"field {error.field}", error)
+                del event[error.field]
+            else:
+                return
 
     def _guarded(self, step: Callable[..., Any], *args: Any) -> Any:
         """What a step of the logging returns; None if it fails, as a service must not."""
@@ -252,13 +271,27 @@ class Logged:
         except Exception as error:
             if self._strict:
                 raise
-            # only our own errors are known to carry no payload
-            why = f": {error}" if isinstance(error, HindcastError) else ""
-            self._complaints.say(
-                f"logged {step.__name__}",
-                f"predictions of {type(self.unlogged).__name__} are logged in part: {type(error).__name__}{why}",
-            )
+            self._complain(step.__name__, error)
             return None
+
+    def _complain(self, kind: str, error: Exception) -> None:
+        # only our own errors are known to carry no payload
+        why = f": {error}" if isinstance(error, HindcastError) else ""
+        self._complaints.say(
+            f"logged {kind}",
+            f"predictions of {type(self.unlogged).__name__} are logged in part: {type(error).__name__}{why}",
+        )
+
+
+def _check_values(fields: Mapping[str, Any]) -> None:
+    """Find what does not fit where it is written: left out of every row, it would file them under what was not said."""
+    for name in ("model_version", "environment"):
+        if fields.get(name) is not None:
+            text(name, fields[name])
+    for name in ("target_time", "known_at"):
+        optional_micros(name, fields.get(name))
+    rate("sampling_rate", fields.get("sampling_rate", 1.0))
+    boolean("served", fields.get("served", True))
 
 
 def _entities(given: Sequence[object], count: int) -> Sequence[object] | None:

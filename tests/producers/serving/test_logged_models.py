@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import logging
 import pickle
 import subprocess
 import sys
@@ -292,52 +291,6 @@ def test_tasks_have_their_own_request(log: PredictionLogger, sink: MemorySink) -
     for event in said(log, sink):
         found.setdefault(event["request_id"], []).append(event["prediction_id"])
     assert [sorted(found[str(number)]) for number in range(50)] == [sorted(ids) for ids in made]
-
-
-@pytest.mark.parametrize(
-    ("answer", "rows", "settings", "problem"),
-    [
-        ({"a": 1}, [[1.0]], {}, "rows: a list or array is wanted, not dict"),
-        ([0.5, 0.5], [[1.0]], {}, "rows: 2 answers for 1 rows"),
-        ([0.5], [[1.0]], {"features": ["a", "b"]}, "features: 2 names for 1 columns"),
-        (np.zeros((1, 2)), [[1.0]], {}, "outputs: 2 values a row"),
-    ],
-)
-def test_what_cannot_be_read_is_said_in_part(
-    log: PredictionLogger,
-    sink: MemorySink,
-    caplog: pytest.LogCaptureFixture,
-    answer: Any,
-    rows: Any,
-    settings: dict[str, Any],
-    problem: str,
-) -> None:
-    """The caller gets its answer, the event has what could be read, the log says what could not, and strict raises it."""
-    caplog.set_level(logging.WARNING)
-    model = Logged(Answering(answer), log, **settings)
-    assert model.predict(rows) is answer
-    assert model.predict(rows) is answer
-    events = said(log, sink)
-    assert len(events) == 2
-    assert (
-        ("features" in problem) == (events[0]["score"] is not None) == (events[0]["numeric_features"] == {})
-    )
-    assert [problem in message for message in caplog.messages] == [True]
-    with pytest.raises(InvalidEvent, match=problem):
-        Logged(Answering(answer), log, strict=True, **settings).predict(rows)
-
-
-def test_what_the_service_decides_may_fail(
-    log: PredictionLogger, sink: MemorySink, caplog: pytest.LogCaptureFixture, flights: LogisticRegression
-) -> None:
-    """A rule that raises, or entities of another number, cost the event a field and the caller nothing."""
-    model = Logged(flights, log, decide=lambda p: p["no such class, of customer 17"])
-    with model.request(entity_ids=["a"]):
-        assert len(model.predict_proba(FRAME)) == 4
-    assert [event["entity_id"] for event in said(log, sink)] == [None] * 4
-    assert "predictions of LogisticRegression are logged in part: KeyError" in caplog.messages
-    assert any("entity_ids: 1 for 4 rows" in message for message in caplog.messages)
-    assert "customer 17" not in caplog.text
 
 
 def test_an_awaitable_is_passed_on(log: PredictionLogger, caplog: pytest.LogCaptureFixture) -> None:

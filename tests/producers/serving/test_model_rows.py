@@ -15,6 +15,7 @@ from scipy.sparse import csr_array
 
 from producers import InvalidEvent
 from producers.model_rows import answers_of_predict, answers_of_proba, class_name, feature_rows
+from producers.values import NULL_CATEGORY
 
 ROWS = [{"age": 41, "plan": "plus"}, {"age": 7, "plan": "basic"}]
 NUMBERS = [{"f0": 1.5, "f1": 2.0}, {"f0": 3.0, "f1": -1.0}]
@@ -87,12 +88,77 @@ def test_nothing_known_is_nothing_said() -> None:
 
 
 def test_missing_values_are_those_of_their_kind() -> None:
-    """NaN in a column of numbers is NaN; in a column of texts it is how pandas says that there is none."""
+    """NaN in a column of numbers is NaN; in a column of texts it is how pandas says that there is none, of which kind the type may say."""
     frame = pd.DataFrame({"x": [math.nan], "plan": [math.nan]}).astype({"plan": object})
     frame["kind"] = pd.Categorical([None], categories=["a"])
     (row,) = feature_rows(frame) or []
     assert math.isnan(row["x"])  # type: ignore[arg-type]  # which is the test
-    assert (row["plan"], row["kind"]) == (None, None)
+    assert (row["plan"], row["kind"]) == (None, NULL_CATEGORY)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "expected"),
+    [
+        (pd.DataFrame({"a": ["basic", None]}), NULL_CATEGORY),
+        (pd.DataFrame({"a": ["basic", math.nan]}), NULL_CATEGORY),
+        (pd.DataFrame({"a": [True, None]}), NULL_CATEGORY),
+        (pd.DataFrame({"a": [1, None]}, dtype=object), None),
+        (pd.DataFrame({"a": [None]}, dtype="string"), NULL_CATEGORY),
+        (pd.DataFrame({"a": [None]}, dtype="boolean"), NULL_CATEGORY),
+        (pd.DataFrame({"a": [None]}, dtype=pd.ArrowDtype(pa.string())), NULL_CATEGORY),
+        (pd.DataFrame({"a": pd.Categorical([None], categories=[1, 2])}), None),
+        (pd.DataFrame({"a": [None]}), None),
+        (pl.DataFrame({"a": [None]}, schema={"a": pl.String}), NULL_CATEGORY),
+        (pl.DataFrame({"a": [None]}, schema={"a": pl.Boolean}), NULL_CATEGORY),
+        (pl.DataFrame({"a": [None]}, schema={"a": pl.Categorical}), NULL_CATEGORY),
+        (pl.DataFrame({"a": [None]}, schema={"a": pl.Enum(["x"])}), NULL_CATEGORY),
+        (pl.DataFrame({"a": [None]}, schema={"a": pl.Float64}), None),
+        (pa.table({"a": pa.array([None], pa.string())}), NULL_CATEGORY),
+        (pa.table({"a": pa.array([None], pa.bool_())}), NULL_CATEGORY),
+        (pa.table({"a": pa.array([None], pa.string()).dictionary_encode()}), NULL_CATEGORY),
+        (pa.table({"a": pa.array([None], pa.int64())}), None),
+        (pd.Series(["basic", None], name="a"), NULL_CATEGORY),
+        (pl.Series("a", [None], dtype=pl.String), NULL_CATEGORY),
+        (pd.Series([None], name="a", dtype=object), None),
+        (["basic", None], None),
+        ([{"a": None}], None),
+    ],
+)
+def test_a_null_is_of_the_kind_of_its_column(inputs: Any, expected: object) -> None:
+    """Its type says it, or another row of the same call; where nothing does it is a number's, as everywhere."""
+    (row,) = (feature_rows(inputs, None if hasattr(inputs, "shape") else ["a"]) or [])[-1:]
+    assert row == {"a": expected}
+
+
+def test_nulls_of_numbers_stay_what_they_are() -> None:
+    """NaN of polars and of a numeric column of pandas is a value; an Int64 has its own null."""
+    for inputs in (pl.DataFrame({"a": [math.nan]}), pd.DataFrame({"a": [math.nan]})):
+        (row,) = feature_rows(inputs) or []
+        assert math.isnan(row["a"])  # type: ignore[arg-type]  # which is the test
+    assert feature_rows(pd.DataFrame({"a": [None]}, dtype="Int64")) == [{"a": pd.NA}]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "names"),
+    [
+        (pd.DataFrame([[1.0, 2.0]], columns=["a", "a"]), None),
+        (pd.DataFrame([[1.0, 2.0]], columns=[1, "1"]), None),
+        (pa.table([[1.0], [2.0]], names=["a", "a"]), None),
+        (np.zeros((1, 2)), ["a", "a"]),
+    ],
+)
+def test_two_columns_of_one_name_are_refused(inputs: Any, names: list[str] | None) -> None:
+    """Neither of them is chosen."""
+    with pytest.raises(InvalidEvent, match="features: two columns are named"):
+        feature_rows(inputs, names)
+
+
+@pytest.mark.parametrize("unit", ["ns", "D"])
+def test_times_are_no_features(unit: str) -> None:
+    """An array of times is refused in every unit, where numpy lists some of them as numbers."""
+    for inputs in (np.zeros((2, 2), f"m8[{unit}]"), np.zeros(2, f"M8[{unit}]")):
+        with pytest.raises(InvalidEvent, match="not times"):
+            feature_rows(inputs)
 
 
 def test_a_column_may_be_called_anything() -> None:
@@ -109,7 +175,17 @@ def test_wrong_names_are_refused() -> None:
 
 @pytest.mark.parametrize(
     ("value", "name"),
-    [(True, "true"), (False, "false"), (1.0, "1"), (-0.0, "0"), (0.5, "0.5"), (3, "3"), ("late", "late")],
+    [
+        (True, "true"),
+        (False, "false"),
+        (np.bool_(True), "true"),
+        (np.float32(1.0), "1"),
+        (1.0, "1"),
+        (-0.0, "0"),
+        (0.5, "0.5"),
+        (3, "3"),
+        ("late", "late"),
+    ],
 )
 def test_a_class_has_one_name(value: object, name: str) -> None:
     """A class trained as 1, 1.0 or true is written as its label is."""
@@ -131,6 +207,7 @@ def test_a_class_has_one_name(value: object, name: str) -> None:
         (np.array([True, False]), np.array([False, True]), [{"decision": "true"}, {"decision": "false"}]),
         (np.array([1.0, 0.0]), np.array([0.0, 1.0]), [{"decision": "1"}, {"decision": "0"}]),
         (["a", None], None, [{"decision": "a"}, {}]),
+        ([np.float32(0.5), np.float64(2.0)], None, [{"score": 0.5}, {"score": 2.0}]),
         (np.array([]), None, []),
     ],
 )
@@ -164,6 +241,9 @@ def test_two_classes_have_a_score() -> None:
     assert answers_of_proba(answer, classes, decide=lambda p: p["stay"] > 0.6) == {
         "": [{"score": 0.75, "decision": "true"}, {"score": 0.5, "decision": "false"}]
     }
+    assert answers_of_proba(answer, classes, decide=lambda p: "stay" if p["stay"] > 0.6 else None) == {
+        "": [{"score": 0.75, "decision": "stay"}, {"score": 0.5}]
+    }
     assert answers_of_proba(answer, None) == {"": [{"score": 0.75}, {"score": 0.5}]}
     assert answers_of_proba(np.array([0.75, 0.5]), None) == {"": [{"score": 0.75}, {"score": 0.5}]}
     assert answers_of_proba(np.zeros((0, 2)), classes) == {"": []}
@@ -193,3 +273,13 @@ def test_answers_of_another_shape_are_refused(
     """What would be called by a wrong name is not said at all."""
     with pytest.raises(InvalidEvent, match=problem):
         answers_of_proba(answer, classes, positive=positive)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3])
+def test_several_outputs_without_names_are_refused(rows: int) -> None:
+    """However many rows: a list of arrays, one per output, and an array of three dimensions, have no single answer a row."""
+    classes = [np.array([0, 1]), np.array([0, 1])]
+    with pytest.raises(InvalidEvent, match="outputs: several values"):
+        answers_of_proba([np.full((rows, 2), 0.5)] * 2, classes)
+    with pytest.raises(InvalidEvent, match="outputs: several values"):
+        answers_of_predict(np.zeros((rows, 1, 2)), None)
