@@ -34,7 +34,8 @@ class Spool:
     Nothing is created before the first append. A forked child goes on with `for_child`.
 
     Args:
-        directory: created, for its owner alone, if it is not there.
+        directory: created, for its owner alone, if it is not there. A relative one is looked for where the process is now, and
+            stays there: a daemon changes its own directory.
         limit_bytes: what the segments of all processes may take. It is exact for one process; of several, each may go
             beyond by what is left of the segment that it writes.
         segment_bytes: a segment that would become larger is sealed and another one begun; one append is never divided.
@@ -59,7 +60,7 @@ class Spool:
         clock: Callable[[], int] = time.time_ns,
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.directory = directory
+        self.directory = _placed(directory)
         self.owner = os.urandom(4).hex() if owner is None else owner
         if sync not in POLICIES:
             raise ConfigError(f"the spool's sync is {sync!r}: say {', '.join(POLICIES)}")
@@ -241,3 +242,12 @@ def _is_foreign(descriptor: int) -> bool:
         return header_of(descriptor) == FOREIGN
     except OSError:
         return True
+
+
+def _placed(directory: Path) -> Path:
+    try:
+        return directory.absolute()
+    except OSError as error:
+        raise ConfigError(
+            f"the spool {directory} is relative to a directory that is not there: {error.strerror}"
+        ) from None

@@ -231,3 +231,35 @@ def test_a_forked_child_spools_for_itself(make: Make, tmp_path: Path) -> None:
     log.close(0.2)
     found = [record["prediction_id"] for stream, record in spooled(tmp_path) if stream == "predictions"]
     assert sorted(found) == ["child", "parent", "parent again"]
+
+
+def test_a_relative_spool_stays_where_the_logger_was_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service that changes its directory, as daemons do, spools where it was proven that it can."""
+    (tmp_path / "made").mkdir()
+    (tmp_path / "served").mkdir()
+    monkeypatch.chdir(tmp_path / "made")
+    sink = MemorySink()
+    sink.away = True
+    log = PredictionLogger(model="m", sink=sink, spool="spool")
+    monkeypatch.chdir(tmp_path / "served")
+    log.prediction(prediction_id="p")
+    log.close(0.2)
+    found = [
+        record["prediction_id"] for stream, record in spooled(tmp_path / "made") if stream == "predictions"
+    ]
+    assert found == ["p"]
+    assert list((tmp_path / "served").iterdir()) == []
+
+
+def test_a_relative_spool_wants_a_directory_to_be_relative_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the process's own is deleted, the logger is not made, in one line."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(ConfigError, match="the spool spool is relative to a directory that is not there"):
+        PredictionLogger(model="m", sink=MemorySink(), spool="spool")
