@@ -33,6 +33,8 @@ from producers.gateway.settings import GatewaySettings
 from producers.gateway.taking import MaySpeakFor, Taking
 
 LATER_S = 5
+# what closing the channel may take beyond its time, and the process to be gone
+_LEAVING_S = 1.0 + 1.0
 _TRUTHS = {"true": True, "1": True, "false": False, "0": False}
 _log = logging.getLogger("hindcast.gateway")
 
@@ -67,6 +69,7 @@ class Gateway:
         self._outlet = Outlet(channel)
         self._held = Held(settings.held_bytes)
         self._deadlines = Deadlines()
+        self._end: float | None = None
         self._complaints = Complaints(_log)
         self._ring = (
             KeyRing(settings.keys, time.monotonic, partial(self._complaints.say, "keys"))
@@ -92,17 +95,23 @@ class Gateway:
 
     def hurry(self) -> None:
         """Answer what runs, and soon: the end has been asked for."""
+        self._end = time.monotonic() + self._settings.drain_s
         # requests that would wait longer are answered a moment before the server would cut them off
         self._deadlines.hurry(max(0.5, self._settings.drain_s / 2 - 1))
 
     @asynccontextmanager
     async def _life(self, _app: Starlette) -> AsyncIterator[None]:
         yield
-        waiting = await asyncio.to_thread(self._channel.close, self._settings.drain_s / 2)
+        waiting = await asyncio.to_thread(self._channel.close, self._left())
         if waiting:
             _log.warning(
                 "%d events were sent and not acknowledged: nobody knows whether they arrived", waiting
             )
+
+    def _left(self) -> float:
+        """Seconds for what Kafka has not acknowledged: what requests left of the time to the end."""
+        end = time.monotonic() + self._settings.drain_s if self._end is None else self._end
+        return max(0.0, end - _LEAVING_S - time.monotonic())
 
     def _route(self, stream: Stream) -> Callable[[Request], Awaitable[Response]]:
         async def post(request: Request) -> Response:
@@ -198,9 +207,10 @@ def _durable(request: Request) -> bool:
     unknown = set(request.query_params) - {"durable"}
     if unknown:
         raise Refused(400, "the only parameter is durable=true")
-    durable = _TRUTHS.get(request.query_params.get("durable", "false").lower())
-    if durable is None:
-        raise Refused(400, "durable is true or false")
+    said = request.query_params.getlist("durable") or ["false"]
+    durable = _TRUTHS.get(said[0].lower())
+    if durable is None or len(said) > 1:
+        raise Refused(400, "durable is true or false, said once")
     return durable
 
 

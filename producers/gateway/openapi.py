@@ -229,7 +229,7 @@ _TAKEN: Json = {
             "type": "array",
             "items": {"type": "string"},
             "description": "Durable requests only, of each item in order: `delivered`, `spooled`, `refused`, `pending`"
-            " (queued, and not acknowledged yet), or why it was lost, such as `queue_full`, `too_large` or an error's name.",
+            " (queued, and not acknowledged yet), or why it was lost, such as `queue_full` or an error's name.",
         },
         "errors": {
             "type": "array",

@@ -123,7 +123,7 @@ def server_of(settings: GatewaySettings, channel: Channel, tls: Tls | None = Non
         # behind a proxy nothing here depends on who the client is
         proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=round(max(1.0, settings.drain_s / 2)),
+        timeout_graceful_shutdown=int(settings.drain_s / 2),
         ssl_certfile=tls.ssl_certfile,
         ssl_keyfile=tls.ssl_keyfile,
         ssl_keyfile_password=tls.ssl_keyfile_password,

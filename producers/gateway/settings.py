@@ -16,6 +16,8 @@ HEAD_BYTES = 64 * 1024
 HEAD_S = 10.0
 WRITE_S = 30.0
 KEEP_ALIVE_S = 75
+# a second for requests, one for the last words to Kafka, one to be gone
+LEAST_DRAIN_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class GatewaySettings:
         connections: open connections; one more is answered 503.
         body_s: seconds a client may take for a body.
         durable_s: seconds a durable request waits for Kafka.
-        drain_s: seconds from SIGTERM to the end, half of them for requests and half for Kafka.
+        drain_s: seconds from SIGTERM to the end, at most half of them for requests and the rest for Kafka and for leaving.
         head_s: seconds a client may take for a request's head, or for the first byte of it.
         write_s: seconds without progress that a client may leave an answer unread.
     """
@@ -62,7 +64,7 @@ class GatewaySettings:
             connections=_whole(environment, "HINDCAST_GATEWAY_CONNECTIONS", cls.connections),
             body_s=number(environment, "HINDCAST_GATEWAY_BODY_S", cls.body_s, least=0.1),
             durable_s=number(environment, "HINDCAST_GATEWAY_DURABLE_S", cls.durable_s, least=0.1),
-            drain_s=number(environment, "HINDCAST_GATEWAY_DRAIN_S", cls.drain_s, least=1.0),
+            drain_s=number(environment, "HINDCAST_GATEWAY_DRAIN_S", cls.drain_s, least=LEAST_DRAIN_S),
         )
         if found.held_bytes < 2 * found.body_bytes:
             raise ConfigError(

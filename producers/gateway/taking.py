@@ -21,8 +21,9 @@ MaySpeakFor = Callable[[str], bool]
 REFUSED = "refused"
 # so many items are examined before other requests get a turn
 TURN = 200
-# what another attempt would not change
-_FINAL = KEPT | {REFUSED, OVERSIZE, INVALID}
+# why an item that was queued is refused all the same: no other attempt would change it
+_NEVER = {OVERSIZE: "is larger than Kafka takes", INVALID: "cannot be encoded"}
+_SETTLED = KEPT | {REFUSED}
 
 
 class Taking:
@@ -62,13 +63,20 @@ class Taking:
 
     def result(self) -> tuple[int, Taken]:
         """The HTTP status, and what is answered."""
-        taken = Taken(len(self._ids) - len(self._problems), len(self._problems), errors=self._problems)
+        # a copy: what settles later must not change an answer
+        outcomes = [] if self.receipt is None else list(self.receipt.outcomes)
+        never = [
+            Problem(index, "", _NEVER[outcome]) for index, outcome in enumerate(outcomes) if outcome in _NEVER
+        ]
+        ids, problems = list(self._ids), sorted([*self._problems, *never], key=lambda one: one.index)
+        for problem in never:
+            ids[problem.index], outcomes[problem.index] = None, REFUSED
+        taken = Taken(len(ids) - len(problems), len(problems), errors=problems)
         if self._stream.name != "deployments":
-            taken.ids = self._ids
+            taken.ids = ids
         if self.receipt is not None:
-            # a copy: what settles later must not change an answer
-            taken.outcomes = list(self.receipt.outcomes)
-        return self._status(taken), taken
+            taken.outcomes = outcomes
+        return _status(taken), taken
 
     def _say(self, index: int, event: Event) -> Problem | None:
         settled = None if self.receipt is None else self.receipt.settles(index)
@@ -78,14 +86,15 @@ class Taking:
         self._ids.append(event.id)
         return None
 
-    def _status(self, taken: Taken) -> int:
-        if isinstance(taken.outcomes, msgspec.UnsetType):
-            good = 202
-        else:
-            good = 200 if _FINAL.issuperset(taken.outcomes) else 503
-        if taken.accepted:
-            return good
-        reasons = {problem.reason for problem in self._problems}
-        if reasons & {QUEUE_FULL, CLOSED}:
-            return 503
-        return 403 if reasons == {FORBIDDEN} else 422
+
+def _status(taken: Taken) -> int:
+    if isinstance(taken.outcomes, msgspec.UnsetType):
+        good = 202
+    else:
+        good = 200 if _SETTLED.issuperset(taken.outcomes) else 503
+    if taken.accepted:
+        return good
+    reasons = {problem.reason for problem in taken.errors}
+    if reasons & {QUEUE_FULL, CLOSED}:
+        return 503
+    return 403 if reasons == {FORBIDDEN} else 422

@@ -204,7 +204,11 @@ def test_paths_parameters_and_methods_that_there_are_not(gateway: RunningGateway
         400,
         "the only parameter is durable=true",
     )
-    assert refusal(gateway.send("predictions?durable=maybe", ONE)) == (400, "durable is true or false")
+    for said in ("durable=maybe", "durable=true&durable=false", "durable=true&durable=true"):
+        assert refusal(gateway.send(f"predictions?{said}", ONE)) == (
+            400,
+            "durable is true or false, said once",
+        )
 
 
 def test_a_web_page_may_not_send_without_a_key(gateway: RunningGateway) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
 from running_gateway import GOOD, running_gateway
 from waiting import eventually
 
@@ -66,15 +68,37 @@ def test_what_is_on_disk_is_durable(tmp_path: Path) -> None:
 
 
 def test_why_an_item_was_lost_is_said() -> None:
-    """What is too large will always be: 200 with its outcome; what Kafka refuses today it may take tomorrow: 503."""
-    sink = MemorySink(max_bytes=5_000)
+    """What Kafka refuses today it may take tomorrow: 503, with the name of its error."""
+    sink = MemorySink()
     with running_gateway(SOON, sink=sink) as gateway:
-        large = {**GOOD, "entity_id": "x" * 6_000}
-        reply = gateway.send("predictions?durable=true", [large, GOOD])
-        assert (reply.status, reply.content["outcomes"]) == (200, ["too_large", "delivered"])
         sink.refuse["predictions"] = "TOPIC_AUTHORIZATION_FAILED"
         reply = gateway.send("predictions?durable=true", GOOD)
         assert (reply.status, reply.content["outcomes"]) == (503, ["TOPIC_AUTHORIZATION_FAILED"])
+
+
+def test_what_is_too_large_for_kafka_is_refused(settings: KafkaSettings) -> None:
+    """It will always be: it stands in `errors` beside what does not fit, has no id, and alone it is 422; what is good is in Kafka."""
+    large = {**GOOD, "entity_id": "x" * 1_100_000}
+    with running_gateway(channel=kafka_channel(settings, Limits(), SpoolSettings())) as gateway:
+        reply = gateway.send("predictions?durable=true", [GOOD, large, {}])
+        assert (reply.status, reply.content["accepted"], reply.content["refused"]) == (200, 1, 2)
+        assert reply.content["outcomes"] == ["delivered", "refused", "refused"]
+        assert [one is None for one in reply.content["ids"]] == [False, True, True]
+        too_large, missing = reply.content["errors"]
+        assert too_large == {"index": 1, "field": "", "reason": "is larger than Kafka takes"}
+        assert missing["index"] == 2
+        alone = gateway.send("predictions?durable=true", large)
+        assert (alone.status, alone.content["accepted"], alone.content["outcomes"]) == (422, 0, ["refused"])
+
+
+def test_an_item_that_is_too_large_hides_nothing() -> None:
+    """Beside it an item that is not durable yet is 503 as ever."""
+    sink = MemorySink(max_bytes=5_000)
+    with running_gateway(SOON, sink=sink) as gateway:
+        sink.refuse["labels"] = "TOPIC_AUTHORIZATION_FAILED"
+        label = {"model": "churn", "prediction_id": "p", "truth": "leave"}
+        reply = gateway.send("labels?durable=true", [{**label, "source": "x" * 6_000}, label])
+        assert (reply.status, reply.content["outcomes"]) == (503, ["refused", "TOPIC_AUTHORIZATION_FAILED"])
 
 
 def test_one_who_does_not_ask_does_not_wait() -> None:
@@ -87,6 +111,21 @@ def test_one_who_does_not_ask_does_not_wait() -> None:
             assert (reply.status, "outcomes" in reply.content) == (202, False)
         sink.away = False
     assert len(sink.records("predictions")) == 2
+
+
+def test_the_end_is_shared_by_requests_and_kafka(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a durable request waited is not given to Kafka again, and both leave the process time to go."""
+    sink = MemorySink()
+    sink.away = True
+    given: list[float] = []
+    with running_gateway(GatewaySettings(drain_s=6), sink=sink) as gateway:
+        close = gateway.channel.close
+        monkeypatch.setattr(gateway.channel, "close", lambda timeout: given.append(timeout) or close(0))
+        asked = ThreadPoolExecutor(1).submit(gateway.send, "predictions?durable=true", GOOD)
+        eventually(lambda: gateway.channel.stats().waiting == 1, saying="it waits for Kafka")
+    assert asked.result().content["outcomes"] == ["pending"]
+    # two of six seconds were the request's, and two are for leaving
+    assert 0 <= given[0] <= 2
 
 
 def test_a_channel_that_was_closed_takes_nothing() -> None:

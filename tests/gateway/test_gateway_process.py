@@ -203,6 +203,7 @@ def answered(link: http.client.HTTPConnection) -> Reply:
         ("", {"HINDCAST_GATEWAY_ITEMS": "200000"}, 2, "HINDCAST_GATEWAY_ITEMS is 200000: a request of more than 100000"),
         ("", {"HINDCAST_GATEWAY_HELD_BYTES": "9"}, 2, "HINDCAST_GATEWAY_HELD_BYTES is 9: at least twice"),
         ("", {"HINDCAST_GATEWAY_BODY_S": "0"}, 2, "HINDCAST_GATEWAY_BODY_S is 0: at least 0.1 is wanted"),
+        ("", {"HINDCAST_GATEWAY_DRAIN_S": "2"}, 2, "HINDCAST_GATEWAY_DRAIN_S is 2: at least 3 is wanted"),
         ("", {"HINDCAST_KAFKA": "nonsense:x"}, 2, "HINDCAST_KAFKA is 'nonsense:x': host:port is wanted"),
     ],
 )  # fmt: skip
