@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import IO, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
@@ -20,13 +16,11 @@ from starlette.routing import Route
 
 from hindcast.local.clickhouse_door.access import User, Users
 from hindcast.local.clickhouse_door.admission import admit
+from hindcast.local.clickhouse_door.body_file import body_file
 from hindcast.local.clickhouse_door.compression import (
     INFILE_METHODS,
-    Encoder,
     check_encoding,
     decompress,
-    encode_answer,
-    encoder,
 )
 from hindcast.local.clickhouse_door.engine import Answer, Engine, Job, literal
 from hindcast.local.clickhouse_door.failures import (
@@ -35,9 +29,10 @@ from hindcast.local.clickhouse_door.failures import (
     refused,
 )
 from hindcast.local.clickhouse_door.form import form_fields
-from hindcast.local.clickhouse_door.native_blocks import NativeEncoder, unpack_blocks
+from hindcast.local.clickhouse_door.native_blocks import unpack_blocks
 from hindcast.local.clickhouse_door.query_ids import find_by_chosen_id
 from hindcast.local.clickhouse_door.request import QueryRequest, read_request
+from hindcast.local.clickhouse_door.responses import answer_headers, failed, packing, succeeded
 from hindcast.local.clickhouse_door.selects import GONE, Selects
 from hindcast.local.clickhouse_door.statement import (
     Insert,
@@ -48,18 +43,6 @@ from hindcast.local.clickhouse_door.statement import (
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-# bodies up to so many bytes are kept in memory: the recorder's have a quarter of it
-_IN_MEMORY = 128 * 1024 * 1024
-
-_CONTENT_TYPES = {
-    "json": "application/json; charset=UTF-8",
-    "csv": "text/csv; charset=UTF-8; header=absent",
-    "tabseparated": "text/tab-separated-values; charset=UTF-8",
-    "tsv": "text/tab-separated-values; charset=UTF-8",
-    "pretty": "text/plain; charset=UTF-8",
-    "vertical": "text/plain; charset=UTF-8",
-}
 
 
 class Door:
@@ -98,7 +81,7 @@ class Door:
                 return PlainTextResponse("Ok.\n")
             return await self._answer(request, asked, user, is_form=bool(form))
         except QueryFailed as failure:
-            return _failed(failure, asked)
+            return failed(failure, asked)
         except ClientDisconnect:
             # before its body was whole: nothing was run
             return Response(status_code=GONE)
@@ -122,7 +105,7 @@ class Door:
         self, request: Request, asked: QueryRequest, user: User, insert: Insert, encoding: str
     ) -> Answer:
         """The statement stands in the URL and the body is its data, which the engine decompresses itself."""
-        with self._spool(request) as (spool, path):
+        with body_file(request, self._incoming) as (spool, path):
             async for chunk in request.stream():
                 spool.write(chunk)
             spool.flush()
@@ -137,7 +120,7 @@ class Door:
         insert = split_insert(text)
         admit(text[: insert.data_at] if insert else text, reading_only=_reading_only(request, user))
         if insert is not None:
-            with self._spool(request) as (spool, path):
+            with body_file(request, self._incoming) as (spool, path):
                 spool.write(memoryview(text)[insert.data_at :])
                 spool.flush()
                 answer = await self._run_insert(asked, user, insert, path, "none")
@@ -163,9 +146,9 @@ class Door:
             job,
             pool=self._pool_of(user),
             wait_for_end=asked.wait_for_end,
-            packing=_packing(request, asked),
+            packing=packing(request, asked),
             whole=lambda answer: self._succeeded(request, asked, answer, form),
-            headers=self._headers(asked, form),
+            headers=answer_headers(asked, form, self._engine.timezone),
         )
 
     async def _run_insert(
@@ -174,20 +157,6 @@ class Door:
         source = f"FROM INFILE {literal(path)} COMPRESSION '{compression}'"
         sql = f"{insert.head} {source} {insert.tail} FORMAT {insert.data_format}"
         return await self._in_pool(self._engine.run, self._job(asked, user, sql))
-
-    @contextmanager
-    def _spool(self, request: Request) -> Iterator[tuple[IO[bytes], str]]:
-        """A file for a body, and the path that opens it in this process.
-
-        It is in memory where its size is said and moderate: a file system's work on a file costs more than its bytes.
-        """
-        size = request.headers.get("content-length", "")
-        if hasattr(os, "memfd_create") and size.isdecimal() and int(size) <= _IN_MEMORY:
-            with os.fdopen(os.memfd_create("body"), "wb") as spool:
-                yield spool, f"/proc/self/fd/{spool.fileno()}"
-        else:
-            with tempfile.NamedTemporaryFile(dir=self._incoming, prefix="body-") as spool:
-                yield spool, spool.name
 
     def _job(self, asked: QueryRequest, user: User, sql: str) -> Job:
         return Job(
@@ -214,34 +183,11 @@ class Door:
         return await asyncio.get_running_loop().run_in_executor(pool, partial(work, *args, **kwargs))
 
     def _succeeded(self, request: Request, asked: QueryRequest, answer: Answer, form: str) -> Response:
-        headers = self._headers(asked, form) | {"X-ClickHouse-Summary": _summary(answer)}
-        data, encoding = answer.data, ""
-        if asked.blocks_out:
-            data = NativeEncoder().compress(data)
-        elif asked.compress_answer:
-            data, encoding = encode_answer(data, request.headers.get("accept-encoding", ""))
-        if encoding:
-            headers["Content-Encoding"] = encoding
-        return Response(data, headers=headers)
-
-    def _headers(self, asked: QueryRequest, form: str) -> dict[str, str]:
-        return {
-            "X-ClickHouse-Query-Id": asked.query_id,
-            "X-ClickHouse-Server-Display-Name": "hindcast",
-            "X-ClickHouse-Timezone": self._engine.timezone,
-            "X-ClickHouse-Format": form,
-            "Content-Type": _content_type(form),
-        }
+        return succeeded(request, asked, answer, answer_headers(asked, form, self._engine.timezone))
 
 
 def _unpacked(body: bytes, encoding: str) -> bytes:
     return unpack_blocks(decompress(body, encoding))
-
-
-def _packing(request: Request, asked: QueryRequest) -> tuple[Encoder, str]:
-    if asked.blocks_out:
-        return NativeEncoder(), ""
-    return encoder(request.headers.get("accept-encoding", "") if asked.compress_answer else "")
 
 
 def _reading_only(request: Request, user: User) -> bool:
@@ -261,36 +207,3 @@ def _decode(text: bytes) -> str:
         return text.decode()
     except UnicodeDecodeError:
         raise refused(BAD_ARGUMENTS, "the statement is not UTF-8") from None
-
-
-def _content_type(form: str) -> str:
-    lowered = form.lower()
-    for start, content_type in _CONTENT_TYPES.items():
-        if lowered.startswith(start):
-            return content_type
-    return "application/octet-stream"
-
-
-def _summary(answer: Answer) -> str:
-    return json.dumps(
-        {
-            "read_rows": str(answer.read_rows),
-            "read_bytes": str(answer.read_bytes),
-            "written_rows": str(answer.written_rows),
-            "written_bytes": str(answer.written_bytes),
-            "total_rows_to_read": "0",
-            "result_rows": str(answer.result_rows),
-            "result_bytes": str(len(answer.data)),
-            "elapsed_ns": str(round(answer.elapsed_s * 1e9)),
-        }
-    )
-
-
-def _failed(failure: QueryFailed, asked: QueryRequest | None) -> Response:
-    headers = {
-        "X-ClickHouse-Exception-Code": str(failure.code),
-        "X-ClickHouse-Server-Display-Name": "hindcast",
-    }
-    if asked is not None:
-        headers["X-ClickHouse-Query-Id"] = asked.query_id
-    return PlainTextResponse(failure.text + "\n", status_code=failure.status, headers=headers)
