@@ -40,23 +40,25 @@ from hindcast.local.clickhouse_door.statement import (
     output_format,
     split_insert,
 )
+from hindcast.local.clickhouse_door.turns import Turns
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 class Door:
-    """ClickHouse's HTTP interface over one engine; `threads` queries run at once, the rest wait.
+    """ClickHouse's HTTP interface over one engine; `threads` of the owner's queries run at once, the rest wait.
 
-    Readers share half as many of their own: whatever they ask, the owner's processors go on.
+    Readers share half as many of their own, and inserts have theirs: whatever is asked, the processors go on writing.
     """
 
     def __init__(self, engine: Engine, users: Users, incoming: Path, *, threads: int) -> None:
         self._engine = engine
         self._users = users
         self._incoming = incoming
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="query")
-        self._readers = ThreadPoolExecutor(max(1, threads // 2), thread_name_prefix="reader")
+        self._inserts = ThreadPoolExecutor(threads, thread_name_prefix="insert")
+        self._owners = Turns(threads, name="query")
+        self._readers = Turns(max(1, threads // 2), name="reader")
         self._selects = Selects(engine, incoming)
         self.app = Starlette(
             routes=[
@@ -98,7 +100,7 @@ class Door:
             return self._succeeded(request, asked, answer, asked.default_format)
         body = await request.body()
         if asked.blocks_in:
-            body, encoding = await self._in_pool(_unpacked, body, encoding), ""
+            body, encoding = await self._beside(_unpacked, body, encoding), ""
         return await self._run_text(request, asked, user, body, encoding)
 
     async def _insert_stream(
@@ -115,7 +117,7 @@ class Door:
         self, request: Request, asked: QueryRequest, user: User, body: bytes, encoding: str
     ) -> Response:
         """The statement stands in the body, or in both."""
-        plain = await self._in_pool(decompress, body, encoding)
+        plain = await self._beside(decompress, body, encoding)
         text = asked.query.encode() + b"\n" + plain if asked.query else plain
         insert = split_insert(text)
         admit(text[: insert.data_at] if insert else text, reading_only=_reading_only(request, user))
@@ -129,8 +131,9 @@ class Door:
         form = output_format(text, asked.default_format)
         if answering_into(text, "", form) is not None:
             return await self._select(request, asked, user, sql, form)
-        pool = self._pool_of(user)
-        answer = await self._in(pool, self._engine.run, self._job(asked, user, sql))
+        job = self._job(asked, user, sql)
+        turn = self._turns_of(user).take(lambda: self._engine.run(job))
+        answer = await asyncio.wrap_future(turn.done)
         return self._succeeded(request, asked, answer, form)
 
     async def _select(
@@ -144,7 +147,7 @@ class Door:
         return await self._selects.answer(
             request,
             job,
-            pool=self._pool_of(user),
+            turns=self._turns_of(user),
             wait_for_end=asked.wait_for_end,
             packing=packing(request, asked),
             whole=lambda answer: self._succeeded(request, asked, answer, form),
@@ -156,7 +159,7 @@ class Door:
     ) -> Answer:
         source = f"FROM INFILE {literal(path)} COMPRESSION '{compression}'"
         sql = f"{insert.head} {source} {insert.tail} FORMAT {insert.data_format}"
-        return await self._in_pool(self._engine.run, self._job(asked, user, sql))
+        return await self._beside(self._engine.run, self._job(asked, user, sql))
 
     def _job(self, asked: QueryRequest, user: User, sql: str) -> Job:
         return Job(
@@ -171,16 +174,12 @@ class Door:
             session_timeout_s=asked.session_timeout_s,
         )
 
-    def _pool_of(self, user: User) -> ThreadPoolExecutor:
-        return self._pool if user.may_write else self._readers
+    def _turns_of(self, user: User) -> Turns:
+        return self._owners if user.may_write else self._readers
 
-    async def _in_pool(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        return await self._in(self._pool, work, *args, **kwargs)
-
-    async def _in(
-        self, pool: ThreadPoolExecutor, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs
-    ) -> R:
-        return await asyncio.get_running_loop().run_in_executor(pool, partial(work, *args, **kwargs))
+    async def _beside(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """What an insert, or the reading of a body, takes."""
+        return await asyncio.get_running_loop().run_in_executor(self._inserts, partial(work, *args, **kwargs))
 
     def _succeeded(self, request: Request, asked: QueryRequest, answer: Answer, form: str) -> Response:
         return succeeded(request, asked, answer, answer_headers(asked, form, self._engine.timezone))

@@ -26,8 +26,12 @@ from hindcast.local.clickhouse_door.sessions import Sessions, leaves_a_trace
 from hindcast.local.clickhouse_door.statement import first_words
 from producers.errors import ConfigError
 
-# Written before they are acknowledged: the recorder commits offsets on the strength of the answer.
-_ALWAYS: Mapping[str, str] = {"async_insert": "0"}
+_ALWAYS: Mapping[str, str] = {
+    # Written before they are acknowledged: the recorder commits offsets on the strength of the answer.
+    "async_insert": "0",
+    # It holds ten times the memory of an answer that waits for its reader (measured: 120 MB, not 12), for a sixth of the time.
+    "output_format_parallel_formatting": "0",
+}
 _CONFIGURATION = Path(__file__).with_name("engine.xml")
 
 

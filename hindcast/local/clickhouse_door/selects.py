@@ -21,6 +21,7 @@ from hindcast.local.clickhouse_door.answer_pipe import CHUNK, AnswerPipe
 from hindcast.local.clickhouse_door.compression import Encoder
 from hindcast.local.clickhouse_door.engine import Answer, Engine, Job
 from hindcast.local.clickhouse_door.streamed_answer import StreamedAnswer, unless, watch
+from hindcast.local.clickhouse_door.turns import Turns
 
 # as much as a server gathers before it sends
 _HEAD = 1024 * 1024
@@ -30,27 +31,24 @@ GONE = 499
 
 
 class Running:
-    """A SELECT under way in the pool, and the pipe it writes to."""
+    """A SELECT in line or under way, and the pipe it writes to."""
 
-    def __init__(self, engine: Engine, job: Job, pipe: AnswerPipe) -> None:
-        self._engine, self._job, self.pipe = engine, job, pipe
-        self.done: Future[Answer] = Future()
+    def __init__(self, engine: Engine, job: Job, pipe: AnswerPipe, turns: Turns) -> None:
+        self._engine, self._job, self.pipe, self._turns = engine, job, pipe, turns
+        self._turn = turns.take(lambda: engine.run(job))
+        self.done.add_done_callback(lambda _: pipe.written())
 
-    def run(self) -> None:
-        """Run it to its end, for a thread of the pool."""
-        try:
-            # whose client went while it waited for a thread is not begun
-            if self.pipe.abandoned:
-                self.done.cancel()
-            else:
-                self.done.set_result(self._engine.run(self._job))
-        except BaseException as problem:  # noqa: BLE001 - whoever awaits the answer gets it
-            self.done.set_exception(problem)
-        finally:
-            self.pipe.written()
+    @property
+    def done(self) -> Future[Answer]:
+        """What it cost, when it has ended."""
+        return self._turn.done
+
+    def step_aside(self) -> None:
+        """From now on its reader sets the pace."""
+        self._turns.step_aside(self._turn)
 
     def cancel(self) -> None:
-        """Ask until it has ended: it may not have begun when it is asked first."""
+        """Ask until it has ended: it may not have begun in the engine when it is asked first."""
         while not self.done.done():
             self._engine.cancel(self._job.query_id)
             time.sleep(_AGAIN_S)
@@ -69,7 +67,7 @@ class Selects:
         request: Request,
         job: Callable[[str], Job],
         *,
-        pool: ThreadPoolExecutor,
+        turns: Turns,
         wait_for_end: bool,
         packing: tuple[Encoder, str],
         whole: Callable[[Answer], Response],
@@ -81,11 +79,13 @@ class Selects:
             QueryFailed: before anything was sent.
         """
         pipe = await AnswerPipe.open()
-        running = Running(self._engine, job(pipe.path), pipe)
-        pool.submit(running.run)
+        running = Running(self._engine, job(pipe.path), pipe, turns)
         gone = watch(request)
         try:
             kept = await self._until(running, gone, wait_for_end=wait_for_end)
+        except BaseException:
+            self._end(running)
+            raise
         finally:
             gone.cancel()
         if kept is None:
@@ -97,6 +97,7 @@ class Selects:
             answer = await asyncio.wrap_future(running.done)
             if rest is None:
                 return whole(replace(answer, data=head))
+        running.step_aside()
         return self._streamed(running, head, rest, packing=packing, headers=headers)
 
     async def _until(
@@ -143,7 +144,7 @@ class Selects:
 
     def _end(self, running: Running) -> None:
         running.pipe.abandon()
-        if not running.done.done():
+        if not running.done.cancel() and not running.done.done():
             self._cancelling.submit(running.cancel)
 
 
