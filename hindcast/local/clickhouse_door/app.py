@@ -20,6 +20,7 @@ from hindcast.local.clickhouse_door.body_file import body_file
 from hindcast.local.clickhouse_door.compression import (
     INFILE_METHODS,
     check_encoding,
+    check_whole,
     decompress,
 )
 from hindcast.local.clickhouse_door.engine import Answer, Engine, Job, literal
@@ -111,7 +112,13 @@ class Door:
             async for chunk in request.stream():
                 spool.write(chunk)
             spool.flush()
-            return await self._run_insert(asked, user, insert, path, INFILE_METHODS[encoding])
+            job = self._insert_job(asked, user, insert, path, INFILE_METHODS[encoding])
+
+            def run() -> Answer:
+                check_whole(spool, encoding)
+                return self._engine.run(job)
+
+            return await self._beside(run)
 
     async def _run_text(
         self, request: Request, asked: QueryRequest, user: User, body: bytes, encoding: str
@@ -125,7 +132,8 @@ class Door:
             with body_file(request, self._incoming) as (spool, path):
                 spool.write(memoryview(text)[insert.data_at :])
                 spool.flush()
-                answer = await self._run_insert(asked, user, insert, path, "none")
+                job = self._insert_job(asked, user, insert, path, "none")
+                answer = await self._beside(self._engine.run, job)
             return self._succeeded(request, asked, answer, asked.default_format)
         sql = find_by_chosen_id(_decode(text))
         form = output_format(text, asked.default_format)
@@ -154,12 +162,12 @@ class Door:
             headers=answer_headers(asked, form, self._engine.timezone),
         )
 
-    async def _run_insert(
+    def _insert_job(
         self, asked: QueryRequest, user: User, insert: Insert, path: str, compression: str
-    ) -> Answer:
+    ) -> Job:
         source = f"FROM INFILE {literal(path)} COMPRESSION '{compression}'"
         sql = f"{insert.head} {source} {insert.tail} FORMAT {insert.data_format}"
-        return await self._beside(self._engine.run, self._job(asked, user, sql))
+        return self._job(asked, user, sql)
 
     def _job(self, asked: QueryRequest, user: User, sql: str) -> Job:
         return Job(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import gzip
+import os
 import re
 import zlib
 from collections.abc import Callable
-from typing import Protocol
+from mmap import ACCESS_READ, mmap
+from typing import IO, Protocol
 
 import lz4.frame
 import zstandard
 
-from hindcast.local.clickhouse_door.failures import CANNOT_DECOMPRESS, NOT_IMPLEMENTED, refused
+from hindcast.local.clickhouse_door.failures import CANNOT_DECOMPRESS, NOT_IMPLEMENTED, QueryFailed, refused
+from hindcast.local.clickhouse_door.frames import is_cut_off
 
 _SMALLEST = 256
 
@@ -74,14 +77,33 @@ def decompress(data: bytes, encoding: str) -> bytes:
     """The body as it was before compression.
 
     Raises:
-        QueryFailed: the bytes are not in that encoding.
+        QueryFailed: the bytes are not in that encoding, or cut off.
     """
     if INFILE_METHODS[encoding] == "none":
         return data
+    if is_cut_off(data, encoding):
+        raise _cut_off(encoding)
     try:
         return _DECOMPRESS[encoding](data)
     except (OSError, EOFError, RuntimeError, zlib.error, zstandard.ZstdError):
         raise refused(CANNOT_DECOMPRESS, f"the body is not {encoding}") from None
+
+
+def check_whole(file: IO[bytes], encoding: str) -> None:
+    """Return when the file, which the engine decompresses, was not cut off.
+
+    Raises:
+        QueryFailed: it ends within a frame.
+    """
+    if INFILE_METHODS[encoding] == "none" or not os.fstat(file.fileno()).st_size:
+        return
+    with mmap(file.fileno(), 0, access=ACCESS_READ) as data:
+        if is_cut_off(data, encoding):
+            raise _cut_off(encoding)
+
+
+def _cut_off(encoding: str) -> QueryFailed:
+    return refused(CANNOT_DECOMPRESS, f"the body ends within a {encoding} frame")
 
 
 class Encoder(Protocol):
