@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from urllib.parse import quote, unquote, urlencode, urlsplit
@@ -24,14 +24,14 @@ class Exchange:
 
 def ask(
     url: str,
-    body: bytes | str = b"",
+    body: bytes | str | Iterator[bytes] = b"",
     *,
     method: str = "POST",
     headers: Mapping[str, str] | None = None,
     path: str = "/",
     **parameters: object,
 ) -> Exchange:
-    """Send one request, with the URL's user and password unless headers or parameters name others."""
+    """Send one request, with the URL's user and password unless headers or parameters name others; pieces go in chunks."""
     parts = urlsplit(url)
     sent = dict(headers or {})
     if "user" not in parameters and not {"Authorization", "X-ClickHouse-User"} & set(sent):
@@ -40,7 +40,12 @@ def ask(
     link = HTTPConnection(parts.hostname or "", parts.port, timeout=60)
     try:
         target = f"{path}?{urlencode(parameters, quote_via=quote)}"
-        link.request(method, target, body.encode() if isinstance(body, str) else body, sent)
+        chunked = not isinstance(body, bytes | str)
+        if chunked:
+            sent["Transfer-Encoding"] = "chunked"
+        link.request(
+            method, target, body.encode() if isinstance(body, str) else body, sent, encode_chunked=chunked
+        )
         reply = link.getresponse()
         return Exchange(reply.status, {k.lower(): v for k, v in reply.getheaders()}, reply.read())
     finally:

@@ -166,6 +166,31 @@ def test_what_the_door_does_not_do_it_says(door: str, parameter: str, value: obj
     assert parameter in answer.text
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"query_id": "\u00e9\u20ac"},
+        {"query_id": "a\r\nX-Other: b"},
+        {"query_id": "a\0b"},
+        {"query": "INSERT INTO t FORMAT \u20ac"},
+        {"query": "SET max_threads = 1", "session_id": "s", "session_timeout": "9" * 400},
+        {"query": "SET max_threads = 1", "session_id": "s", "session_timeout": "9" * 5000},
+        {"query": "SET max_threads = 1", "session_id": "s", "session_timeout": "3601"},
+        {"default_format": "Native", "client_protocol_version": "9" * 5000, "query": "SELEC 1"},
+        {"body": b"SELECT \xff"},
+        {"body": b"INSERT INTO \xff FORMAT TSV\n1\n"},
+        {"body": b"INSERT INTO t FORMAT `\xff`\n1\n"},
+    ],
+)
+def test_odd_requests_are_refused_in_clickhouses_form(door: str, given: dict[str, Any]) -> None:
+    """By status 400 and in words; none of them meets a traceback, or no answer."""
+    answer = ask(door, **given)
+    assert answer.status == 400, answer.text
+    assert answer.text.startswith("Code: ")
+    assert answer.headers["x-clickhouse-exception-code"] in ("36", "62")
+    assert "x-other" not in answer.headers
+
+
 def test_an_unknown_setting_is_refused(door: str) -> None:
     """As by a server."""
     assert ask(door, "SELECT 1", no_such_setting=1).headers["x-clickhouse-exception-code"] == "115"

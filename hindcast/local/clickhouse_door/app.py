@@ -26,6 +26,7 @@ from hindcast.local.clickhouse_door.compression import (
 from hindcast.local.clickhouse_door.engine import Answer, Engine, Job, literal
 from hindcast.local.clickhouse_door.failures import (
     BAD_ARGUMENTS,
+    CANNOT_WRITE_TO_FILE_DESCRIPTOR,
     QueryFailed,
     refused,
 )
@@ -85,6 +86,10 @@ class Door:
             return await self._answer(request, asked, user, is_form=bool(form))
         except QueryFailed as failure:
             return failed(failure, asked)
+        except OSError as problem:
+            # a body or an answer that waits for its end fills the disk: nothing of it was written or sent
+            why = f"Cannot write to file: errno: {problem.errno}, strerror: {problem.strerror}"
+            return failed(refused(CANNOT_WRITE_TO_FILE_DESCRIPTOR, why), asked)
         except ClientDisconnect:
             # before its body was whole: nothing was run
             return Response(status_code=GONE)
@@ -94,7 +99,7 @@ class Door:
         if is_form:
             return await self._run_text(request, asked, user, b"", "")
         query = asked.query.encode()
-        insert = split_insert(query)
+        insert = _split_insert(query)
         if insert is not None and insert.data_at >= len(query) and not asked.blocks_in:
             admit(query, reading_only=_reading_only(request, user))
             answer = await self._insert_stream(request, asked, user, insert, encoding)
@@ -126,7 +131,7 @@ class Door:
         """The statement stands in the body, or in both."""
         plain = await self._beside(decompress, body, encoding)
         text = asked.query.encode() + b"\n" + plain if asked.query else plain
-        insert = split_insert(text)
+        insert = _split_insert(text)
         admit(text[: insert.data_at] if insert else text, reading_only=_reading_only(request, user))
         if insert is not None:
             with body_file(request, self._incoming) as (spool, path):
@@ -213,4 +218,15 @@ def _decode(text: bytes) -> str:
     try:
         return text.decode()
     except UnicodeDecodeError:
-        raise refused(BAD_ARGUMENTS, "the statement is not UTF-8") from None
+        raise _not_utf_8() from None
+
+
+def _split_insert(text: bytes) -> Insert | None:
+    try:
+        return split_insert(text)
+    except UnicodeDecodeError:
+        raise _not_utf_8() from None
+
+
+def _not_utf_8() -> QueryFailed:
+    return refused(BAD_ARGUMENTS, "the statement is not UTF-8")

@@ -36,8 +36,11 @@ _UNSUPPORTED = {
 }
 _SETTING = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*\Z")
 _FALSE = frozenset({"", "0", "false"})
+# a server's max_session_timeout
+_LONGEST_SESSION_S = 3600
 # DBMS_MIN_REVISION_WITH_CUSTOM_SERIALIZATION
 _SERIALIZATION_REVISION = 54454
+_DIGITS = 9
 DEFAULT_FORMAT = "TabSeparated"
 
 
@@ -75,9 +78,9 @@ def read_request(pairs: Iterable[tuple[str, str]], headers: Mapping[str, str]) -
         settings=_settings(given),
         database=taken["database"] or headers.get("x-clickhouse-database", ""),
         default_format=_format(taken["default_format"] or headers.get("x-clickhouse-format", "")),
-        query_id=taken["query_id"] or headers.get("x-clickhouse-query-id", "") or str(uuid.uuid4()),
+        query_id=_query_id(taken["query_id"] or headers.get("x-clickhouse-query-id", "")),
         session_id=taken["session_id"],
-        session_timeout_s=_whole("session_timeout", taken["session_timeout"] or "60"),
+        session_timeout_s=_whole("session_timeout", taken["session_timeout"] or "60", _LONGEST_SESSION_S),
         compress_answer=taken["enable_http_compression"] not in _FALSE,
         wait_for_end=taken["wait_end_of_query"] not in _FALSE,
         blocks_out=taken["compress"] not in _FALSE,
@@ -104,7 +107,8 @@ def _refuse_native_revision(
     """From this revision on, clients such as clickhouse-go do not look which form of Native they got."""
     form = taken["default_format"] or headers.get("x-clickhouse-format", "")
     revision = given.get("client_protocol_version", "")
-    if form.lower() == "native" and revision.isdecimal() and int(revision) >= _SERIALIZATION_REVISION:
+    known = re.fullmatch(rf"[0-9]{{1,{_DIGITS}}}", revision)
+    if form.lower() == "native" and known and int(revision) >= _SERIALIZATION_REVISION:
         raise refused(
             NOT_IMPLEMENTED,
             f"this door does not serve Native of client_protocol_version={revision}, which clickhouse-go asks for: "
@@ -138,7 +142,16 @@ def _format(name: str) -> str:
     return name or DEFAULT_FORMAT
 
 
-def _whole(name: str, text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise refused(BAD_ARGUMENTS, f"{name} must be a whole number")
+def _query_id(text: str) -> str:
+    if not (text.isascii() and text.isprintable()):
+        raise refused(
+            BAD_ARGUMENTS, "query_id must be of printable ASCII characters: it is a header of the answer"
+        )
+    return text or str(uuid.uuid4())
+
+
+def _whole(name: str, text: str, most: int) -> int:
+    # int() itself refuses thousands of digits
+    if not (text.isascii() and text.isdigit()) or len(text) > _DIGITS or int(text) > most:
+        raise refused(BAD_ARGUMENTS, f"{name} must be a whole number of at most {most}")
     return int(text)

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hindcast.local.clickhouse_door.answer_pipe import CHUNK, AnswerPipe
-from hindcast.local.clickhouse_door.compression import Encoder
+from hindcast.local.clickhouse_door.compression import Encoder, encoder
 from hindcast.local.clickhouse_door.engine import Answer, Engine, Job
 from hindcast.local.clickhouse_door.streamed_answer import StreamedAnswer, unless, watch
 from hindcast.local.clickhouse_door.turns import Turns
@@ -82,65 +82,56 @@ class Selects:
         running = Running(self._engine, job(pipe.path), pipe, turns)
         gone = watch(request)
         try:
-            kept = await self._until(running, gone, wait_for_end=wait_for_end)
+            begun = await unless(gone, pipe.read_up_to(_HEAD))
+            if begun is None:
+                return self._left(running)
+            head, ended = begun.result()
+            if ended:
+                pipe.abandon()
+                return whole(replace(await asyncio.wrap_future(running.done), data=head))
+            if wait_for_end:
+                kept = await self._kept(running, gone, head, packing[0])
+                return _of_known_length(kept, headers, packing[1]) if kept else self._left(running)
+            return self._streamed(running, head, packing=packing, headers=headers)
         except BaseException:
             self._end(running)
             raise
         finally:
             gone.cancel()
-        if kept is None:
-            self._end(running)
-            return Response(status_code=GONE)
-        head, rest, ended = kept
-        if ended:
-            pipe.abandon()
-            answer = await asyncio.wrap_future(running.done)
-            if rest is None:
-                return whole(replace(answer, data=head))
-        running.step_aside()
-        return self._streamed(running, head, rest, packing=packing, headers=headers)
 
-    async def _until(
-        self, running: Running, gone: asyncio.Future[None], *, wait_for_end: bool
-    ) -> tuple[bytes, IO[bytes] | None, bool] | None:
-        """The answer's beginning, the file with what follows where the end is waited for, and whether it has ended."""
-        ended = False
-
-        async def read() -> bytes:
-            nonlocal ended
-            head, ended = await running.pipe.read_up_to(_HEAD)
-            return head
-
-        first = await unless(gone, read())
-        if first is None:
-            return None
-        if ended or not wait_for_end:
-            return first.result(), None, ended
-        rest = tempfile.TemporaryFile(dir=self._incoming)  # noqa: SIM115 - the streamed answer closes it
-        while piece := await unless(gone, running.pipe.read()):
-            if not piece.result():
-                rest.seek(0)
-                return first.result(), rest, True
-            rest.write(piece.result())
-        rest.close()
+    async def _kept(
+        self, running: Running, gone: asyncio.Future[None], head: bytes, packer: Encoder
+    ) -> IO[bytes] | None:
+        """The whole answer in a file, as it is sent; None when the client went first."""
+        with contextlib.ExitStack() as open_files:
+            kept = open_files.enter_context(tempfile.TemporaryFile(dir=self._incoming))
+            kept.write(packer.compress(head))
+            while piece := await unless(gone, running.pipe.read()):
+                if piece.result():
+                    kept.write(packer.compress(piece.result()))
+                    continue
+                await asyncio.wrap_future(running.done)
+                kept.write(packer.flush())
+                kept.flush()
+                running.pipe.abandon()
+                open_files.pop_all()
+                return kept
         return None
 
     def _streamed(
-        self,
-        running: Running,
-        head: bytes,
-        rest: IO[bytes] | None,
-        *,
-        packing: tuple[Encoder, str],
-        headers: dict[str, str],
+        self, running: Running, head: bytes, *, packing: tuple[Encoder, str], headers: dict[str, str]
     ) -> Response:
         tag = "".join(secrets.choice(string.ascii_lowercase) for _ in range(16))
         packer, encoding = packing
         more = {"X-ClickHouse-Exception-Tag": tag} | ({"Content-Encoding": encoding} if encoding else {})
-        pieces = _of_file(head, rest) if rest else _of_pipe(head, running)
+        running.step_aside()
         return StreamedAnswer(
-            pieces, headers | more, encoder=packer, tag=tag, ended=lambda: self._end(running)
+            _of_pipe(head, running), headers | more, encoder=packer, tag=tag, ended=lambda: self._end(running)
         )
+
+    def _left(self, running: Running) -> Response:
+        self._end(running)
+        return Response(status_code=GONE)
 
     def _end(self, running: Running) -> None:
         running.pipe.abandon()
@@ -155,8 +146,13 @@ async def _of_pipe(head: bytes, running: Running) -> AsyncIterator[bytes]:
     await asyncio.wrap_future(running.done)
 
 
-async def _of_file(head: bytes, rest: IO[bytes]) -> AsyncIterator[bytes]:
-    with contextlib.closing(rest):
-        yield head
-        while piece := rest.read(CHUNK):
-            yield piece
+def _of_known_length(kept: IO[bytes], headers: dict[str, str], encoding: str) -> Response:
+    length = {"Content-Length": str(kept.tell())}
+    kept.seek(0)
+    more = length | ({"Content-Encoding": encoding} if encoding else {})
+    return StreamedAnswer(_of_file(kept), headers | more, encoder=encoder("")[0], tag="", ended=kept.close)
+
+
+async def _of_file(kept: IO[bytes]) -> AsyncIterator[bytes]:
+    while piece := kept.read(CHUNK):
+        yield piece

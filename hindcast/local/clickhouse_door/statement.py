@@ -101,13 +101,17 @@ def _values(text: bytes, values: Token, settings_at: int | None) -> Insert | Non
 
 
 def _formatted(text: bytes, word: Token, settings_at: int | None, name: Token | None) -> Insert | None:
-    if name is None:
+    if name is None or not _is_name(text, name):
         return None
     split = settings_at if settings_at is not None else word.start
     after = _AFTER_FORMAT.match(text, name.end)
     data_at = after.end() if after else name.end
     data_format = text[name.start : name.end].decode()
     return Insert(text[:split].decode(), text[split : word.start].decode(), data_format, data_at)
+
+
+def _is_name(text: bytes, token: Token) -> bool:
+    return token.text == "quoted" or re.match(rb"[A-Za-z_]", text[token.start : token.end]) is not None
 
 
 def _before_rows(text: bytes) -> Iterator[Token]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,6 +12,8 @@ from starlette.types import Receive, Scope, Send
 
 from hindcast.local.clickhouse_door.compression import Encoder
 from hindcast.local.clickhouse_door.failures import QueryFailed, within_an_answer
+
+R = TypeVar("R")
 
 # as long as a server's http_send_timeout: whoever takes nothing for so long would hold a query for ever
 SEND_S = 30.0
@@ -21,7 +23,7 @@ class StreamedAnswer(Response):
     """Sends pieces until they end, the client goes, or takes nothing for half a minute; then calls `ended`.
 
     A `QueryFailed` among the pieces is written as ClickHouse writes it, and the body is left without its end, so that
-    no client takes it for whole.
+    no client takes it for whole. Without a Content-Length among the headers it goes in chunks.
     """
 
     def __init__(
@@ -34,7 +36,8 @@ class StreamedAnswer(Response):
         ended: Callable[[], None],
     ) -> None:
         super().__init__(headers=headers)
-        del self.headers["content-length"]
+        if "Content-Length" not in headers:
+            del self.headers["content-length"]
         self._pieces, self._encoder, self._tag, self._ended = pieces, encoder, tag, ended
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -81,7 +84,7 @@ async def disconnected(receive: Receive) -> None:
         pass
 
 
-async def unless(gone: asyncio.Future[None], work: Awaitable[bytes]) -> asyncio.Future[bytes] | None:
+async def unless(gone: asyncio.Future[None], work: Awaitable[R]) -> asyncio.Future[R] | None:
     """The finished work, or None when the client went first."""
     task = asyncio.ensure_future(work)
     either: set[asyncio.Future[Any]] = {task, gone}
