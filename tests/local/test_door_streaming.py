@@ -106,6 +106,21 @@ def test_who_waits_for_the_end_learns_of_a_failure_by_the_status(door: str) -> N
     assert (failing.status, failing.headers["x-clickhouse-exception-code"]) == (500, "395")
 
 
+def test_a_client_of_http_1_0_gets_no_chunks(door: str) -> None:
+    """It could not read them (RFC 9112, 6.1): a long answer's length is said, also where it is compressed."""
+    sql = "SELECT number FROM numbers(1000000)"
+    whole = ask(door, sql).body
+    for encoding in ("", "gzip"):
+        asked = {"query": sql, "password": _password(door), "enable_http_compression": 1}
+        with socket.create_connection((urlsplit(door).hostname, urlsplit(door).port)) as link:
+            said = f"GET /?{urlencode(asked)} HTTP/1.0\r\nAccept-Encoding: {encoding}\r\n\r\n"
+            link.sendall(said.encode())
+            head, _, body = link.makefile("rb").read().partition(b"\r\n\r\n")
+        assert b"chunked" not in head
+        assert f"content-length: {len(body)}".encode() in head.lower()
+        assert (gzip.decompress(body) if encoding else body) == whole
+
+
 def test_an_answer_of_any_size_costs_little_memory(door_directory: Path) -> None:
     """Of half a gigabyte the door holds a small part, and its other clients are served meanwhile."""
     url, program = started(door_directory)

@@ -161,7 +161,7 @@ class Door:
             request,
             job,
             turns=self._turns_of(user),
-            wait_for_end=asked.wait_for_end,
+            wait_for_end=asked.wait_for_end or request.scope["http_version"] == "1.0",
             packing=packing(request, asked),
             whole=lambda answer: self._succeeded(request, asked, answer, form),
             headers=answer_headers(asked, form, self._engine.timezone),
