@@ -191,6 +191,34 @@ def test_odd_requests_are_refused_in_clickhouses_form(door: str, given: dict[str
     assert "x-other" not in answer.headers
 
 
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("SELECT 1 AS format ORDER BY format DESC", "1\n"),
+        ("SELECT arrayJoin([1, 2]) AS format ORDER BY format DESC SETTINGS max_threads = 1", "2\n1\n"),
+        ("FROM numbers(2) SELECT number FORMAT CSV", "0\n1\n"),
+        ("SELECT 'system.processes'", "system.processes\n"),
+        ("SELECT count() FROM system.processes WHERE query NOT LIKE '%system.processes%'", "0\n"),
+        ("EXPLAIN AST SELECT 1 FORMAT LineAsString", None),
+        ("EXPLAIN SYNTAX SELECT 1 FORMAT TSVRaw", "SELECT 1\nFROM system.one\n"),
+    ],
+)
+def test_words_are_taken_as_the_engine_takes_them(door: str, sql: str, said: str | None) -> None:
+    """A column called format, a string that names a table, SELECT behind FROM; also by GET."""
+    for answer in (ask(door, sql), ask(door, method="GET", query=sql)):
+        assert answer.status == 200, answer.text
+        assert answer.text == said or (said is None and answer.text.startswith("SelectWithUnionQuery"))
+
+
+def test_a_table_may_be_called_format(door: str) -> None:
+    """Its name is no clause of the INSERT."""
+    ask(door, "CREATE DATABASE IF NOT EXISTS named")
+    ask(door, "CREATE OR REPLACE TABLE named.format (a Int8) ENGINE = Memory")
+    assert ask(door, "1\n", query="INSERT INTO named.format FORMAT TSV").status == 200
+    assert ask(door, "INSERT INTO named.format FORMAT TSV\n2\n").status == 200
+    assert ask(door, "SELECT sum(a) FROM named.format").text == "3\n"
+
+
 def test_an_unknown_setting_is_refused(door: str) -> None:
     """As by a server."""
     assert ask(door, "SELECT 1", no_such_setting=1).headers["x-clickhouse-exception-code"] == "115"

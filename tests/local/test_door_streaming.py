@@ -145,6 +145,8 @@ def test_an_answer_of_any_size_costs_little_memory(door_directory: Path) -> None
     [
         _ENDLESS,
         "SELECT sum(number) FROM system.numbers",
+        "FROM system.numbers SELECT sum(number)",
+        "EXPLAIN ANALYZE SELECT sum(number) FROM system.numbers",
         "SELECT sum(sleepEachRow(0.1)) FROM numbers(3000) SETTINGS max_block_size = 1",
     ],
 )
@@ -223,11 +225,25 @@ def test_a_client_who_goes_amid_an_insert_leaves_no_row(door: str) -> None:
             "(SELECT 1) UNION ALL (SELECT 2)",
             "(SELECT 1) UNION ALL (SELECT 2)\nINTO OUTFILE 'p' TRUNCATE FORMAT TSV",
         ),
+        (
+            "SELECT 1 AS format ORDER BY format DESC",
+            "SELECT 1 AS format ORDER BY format DESC\nINTO OUTFILE 'p' TRUNCATE FORMAT TSV",
+        ),
+        (
+            "SELECT 1 AS insert, 2 AS format ORDER BY format DESC SETTINGS a = 1",
+            "SELECT 1 AS insert, 2 AS format ORDER BY format DESC SETTINGS a = 1\nINTO OUTFILE 'p' TRUNCATE FORMAT TSV",
+        ),
+        (
+            "FROM format f SELECT format x",
+            "FROM format f SELECT format x\nINTO OUTFILE 'p' TRUNCATE FORMAT TSV",
+        ),
+        ("EXPLAIN SELECT 1 FORMAT JSON", "EXPLAIN SELECT 1 \nINTO OUTFILE 'p' TRUNCATE FORMAT JSON"),
+        ("EXPLAIN AST SELECT 1", None),
         ("WITH 1 AS a INSERT INTO t SELECT a", None),
         ("SHOW TABLES", None),
     ],
 )
-def test_only_a_select_writes_its_answer_to_a_path(sql: str, written: str | None) -> None:
+def test_what_reads_writes_its_answer_to_a_path(sql: str, written: str | None) -> None:
     """Before its format, which is the default one where it names none."""
     got = answering_into(sql.encode(), "p", "TSV")
     assert (got.decode() if got else got) == written

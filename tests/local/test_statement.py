@@ -21,6 +21,9 @@ from hindcast.local.clickhouse_door.statement import (
         (b"INSERT INTO t SETTINGS async_insert=0 FORMAT Arrow\r\n\x00\xff", "INSERT INTO t ", "SETTINGS async_insert=0 ", "Arrow", b"\x00\xff"),
         (b"/* FORMAT no */ INSERT INTO t -- FORMAT no\n (`format`) FORMAT CSV\n\n1", "/* FORMAT no */ INSERT INTO t -- FORMAT no\n (`format`) ", "", "CSV", b"\n1"),
         (b"INSERT INTO t VALUES", "INSERT INTO t ", "", "Values", b""),
+        (b"INSERT INTO x.format FORMAT TSV\n1", "INSERT INTO x.format ", "", "TSV", b"1"),
+        (b"INSERT INTO TABLE values SETTINGS a = 1 FORMAT TSV\n1", "INSERT INTO TABLE values ", "SETTINGS a = 1 ", "TSV", b"1"),
+        (b"INSERT INTO settings (a) VALUES", "INSERT INTO settings (a) ", "", "Values", b""),
         (b"INSERT INTO FUNCTION remote('x', 'FORMAT y') FORMAT Native\nN", "INSERT INTO FUNCTION remote('x', 'FORMAT y') ", "", "Native", b"N"),
     ],
 )  # fmt: skip
@@ -43,6 +46,7 @@ def test_an_insert_is_split_before_its_data(
         b"INSERT INTO t FROM INFILE 'x' FORMAT CSV",
         b"",
         b"INSERT INTO t FORMAT",
+        "INSERT INTO t FORMAT \u20ac".encode(),
     ],
 )
 def test_statements_that_carry_everything_are_left_alone(text: bytes) -> None:
@@ -58,6 +62,15 @@ def test_statements_that_carry_everything_are_left_alone(text: bytes) -> None:
         (b"SELECT 1 format Native;", "Native"),
         (b"SELECT 'FORMAT JSON' -- FORMAT CSV", "TabSeparated"),
         (b"SELECT * FROM (SELECT 1 AS format) FORMAT TSV SETTINGS max_threads = 1", "TSV"),
+        (b"SELECT 1 AS format ORDER BY format DESC", "TabSeparated"),
+        (b"SELECT format FROM t WHERE not format LIMIT 1", "TabSeparated"),
+        (b"SELECT t.format f FROM t", "TabSeparated"),
+        (b"SELECT 1. FORMAT CSV", "CSV"),
+        (b"SELECT * FORMAT CSV", "CSV"),
+        (b"SELECT a FROM t GROUP BY ALL FORMAT CSV", "CSV"),
+        (b"SELECT 1 AS offset, 2 AS from FORMAT CSV", "CSV"),
+        (b"SELECT CASE WHEN a THEN b ELSE c END FORMAT CSV", "CSV"),
+        (b"INSERT INTO x.values SELECT 1 FORMAT CSV", "CSV"),
     ],
 )
 def test_the_answers_format_is_the_statements(text: bytes, expected: str) -> None:
@@ -71,6 +84,7 @@ def test_the_answers_format_is_the_statements(text: bytes, expected: str) -> Non
         (b"SELECT 1 INTO OUTFILE '/tmp/x'", True),
         (b"SELECT 1 into/**/OUTFILE '/tmp/x'", True),
         (b"INSERT INTO t FROM INFILE '/etc/passwd' FORMAT TSV", True),
+        (b"INSERT INTO values FROM INFILE '/etc/passwd' FORMAT TSV", True),
         (b"SELECT 'INTO OUTFILE'", False),
         (b"INSERT INTO t VALUES ('a'), (into, outfile)", False),
     ],
@@ -100,3 +114,9 @@ def test_a_chosen_query_id_is_looked_for_where_it_travels() -> None:
     assert killed == "KILL QUERY WHERE Settings['log_comment'] = 'query_id' SYNC"
     assert "log_comment" in find_by_chosen_id("SELECT count() FROM system.processes WHERE query_id = 'a'")
     assert find_by_chosen_id("SELECT query_id FROM t") == "SELECT query_id FROM t"
+    others = "FROM System . Processes SELECT 1 WHERE query NOT LIKE '%system.processes%' -- system.processes"
+    found = find_by_chosen_id(others)
+    assert found.count("log_comment") == find_by_chosen_id("SELECT 1 FROM system.processes").count(
+        "log_comment"
+    )
+    assert found.endswith(" SELECT 1 WHERE query NOT LIKE '%system.processes%' -- system.processes")

@@ -24,7 +24,7 @@ from producers.errors import ConfigError
 
 # "open" is a bracket: (SELECT 1) UNION ALL (SELECT 2).
 _READING = frozenset(
-    {"select", "with", "show", "describe", "desc", "exists", "explain", "set", "use", "open"}
+    {"select", "with", "from", "show", "describe", "desc", "exists", "explain", "set", "use", "open"}
 )
 
 

@@ -6,8 +6,6 @@ id there (`KILL QUERY`, `SELECT … FROM system.processes`) are rewritten to fin
 
 from __future__ import annotations
 
-import re
-
 from hindcast.local.clickhouse_door.statement import first_words, tokens
 
 _CHOSEN = "Settings['log_comment']"
@@ -18,24 +16,27 @@ _PROCESSES = (
     f"if({_CHOSEN} != '', {_CHOSEN}, initial_query_id) AS initial_query_id, "
     f"replaceRegexpOne(query, {_PIPE}, '') AS query) FROM system.processes)"
 )
-_TABLE = re.compile(r"\bsystem\s*\.\s*processes\b", re.IGNORECASE)
+_TABLE = ["system", ".", "processes"]
+_READING = (["select"], ["with"], ["from"], ["open"], ["explain"])
 
 
 def find_by_chosen_id(text: str) -> str:
     """The statement, with `query_id` meaning the id that the client chose."""
     raw = text.encode()
     if first_words(raw, 2) == ["kill", "query"]:
-        return _replace_words(text, {"query_id": _CHOSEN})
-    if "processes" in text and first_words(raw, 1) in (["select"], ["with"]):
-        return _TABLE.sub(_PROCESSES, text)
+        return _replace(raw, ["query_id"], _CHOSEN)
+    if b"processes" in raw.lower() and first_words(raw, 1) in _READING:
+        return _replace(raw, _TABLE, _PROCESSES)
     return text
 
 
-def _replace_words(text: str, meaning: dict[str, str]) -> str:
-    raw = text.encode()
+def _replace(raw: bytes, words: list[str], meaning: str) -> str:
+    """The text with other words for these, where they are no part of a string or a comment."""
+    found = list(tokens(raw))
     parts, at = [], 0
-    for token in tokens(raw):
-        if token.text in meaning:
-            parts += [raw[at : token.start].decode(), meaning[token.text]]
-            at = token.end
+    for place in range(len(found) - len(words) + 1):
+        here = found[place : place + len(words)]
+        if [token.text for token in here] == words:
+            parts += [raw[at : here[0].start].decode(), meaning]
+            at = here[-1].end
     return "".join([*parts, raw[at:].decode()])

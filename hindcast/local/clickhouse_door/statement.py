@@ -6,7 +6,7 @@ Pure text work; the engine parses the SQL itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 _TOKEN = re.compile(
@@ -21,6 +21,12 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+# a name or an operand follows these, even one that is spelled like a clause: ORDER BY format DESC
+_BEFORE_NAMES = frozenset((
+    "and", "as", "between", "by", "case", "distinct", "else", "from", "function", "having", "ilike", "in", "into", "join",
+    "like", "not", "on", "or", "prewhere", "qualify", "select", "table", "then", "using", "when", "where", "with",
+    *",.+-/%=<>|:?",
+))  # fmt: skip
 _AFTER_FORMAT = re.compile(rb"[ \t\f]*\r?\n?")
 
 
@@ -59,6 +65,24 @@ def tokens(text: bytes) -> Iterator[Token]:
             depth += 1
 
 
+def _told_from_names(seen: Iterable[Token]) -> Iterator[tuple[Token, bool]]:
+    """Each token, and whether it is a name outside of brackets, such as a column called format."""
+    before, wanted = "", False
+    end = 0
+    for token in seen:
+        if token.depth:
+            yield token, False
+            continue
+        # what follows "1." is no part of a name
+        wanted = wanted and (before != "." or token.start == end)
+        goes_on = token.text in ("distinct", "not", "case") or (
+            before == "into" and token.text in ("table", "function")
+        )
+        name = wanted and not goes_on and token.text[0].isidentifier()
+        yield token, name
+        before, wanted, end = token.text, token.text in _BEFORE_NAMES and not name, token.end
+
+
 def first_words(text: bytes, count: int) -> list[str]:
     """The first significant tokens of the statement."""
     found = []
@@ -74,22 +98,23 @@ def split_insert(text: bytes) -> Insert | None:
 
     None for anything whose data stand in the SQL itself: INSERT … SELECT, VALUES with rows behind it, other statements.
     """
-    seen = tokens(text)
-    first = next(seen, None)
-    if first is None or first.text != "insert":
+    if first_words(text, 1) != ["insert"]:
         return None
+    seen = _told_from_names(tokens(text))
     settings_at: int | None = None
-    for token in seen:
-        if token.depth:
+    for token, is_name in seen:
+        if token.text == "infile" and not token.depth:
+            return None
+        if token.depth or is_name:
             continue
-        if token.text in ("select", "with", "infile", "watch"):
+        if token.text in ("select", "with", "watch"):
             return None
         if token.text == "settings" and settings_at is None:
             settings_at = token.start
         if token.text == "values":
             return _values(text, token, settings_at)
         if token.text == "format":
-            return _formatted(text, token, settings_at, next(seen, None))
+            return _formatted(text, token, settings_at, next(seen, (None, False))[0])
     return None
 
 
@@ -116,22 +141,20 @@ def _is_name(text: bytes, token: Token) -> bool:
 
 def _before_rows(text: bytes) -> Iterator[Token]:
     """The statement's tokens, without the rows of INSERT … VALUES, which may be many megabytes."""
-    inserts = False
-    for place, token in enumerate(tokens(text)):
-        inserts = inserts or (place == 0 and token.text == "insert")
-        if inserts and token.text == "values" and not token.depth:
+    inserts = first_words(text, 1) == ["insert"]
+    for token, is_name in _told_from_names(tokens(text)):
+        if inserts and token.text == "values" and not token.depth and not is_name:
             return
         yield token
 
 
 def output_format(text: bytes, default: str) -> str:
     """The format named by a trailing `FORMAT name` outside of brackets, else the default."""
-    found = default
-    previous = ""
-    for token in _before_rows(text):
-        if previous == "format" and not token.depth:
+    found, named_next = default, False
+    for token, is_name in _told_from_names(_before_rows(text)):
+        if named_next:
             found = text[token.start : token.end].decode("utf-8", "replace")
-        previous = token.text if not token.depth else ""
+        named_next = token.text == "format" and not token.depth and not is_name
     return found
 
 
@@ -172,21 +195,29 @@ def is_one_statement(text: bytes) -> bool:
 
 
 def answering_into(text: bytes, path: str, default_format: str) -> bytes | None:
-    """The SELECT, writing its answer to the file `path` in its own format, else in the default one.
+    """The SELECT or EXPLAIN, writing its answer to the file `path` in its own format, else in the default one.
 
     None for every other statement.
     """
-    if first_words(text, 1) not in (["select"], ["with"], ["open"]):
+    if not _may_be_long(first_words(text, 2)):
         return None
-    outside = [token for token in tokens(text) if not token.depth]
-    if any(token.text == "insert" for token in outside):
+    told = [(token, is_name) for token, is_name in _told_from_names(tokens(text)) if not token.depth]
+    if any(token.text == "insert" and not is_name for token, is_name in told):
         return None
+    outside = [token for token, _ in told]
     last = next((place for place, token in enumerate(outside) if token.text == ";"), len(outside))
     end = outside[last].start if last < len(outside) else len(text)
     into = f"\nINTO OUTFILE '{path}' TRUNCATE ".encode()
     for place in range(last - 2, 0, -1):
         following = outside[place + 2].text if place + 2 < last else "settings"
-        if outside[place].text == "format" and following == "settings":
+        if outside[place].text == "format" and not told[place][1] and following == "settings":
             at = outside[place].start
             return text[:at] + into + text[at:end]
     return text[:end] + into + f"FORMAT {default_format}".encode()
+
+
+def _may_be_long(words: list[str]) -> bool:
+    # EXPLAIN AST explains INTO OUTFILE instead of following it
+    return words[:1] in (["select"], ["with"], ["from"], ["open"]) or (
+        words[:1] == ["explain"] and words != ["explain", "ast"]
+    )
