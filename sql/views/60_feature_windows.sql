@@ -102,7 +102,15 @@ binned AS
             degraded,
             arrayReduce('sumMap', [arrayMap(bin -> hindcast_bin(bin, precision), numeric.1)], [numeric.2]),
             numeric
-        ) AS histogram
+        ) AS histogram,
+        arraySum(numeric.2) AS finite,
+        sum_of_squares / finite AS mean_square,
+        assumeNotNull(min) AS least_value,
+        assumeNotNull(max) AS greatest_value,
+        greatest_value / 2 - least_value / 2 AS half_range,
+        greatest(abs(least_value), abs(greatest_value), 2.2250738585072014e-308) AS scale,
+        arrayMap(bin -> least(greatest(hindcast_midpoint(bin, precision), least_value), greatest_value) / scale, histogram.1) AS scaled,
+        arraySum(arrayMap((x, c) -> x * c, scaled, histogram.2)) / finite AS centre
     FROM merged
 )
 SELECT
@@ -113,11 +121,25 @@ SELECT
     if(column_kind = 'categorical', categorical.2, histogram.2) AS counts,
     categorical.1 AS values,
     buckets, nulls, nans, plus_inf, minus_inf, absent,
-    arraySum(numeric.2) AS finite,
+    finite,
     sum, sum_of_squares,
     hindcast_ratio(sum, finite) AS mean,
-    -- rounding may leave a hair below 0, and greatest passes over NULLs
-    if(finite = 0, NULL, sqrt(greatest(sum_of_squares / finite - mean * mean, 0))) AS deviation,
+    -- from the sums, from the bins only where squares overflow or vanish, within what numbers of this range can have: NumericSketch.std
+    if(
+        finite = 0,
+        NULL,
+        least(
+            greatest(
+                if(
+                    mean_square BETWEEN 2.2250738585072014e-308 AND 1.7976931348623157e308,
+                    sqrt(greatest(mean_square - mean * mean, 0)),
+                    scale * sqrt(arraySum(arrayMap((x, c) -> c * pow(x - centre, 2), scaled, histogram.2)) / finite)
+                ),
+                half_range * sqrt(2 / finite)
+            ),
+            half_range
+        )
+    ) AS deviation,
     min, max, degraded
 FROM binned
 COMMENT 'Merged sketches per window and column'

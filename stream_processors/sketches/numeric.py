@@ -17,6 +17,7 @@ from stream_processors.sketches import bins as binning
 from stream_processors.sketches.bins import Floats, Ints
 
 MAX_BINS = 4_096
+_DOUBLES = np.finfo(np.float64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -151,18 +152,29 @@ class NumericSketch:
     def std(self) -> float | None:
         """Population standard deviation of the finite values; None without any, exactly 0 where all are equal.
 
-        From the exact sums; where these cancel (values far from zero, close together), from the bins' midpoints, which are then the
-        better account.
+        From the sums, as mean square - mean^2. With n values, however they were added and merged, this variance is off by at most
+        ``3 (n + 1) 2^-53`` of the mean square, and by some ``sqrt(n) 2^-53`` as a rule; relative to the variance that is as many times
+        more as the mean square is times the variance (Higham, Accuracy and Stability of Numerical Algorithms, 2002, section 4.2; Chan,
+        Golub and LeVeque, Algorithms for computing the sample variance, 1983; Higham and Mary, 2019). The bins at 5 bits leave
+        ``4^-6`` of the mean square open, at 10 bits ``4^-11``, so they speak only where squares overflow or vanish: beyond some 1e154,
+        below 1e-154.
+
+        The answer stays within ``range / sqrt(2 n)`` and ``range / 2``, which numbers with these extremes cannot leave (von Szokefalvi
+        Nagy, 1918; Popoviciu, 1935). Where values are 10^8 deviations and more from zero, neither sums nor bins tell them apart, and
+        that is all that is known.
         """
-        n = self.finite
-        if n == 0:
+        if self.minimum is None or self.maximum is None:
             return None
-        if self.minimum == self.maximum:
-            return 0.0
-        mean = self.sum / n
-        variance = self.sum_of_squares / n - mean * mean
-        if math.isfinite(variance) and variance > 1e-9 * mean * mean:
-            return math.sqrt(variance)
+        n = self.finite
+        mean, mean_square = self.sum / n, self.sum_of_squares / n
+        if _DOUBLES.tiny <= mean_square <= _DOUBLES.max:
+            std = math.sqrt(max(mean_square - mean * mean, 0.0))
+        else:
+            std = self._std_of_midpoints()
+        most = self.maximum / 2 - self.minimum / 2
+        return min(max(std, most * math.sqrt(2 / n)), most)
+
+    def _std_of_midpoints(self) -> float:
         middle = self.midpoints()
         scale = float(np.abs(middle).max()) or 1.0
         middle = middle / scale

@@ -151,14 +151,42 @@ def test_a_precision_is_whole_bits(precision: Any) -> None:
 
 
 @pytest.mark.parametrize("offset", [0.0, 300.0, 1.7e9, -1.7e15])
-def test_mean_and_deviation_come_from_exact_sums(offset: float) -> None:
-    """Mean and deviation agree with numpy's, far from zero too, where sums of squares cancel."""
+def test_mean_comes_from_exact_sums(offset: float) -> None:
+    """The mean agrees with numpy's, far from zero too."""
     x = np.random.default_rng(1).normal(offset, 1000.0, 5000)
-    sketch = NumericSketch.of(x, 20)
-    assert sketch.mean == pytest.approx(x.mean(), rel=1e-12)
-    # At an offset of 1e12 deviations a bin of 20 bits is wider than the deviation itself.
-    tolerance = 1e-6 if abs(offset) < 1e9 else 2.0**-20 * abs(offset)
-    assert sketch.std == pytest.approx(x.std(), rel=1e-3, abs=tolerance)
+    assert NumericSketch.of(x, 20).mean == pytest.approx(x.mean(), rel=1e-12)
+
+
+# values close together and far from zero: pressures, times of an hour and of a day, years, and what no double tells apart well
+NARROW = [(101_325.0, 1.0), (1.7e9, 1000.0), (1.7e9, 25_000.0), (-2021.0, 0.05), (0.0, 3.0), (1.7e15, 1000.0)]
+
+
+@pytest.mark.parametrize("precision", [5, 7, 20])
+@pytest.mark.parametrize(("offset", "spread"), NARROW)
+def test_deviation_errs_no_more_than_promised(offset: float, spread: float, precision: int) -> None:
+    """However the values were added and merged, the variance is within the bound of what numpy says, and within their range's."""
+    x = np.random.default_rng(1).normal(offset, spread, 20_000)
+    one_by_one = NumericSketch.merged(NumericSketch.of(x[at : at + 1], precision) for at in range(5000))
+    pieces = NumericSketch.merged(NumericSketch.of(piece, precision) for piece in np.split(x, 500))
+    for sketch, values in ((one_by_one, x[:5000]), (pieces, x), (NumericSketch.of(x, precision), x)):
+        assert sketch.std is not None
+        n, spread_of = values.size, float(np.ptp(values))
+        assert abs(sketch.std**2 - values.var()) <= 3 * (n + 1) * 2.0**-53 * np.square(values).mean()
+        assert spread_of / math.sqrt(2 * n) <= sketch.std <= spread_of / 2
+
+
+@pytest.mark.parametrize(("offset", "spread"), NARROW[:-1])
+def test_deviation_of_narrow_columns(offset: float, spread: float) -> None:
+    """A column that varies has the deviation that numpy says, also where all of it is in one bin."""
+    x = np.random.default_rng(2).normal(offset, spread, 10_000)
+    assert NumericSketch.of(x, 5).std == pytest.approx(x.std(), rel=1e-3)
+
+
+@pytest.mark.parametrize("scale", [1e300, 1e-200])
+def test_deviation_where_squares_are_no_doubles(scale: float) -> None:
+    """Where squares overflow or vanish the bins say how much a column varies."""
+    x = scale * np.random.default_rng(3).normal(1.0, 2.0, 1000)
+    assert NumericSketch.of(x, 7).std == pytest.approx(scale * (x / scale).std(), rel=0.01)
 
 
 def test_a_constant_column_has_no_deviation() -> None:

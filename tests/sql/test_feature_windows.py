@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from recorded_rows import Recorder, utc
 
+from stream_processors.sketches import NumericSketch
 from stream_processors.sketches.bins import coarsen
 
 DAY = timedelta(days=1)
@@ -46,6 +47,20 @@ def numeric(values: list[float], precision: int = 5, **more: Any) -> dict[str, A
         "max": max(values),
         **more,
     }
+
+
+@pytest.mark.parametrize(
+    ("offset", "spread"),
+    [(101_325.0, 1.0), (1.7e9, 1000.0), (1.7e15, 1000.0), (0.1, 0.0), (0.0, 1e200), (0.0, 1e-200)],
+)
+def test_deviation_is_that_of_the_sketch(record: Recorder, offset: float, spread: float) -> None:
+    """The view's deviation is NumericSketch's, also where sums cancel or squares are no doubles."""
+    values = np.random.default_rng(1).normal(offset, spread, 1000)
+    with np.errstate(over="ignore"):
+        squares = float(np.square(values).sum())
+    record.insert("sketches", [numeric(values.tolist(), sum=float(values.sum()), sum_of_squares=squares)])
+    (row,) = record.store.rows("SELECT deviation FROM feature_windows")
+    assert row["deviation"] == pytest.approx(NumericSketch.of(values, 5).std, rel=1e-9, abs=0)
 
 
 def test_deltas_add_up(record: Recorder) -> None:
