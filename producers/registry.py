@@ -7,12 +7,13 @@ import json
 import urllib.error
 import urllib.request
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlunsplit
 
 from fastavro.schema import fingerprint, to_parsing_canonical_form
 
 from producers.errors import ConfigError, TransientError, UnknownSchema
 from producers.schema_files import Schema, by_fingerprint
+from producers.settings import KafkaSettings, http_address
 
 TIMEOUT_S = 5.0
 _NOT_FOUND = 404
@@ -31,9 +32,7 @@ class SchemaRegistry:
     """
 
     def __init__(self, url: str, *, timeout: float = TIMEOUT_S) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ConfigError("HINDCAST_SCHEMA_REGISTRY: http://host:port is wanted")
+        parts = http_address(url)
         self._place = f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname
         self._url = urlunsplit(
             (parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", "")
@@ -100,3 +99,8 @@ class SchemaRegistry:
             raise TransientError(
                 f"no schema registry answers at {self._place} ({type(error).__name__})"
             ) from None
+
+
+def registry_of(kafka: KafkaSettings) -> SchemaRegistry | None:
+    """The registry that the settings name; None where they name none."""
+    return SchemaRegistry(kafka.schema_registry) if kafka.schema_registry else None

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
 
 from producers.errors import ConfigError
 
@@ -83,7 +84,7 @@ class KafkaSettings:
         ``bootstrap.servers`` of the properties file counts where HINDCAST_KAFKA is not set.
 
         Raises:
-            ConfigError: an address or prefix that cannot be one, or a properties file that cannot be read or has a line without ``=``;
+            ConfigError: an address, URL or prefix that cannot be one, or a properties file that cannot be read or has a line without ``=``;
                 the message names the variable.
         """
         path = environment.get("HINDCAST_KAFKA_PROPERTIES", "")
@@ -97,7 +98,7 @@ class KafkaSettings:
         return cls(
             bootstrap=_checked_servers(environment.get("HINDCAST_KAFKA") or servers or cls.bootstrap),
             topic_prefix=prefix,
-            schema_registry=environment.get("HINDCAST_SCHEMA_REGISTRY", ""),
+            schema_registry=_checked_registry(environment.get("HINDCAST_SCHEMA_REGISTRY", "")),
             properties=properties,
         )
 
@@ -114,6 +115,27 @@ def _checked_servers(text: str) -> str:
                 f"HINDCAST_KAFKA is {text[:80]!r}: host:port is wanted, several separated by commas"
             )
     return text
+
+
+def _checked_registry(url: str) -> str:
+    if url:
+        http_address(url)
+    return url
+
+
+def http_address(url: str) -> SplitResult:
+    """The parts of a schema registry's URL.
+
+    Raises:
+        ConfigError: it is no http address; the URL, which may hold a password, is not repeated.
+    """
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0:
+            return parts
+    except ValueError:
+        pass
+    raise ConfigError("HINDCAST_SCHEMA_REGISTRY: http://host:port is wanted")
 
 
 def read_properties(path: Path) -> dict[str, str]:

@@ -75,6 +75,15 @@ def test_a_setting_that_cannot_be_is_one_line(role: str, tmp_path: Path) -> None
     assert log.read_text().splitlines() == [f"{role}: HINDCAST_FLUSH_INTERVAL is 'soon': a number is wanted"]
 
 
+@pytest.mark.parametrize("role", ROLES)
+def test_a_registry_that_is_no_url_is_refused_at_the_start(role: str, tmp_path: Path) -> None:
+    """Before any server is asked for, and the text, which may hold a password, is not repeated."""
+    log = tmp_path / "said"
+    process = started(role, log, HINDCAST_SCHEMA_REGISTRY="user:secret@nourl")
+    assert process.wait(40) == 2
+    assert log.read_text().splitlines() == [f"{role}: HINDCAST_SCHEMA_REGISTRY: http://host:port is wanted"]
+
+
 # as a child: what stays out of a process is not for a test's own
 _ARRAYS = """
 import sys

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from hindcast.cli.servers import CLICKHOUSE, KAFKA, variables
 from producers.errors import ConfigError
-from producers.registry import SchemaRegistry
+from producers.registry import registry_of
 from producers.settings import KafkaSettings
 from stream_processors.clickhouse import Store
 from stream_processors.migrations import last_migration
@@ -91,7 +91,7 @@ def _run(
     kafka: KafkaSettings, store: Store, found: list[Scope], now: int, repair: bool, bar: Progress
 ) -> Report:
     frontier = recorded_frontier(store, kafka)
-    outbox = Outbox(kafka, SchemaRegistry(kafka.schema_registry) if kafka.schema_registry else None)
+    outbox = Outbox(kafka, registry_of(kafka))
     whole = Report()
     try:
         for one in found:

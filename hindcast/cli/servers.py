@@ -10,7 +10,7 @@ from hindcast.local.layout import DEFAULT_DIRECTORY, Layout, read_record
 from hindcast.local.supervisor import is_held
 
 # variables that name a server, or say how to speak to one that is not ours
-KAFKA = ("HINDCAST_KAFKA", "HINDCAST_KAFKA_PROPERTIES")
+KAFKA = ("HINDCAST_KAFKA", "HINDCAST_KAFKA_PROPERTIES", "HINDCAST_SCHEMA_REGISTRY")
 CLICKHOUSE = ("HINDCAST_CLICKHOUSE", "HINDCAST_CLICKHOUSE_CLUSTER")
 
 

@@ -22,10 +22,10 @@ from rich.table import Table
 from rich.text import Text
 
 from hindcast.cli.servers import KAFKA, variables
-from producers.codec import Registry, decode
+from producers.codec import decode
 from producers.errors import ConfigError
 from producers.kafka_sink import KafkaSink
-from producers.registry import SchemaRegistry
+from producers.registry import registry_of
 from producers.settings import KafkaSettings
 from producers.spool import Spool, SpoolSettings
 from producers.spool.names import REFUSED, SEGMENT
@@ -62,7 +62,7 @@ def list_segments(given: Path | None, *, as_json: bool) -> None:
 def verify(given: Path | None, *, as_json: bool) -> None:
     """Read every segment through: checksums, block marks, and that each message can be decoded. Ends with 1 if not all is well."""
     directory = _directory(given)
-    found = list(read_through(directory, partial(decode, registry=_registry(_kafka()))))
+    found = list(read_through(directory, partial(decode, registry=registry_of(_kafka()))))
     _show(directory, found, as_json=as_json)
     unsound = [entry.name for entry in found if not entry.is_sound]
     if unsound:
@@ -92,7 +92,7 @@ def replay(given: Path | None, *, refused: bool, as_json: bool) -> None:
     sink = KafkaSink(settings)
     sink.open()
     with _stoppable() as stopping, _bar(sum(e.messages for e in waiting if not e.held)) as moved:
-        work = Replay(own, sink, _registry(settings), refused=refused, moved=moved, stopped=stopping.is_set)
+        work = Replay(own, sink, registry_of(settings), refused=refused, moved=moved, stopped=stopping.is_set)
         try:
             work.run()
         finally:
@@ -116,10 +116,6 @@ def _directory(given: Path | None) -> Path:
 
 def _kafka() -> KafkaSettings:
     return KafkaSettings.from_environment(variables(os.environ, KAFKA))
-
-
-def _registry(settings: KafkaSettings) -> Registry | None:
-    return SchemaRegistry(settings.schema_registry) if settings.schema_registry else None
 
 
 @contextmanager

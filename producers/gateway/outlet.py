@@ -14,7 +14,7 @@ from producers.gateway.items import Event
 from producers.intake import Stats
 from producers.kafka_sink import KafkaSink
 from producers.limits import Limits
-from producers.registry import SchemaRegistry
+from producers.registry import registry_of
 from producers.said import Settled
 from producers.settings import KafkaSettings
 from producers.spool import Spool, SpoolSettings
@@ -108,7 +108,7 @@ def kafka_channel(kafka: KafkaSettings, limits: Limits, spool: SpoolSettings) ->
     Raises:
         ConfigError: a schema registry's address that is none, or a spool that cannot be used.
     """
-    registry = SchemaRegistry(kafka.schema_registry) if kafka.schema_registry else None
+    registry = registry_of(kafka)
     disk = None
     if spool.directory is not None:
         disk = Spool(spool.directory, limit_bytes=spool.limit_bytes, sync=spool.sync)

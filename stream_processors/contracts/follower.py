@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from producers.codec import Registry, decode, read_frame
 from producers.errors import BrokerUnavailable, ContractError
+from producers.registry import registry_of
 from producers.settings import KafkaSettings
 from producers.values import micros
 from stream_processors.contracts.effect import ContractHistory, PublishedContract
@@ -38,10 +39,10 @@ class ContractFollower:
         history: what was read so far.
     """
 
-    def __init__(self, settings: KafkaSettings, registry: Registry | None = None) -> None:
+    def __init__(self, settings: KafkaSettings) -> None:
         self.history = ContractHistory()
         self._settings = settings
-        self._registry = registry
+        self._registry = registry_of(settings)
         self._topic = settings.topic("contracts")
         self._admin = admin(settings)
         self._reader = reader(settings, fetch_wait_max_ms=100)

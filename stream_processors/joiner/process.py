@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from time import monotonic
 
 from producers.errors import ConfigError, HindcastError
-from producers.registry import SchemaRegistry
+from producers.registry import registry_of
 from stream_processors.await_servers import await_topics
 from stream_processors.clickhouse import Store
 from stream_processors.contracts.follower import ContractFollower
@@ -115,10 +115,9 @@ class _Joiner:
         self._status = status
         self._marks = Marks(kafka)
         store = Store(settings.clickhouse)
-        registry = SchemaRegistry(kafka.schema_registry) if kafka.schema_registry else None
-        contracts = ContractFollower(kafka, registry)
+        contracts = ContractFollower(kafka)
         contracts.catch_up()
-        publisher = Publisher(kafka, registry, stopping=stop.is_set)
+        publisher = Publisher(kafka, registry_of(kafka), stopping=stop.is_set)
         self._joining = Joining(store, self._marks, contracts, publisher)
         self._measuring = Measuring(
             store,

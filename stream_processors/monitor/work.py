@@ -40,7 +40,7 @@ class Work(Thread):
         self.rounds: Rounds | None = None
         self._known = 0
         self._settings, self._stop_asked, self._status, self._registry = settings, stop, status, registry
-        self._follower = ContractFollower(settings.kafka, registry)
+        self._follower = ContractFollower(settings.kafka)
         self._topology = Topology(settings.kafka)
         self._outbox = Outbox(settings.kafka, registry, stopping=stop.is_set)
 

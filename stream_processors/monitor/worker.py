@@ -13,9 +13,8 @@ from time import monotonic
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
-from producers.codec import Registry
 from producers.errors import ContractError, TransientError
-from producers.registry import SchemaRegistry
+from producers.registry import registry_of
 from stream_processors.monitor.faust_app import faust_app
 from stream_processors.monitor.flight import Flight
 from stream_processors.monitor.headings import Heading, read_heading
@@ -49,8 +48,7 @@ class Worker:
         self, settings: ProcessorSettings, stop: Event, status: StatusFile, *, patience: float = PATIENCE_S
     ) -> None:
         self._settings, self._stop, self._status = settings, stop, status
-        url = settings.kafka.schema_registry
-        self._registry: Registry | None = SchemaRegistry(url) if url else None
+        self._registry = registry_of(settings.kafka)
         self._patience = patience
         self._work = Work(settings, stop, status, self._registry)
         self._watchdog = Watchdog(patience)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from producers.errors import TransientError
-from producers.registry import SchemaRegistry
+from producers.registry import registry_of
 from stream_processors.await_servers import await_topics
 from stream_processors.fencing import Fenced, Lapses
 from stream_processors.kafka import KafkaException
@@ -35,10 +35,7 @@ def run(settings: ProcessorSettings, stop: threading.Event, *, rule: FlushRule |
             await_topics(settings.kafka, _TOPICS, stop, status)
             if stop.is_set():
                 return
-            registry = (
-                SchemaRegistry(settings.kafka.schema_registry) if settings.kafka.schema_registry else None
-            )
-            with Session(settings, status, stop, rule=rule, registry=registry) as session:
+            with Session(settings, status, stop, rule=rule, registry=registry_of(settings.kafka)) as session:
                 session.run()
         except Fenced as fault:
             lapses.forgive(fault)

@@ -78,7 +78,7 @@ class Session:
         self._admin = admin(kafka)
         # before the group is joined: what an earlier life left open is ended before committed offsets are asked for
         self._transactions = Transactions(kafka, self._profiler_id, stop)
-        self._follower = ContractFollower(kafka, registry)
+        self._follower = ContractFollower(kafka)
         self._counting = Counting()
         self._progress: dict[int, Progress] = {}
         self._flushed_at = clock()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from producers.errors import TransientError
-from producers.registry import SchemaRegistry
+from producers.registry import registry_of
 from producers.topics import topics
 from stream_processors.await_servers import await_topics, refuse_wrong_credentials
 from stream_processors.fencing import Fenced, Lapses, fatal, is_fatal
@@ -49,7 +49,7 @@ def _record(
     settings: ProcessorSettings, stop: threading.Event, status: StatusFile, limits: Limits | None
 ) -> None:
     """Record until ``stop`` or a fault of the client; what was consumed and not handed over is consumed again by the next."""
-    recorder = Recorder(settings, stop, status, limits=limits, registry=_registry(settings))
+    recorder = Recorder(settings, stop, status, limits=limits, registry=registry_of(settings.kafka))
     try:
         while not stop.is_set():
             recorder.step()
@@ -59,10 +59,6 @@ def _record(
         raise
     finally:
         recorder.close()
-
-
-def _registry(settings: ProcessorSettings) -> SchemaRegistry | None:
-    return SchemaRegistry(settings.kafka.schema_registry) if settings.kafka.schema_registry else None
 
 
 def main() -> int:

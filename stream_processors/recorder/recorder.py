@@ -61,7 +61,7 @@ class Recorder:
         self._settings, self._stop, self._status = settings, stop, status
         self._limits, self._registry, self._clock, self._now = limits or Limits(), registry, clock, now
         self._prefix = settings.kafka.topic("")
-        self._contracts = ContractFollower(settings.kafka, registry)
+        self._contracts = ContractFollower(settings.kafka)
         self._in_flight: deque[tuple[Batch, Future[Written]]] = deque()
         self._looked_for_resumptions = self._beaten = clock()
         self._ours = Assignment(
