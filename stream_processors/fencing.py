@@ -18,6 +18,11 @@ class Fenced(ConfigError):
     """Another member took this one's place."""
 
 
+def is_fenced(error: KafkaError) -> bool:
+    """Whether another client has taken this one's place."""
+    return error.code() in _FENCED or "fenced" in error.str()
+
+
 def is_fatal(error: KafkaError) -> bool:
     """Whether the client is of no use after this error. A fatal one's `fatal()` is false where it comes in a message (confluent-kafka)."""
     return bool(error.fatal()) or error.code() == KafkaError._FATAL or error.code() in _FENCED  # noqa: SLF001 - public constant
@@ -25,7 +30,7 @@ def is_fatal(error: KafkaError) -> bool:
 
 def fatal(error: KafkaError, role: str) -> Fenced | BrokerUnavailable:
     """What a processor of this role raises for such an error: it goes on with a new client, if at all."""
-    if error.code() in _FENCED or "fenced" in error.str():
+    if is_fenced(error):
         return Fenced(f"another {role} runs with this slot: give each a HINDCAST_SLOT of its own")
     return BrokerUnavailable(f"Kafka refuses this client for good: {error.str()}")
 

@@ -150,8 +150,8 @@ def producer(settings: KafkaSettings, **more: object) -> Producer:
 
 def transactional_producer(settings: KafkaSettings, transactional_id: str, **more: object) -> Producer:
     """A producer of transactions; ``transactional_id`` is role and slot, stable over restarts."""
-    fixed = {"transactional_id": transactional_id, "transaction_timeout_ms": 10_000}
-    return _made(Producer, producer_settings(settings, **fixed, **more))
+    defaults: dict[str, object] = {"transactional_id": transactional_id, "transaction_timeout_ms": 10_000}
+    return _made(Producer, producer_settings(settings, **{**defaults, **more}))
 
 
 def create_topics(

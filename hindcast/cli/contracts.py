@@ -26,6 +26,7 @@ from hindcast.cli.contract_files import (
 from hindcast.cli.contract_infer import baseline, infer
 from hindcast.cli.servers import KAFKA, variables
 from hindcast.one_line import one_line
+from hindcast.interruption import Interruption
 from stream_processors.contracts.effect import PublishedContract
 from stream_processors.contracts.publish import publish as publish_contract
 from stream_processors.profiler.messages import at
@@ -51,6 +52,8 @@ contract.add_command(diff)
 def publish(contract_file: Path, effective_from: datetime | None, reason: str | None, no_wait: bool) -> None:
     """Publish a contract, with its baseline where there is one; return when it is in effect."""
     settings = ProcessorSettings.from_environment(variables(os.environ, KAFKA))
+    # SIGTERM too aborts what is under way, which would hold up whoever reads contracts
+    Interruption().raise_on_signals()
     done = publish_contract(
         settings.kafka,
         read_contract(contract_file),

@@ -3,34 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic, sleep
-from typing import Any
 
-from producers.codec import Registry, decode, encode, read_frame
-from producers.errors import BrokerUnavailable, ConfigError, ContractError
+from producers.codec import encode
+from producers.errors import BrokerUnavailable, ConfigError
+from producers.registry import registry_of
 from producers.settings import KafkaSettings
 from producers.values import micros
 from stream_processors.contracts.follower import contract_partitions
 from stream_processors.contracts.model import Contract
+from stream_processors.contracts.publish_reference import Sketches, publish_reference, require_reference
 from stream_processors.contracts.values import CENTURY_S
-from stream_processors.kafka import (
-    OFFSET_BEGINNING,
-    KafkaError,
-    KafkaException,
-    Message,
-    TopicPartition,
-    admin,
-    latest_offsets,
-    producer,
-    reader,
-    transactional_producer,
-    unavailable,
-)
-
-Sketches = Sequence[dict[str, Any]]
+from stream_processors.kafka import KafkaError, KafkaException, Message, producer, unavailable
 
 _TIMEOUT_S = 10.0
 # what the client says of a broker that went away in between
@@ -94,7 +81,6 @@ def publish(
     actor: str | None = None,
     reason: str | None = None,
     wait: bool = True,
-    registry: Registry | None = None,
     clock: Callable[[], float] = monotonic,
     pause: Callable[[float], None] = sleep,
 ) -> Published:
@@ -108,7 +94,9 @@ def publish(
             from nothing to a century.
         ConfigError: Kafka refuses the credentials.
         InvalidEvent: ``effective_from`` is no time that a contract can have; nothing is published.
-        BrokerUnavailable: Kafka does not answer, has no topic for it, or did not take it.
+        BrokerUnavailable: Kafka does not answer, has no topic for it, or did not take it; or another publishing of the same reference
+            is under way and does not end.
+        TransientError: the schema registry does not answer.
     """
     if not 0 <= lead <= CENTURY_S:
         raise ConfigError(f"a lead of {lead:g} s: from nothing to a century is wanted")
@@ -116,10 +104,7 @@ def publish(
         contract = with_reference(contract, baseline)
     # at once: a message or a transaction would be tried for longer, and fail without saying why
     contract_partitions(settings)
-    if baseline:
-        _publish_references(settings, contract, baseline, registry)
-    elif "training" in contract.references:
-        _require_reference(settings, contract.references["training"], registry)
+    registry = registry_of(settings)
     lead_ms = round(lead * 1000)
     start = effective_from or _AT_ONCE
     start_us = micros("effective_from", start)  # before anything is sent
@@ -136,7 +121,12 @@ def publish(
         "actor": actor,
         "reason": reason,
     }
-    appended_at = _send(settings, contract.model, encode("contract", record, registry))
+    message = encode("contract", record, registry)
+    if baseline:
+        publish_reference(settings, contract.model, contract.references["training"], baseline)
+    elif "training" in contract.references:
+        require_reference(settings, contract.references["training"])
+    appended_at = _send(settings, contract.model, message)
     acknowledged = clock()
     in_effect_from = max(start_us, appended_at + lead_ms * 1000)
     in_effect = wait and in_effect_from <= appended_at + lead_ms * 1000
@@ -168,72 +158,3 @@ def _send(settings: KafkaSettings, key: str, value: bytes) -> int:
     if error is not None:
         raise BrokerUnavailable(f"Kafka at {settings.bootstrap} did not take the contract: {error.str()}")
     return int(reports[0][1].timestamp()[1]) * 1000
-
-
-def _publish_references(
-    settings: KafkaSettings, contract: Contract, baseline: Sketches, registry: Registry | None
-) -> None:
-    """All of them in one transaction, once per digest: whoever finds one finds all, and none is counted twice."""
-    digest = contract.references["training"]
-    if _is_published(settings, digest, registry):
-        return
-    client = transactional_producer(settings, f"{settings.topic_prefix}.reference.{digest}")
-    try:
-        client.init_transactions(_TIMEOUT_S)
-        client.begin_transaction()
-        for record in baseline:
-            value = encode("sketch", {**record, "reference": digest}, registry)
-            client.produce(settings.topic("contracts"), value, contract.model.encode())
-            client.poll(0)
-        client.commit_transaction(_TIMEOUT_S)
-    except (KafkaException, BufferError) as error:
-        why = error.args[0].str() if isinstance(error, KafkaException) else "the client's queue is full"
-        raise BrokerUnavailable(
-            f"Kafka at {settings.bootstrap} did not take the reference sketches: {why}"
-        ) from None
-
-
-def _require_reference(settings: KafkaSettings, digest: str, registry: Registry | None) -> None:
-    """Refuse a contract that names a reference which is not there: verdicts would wait for it for ever."""
-    if not _is_published(settings, digest, registry):
-        raise ConfigError(
-            f"the contract names the reference {digest[:12]}, which is neither beside it nor published: "
-            "make it with `hindcast contract baseline`, or leave it out"
-        )
-
-
-def _is_published(settings: KafkaSettings, digest: str, registry: Registry | None) -> bool:
-    """Whether the reference stands on the topic, up to the ends it has now."""
-    topic = settings.topic("contracts")
-    client = reader(settings)
-    try:
-        partitions = contract_partitions(settings)
-        ends = latest_offsets(admin(settings), topic, partitions, timeout=_TIMEOUT_S)
-        unread = {partition for partition, end in ends.items() if end}
-        client.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in unread])
-        limit = monotonic() + 4 * _TIMEOUT_S
-        while unread:
-            if monotonic() > limit:
-                raise BrokerUnavailable(f"{topic} could not be read to its end")
-            for message in client.consume(100, 0.2):
-                if message.error() is None and _reference_of(message.value(), registry) == digest:
-                    return True
-                at = message.offset() + (message.error() is None)
-                if at >= ends[message.partition()]:
-                    unread.discard(message.partition())
-    except KafkaException as error:
-        raise unavailable(settings, error) from None
-    else:
-        return False
-    finally:
-        client.close()
-
-
-def _reference_of(value: bytes | None, registry: Registry | None) -> str | None:
-    try:
-        if read_frame(value or b"", registry)[0].name != "sketch":
-            return None
-        reference: str | None = decode(value or b"", registry)[1]["reference"]
-    except ContractError:
-        return None
-    return reference
