@@ -27,7 +27,8 @@ from stream_processors.status import StatusFile
 
 _LOOK_S = 0.2
 _ANSWER_S = 3.0
-_STOP_S = 1.0
+# for Faust and the work together: a round that takes longer to notice, as it counts a long backlog, ends with the process, which keeps nothing
+_STOP_S = 0.7
 
 log = logging.getLogger(__name__)
 
@@ -78,11 +79,12 @@ class Worker:
                     await asyncio.sleep(_LOOK_S)
             finally:
                 self._stop.set()
+                limit = monotonic() + _STOP_S
                 if self._asking:
                     self._asking.cancel()
                 with suppress(TimeoutError):
                     await asyncio.wait_for(app.stop(), _STOP_S)
-                self._work.join(_STOP_S)
+                self._work.join(max(0.0, limit - monotonic()))
                 self._status.beat(force=True)
 
     async def _start(self, app: ReadCommittedApp) -> None:
