@@ -25,8 +25,8 @@ from hindcast.cli.contract_files import (
 )
 from hindcast.cli.contract_infer import baseline, infer
 from hindcast.cli.servers import KAFKA, variables
-from hindcast.one_line import one_line
 from hindcast.interruption import Interruption
+from hindcast.one_line import one_line
 from stream_processors.contracts.effect import PublishedContract
 from stream_processors.contracts.publish import publish as publish_contract
 from stream_processors.profiler.messages import at
