@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -51,16 +52,24 @@ def sketch_reader(table: pa.Table) -> Callable[[int], Sketch]:
 def merged(sketches: list[Sketch], events: int) -> Sketch:
     """Sketches of one key under different rules as one that accounts for ``events`` events.
 
-    A column that changed its kind is its last kind, and what was counted as the other is left out: those events did not lack it.
+    A column that changed its kind is its last kind, and what was counted as the other is left out: those events did not lack it. Nulls
+    alone are of no kind: a sender that does not know the feature's says them as numbers, and they are nulls of what the others hold.
     """
-    if isinstance(sketches[-1], NumericSketch):
+    last = next((sketch for sketch in reversed(sketches) if _has_values(sketch)), sketches[-1])
+    if isinstance(last, NumericSketch):
         numeric = [sketch for sketch in sketches if isinstance(sketch, NumericSketch)]
         whole: Sketch = numeric[0] if len(numeric) == 1 else NumericSketch.merged(numeric)
     else:
         categorical = [sketch for sketch in sketches if isinstance(sketch, CategoricalSketch)]
         whole = categorical[0] if len(categorical) == 1 else CategoricalSketch.merged(categorical)
-    left_out = sum(sketch.n for sketch in sketches if not isinstance(sketch, type(whole)))
-    return _whole(whole, events - left_out)
+    others = [sketch for sketch in sketches if not isinstance(sketch, type(whole))]
+    nulls = sum(sketch.nulls for sketch in others if not _has_values(sketch))
+    left_out = sum(sketch.n for sketch in others if _has_values(sketch))
+    return _whole(replace(whole, nulls=whole.nulls + nulls), events - left_out)
+
+
+def _has_values(sketch: Sketch) -> bool:
+    return sketch.n > sketch.nulls + sketch.absent
 
 
 def _whole(sketch: Sketch, events: int) -> Sketch:

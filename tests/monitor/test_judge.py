@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from flushes import FIRST_DAY, MODEL, contract, ordinary
 
@@ -113,6 +115,17 @@ def test_what_was_counted_before_a_feature_changed_its_kind_is_left_out() -> Non
     judged = judge(facts, _published(contract()), _reference())
     (carrier,) = (one.verdict for one in judged.columns if one.column == "carrier")
     assert (carrier.state, carrier.n, carrier.excluded) == ("ok", 600, 1)
+
+
+def test_nulls_that_came_without_a_kind_are_nulls_of_the_feature() -> None:
+    """A service that says a category's None as a number's neither makes the feature vanish, whichever came last, nor hides its nulls."""
+    values, nulls = _columns(600)["carrier"], replace(NumericSketch.of(np.array([]), 5), nulls=60, absent=540)
+    for parts in ([values, nulls], [nulls, values]):
+        facts = _facts()
+        facts.slices[""].columns["carrier"] = merged(parts, 660)
+        judged = judge(facts, _published(contract()), _reference())
+        (carrier,) = (one.verdict for one in judged.columns if one.column == "carrier")
+        assert (carrier.n, carrier.null_rate_change, carrier.absent_rate_change) == (660, 60 / 660, 0.0)
 
 
 def test_a_slice_that_was_judged_in_its_smaller_windows_is_not_judged_again() -> None:
