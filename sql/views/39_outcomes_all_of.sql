@@ -22,7 +22,7 @@
 --   decided_positive (by decision, else by threshold), correct (NULL where the truth is no class),
 --   probability_of_truth (what the model gave to the true class; NULL where a probability is not finite), log_loss (nats, clipped at 1e-15),
 --   brier ((score - positive) squared), error (score - truth_value of a regression, both finite; without a contract where the truth is no class)
--- whole: predictions: without an entity, whether an id was used twice is looked for in all of the model's
+-- whole: predictions: without an entity, whether an id was used twice is looked for in all of the model's predictions
 -- example: SELECT event_time, label_state FROM outcomes_all_of(t = '2013-06-01 00:00:00', model = 'flights', entity = 'N7')
 CREATE OR REPLACE VIEW outcomes_all_of{on_cluster} AS
 WITH

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from stream_processors.sql_files import sql_directory, sql_files
@@ -36,7 +37,8 @@ def _takes_parameter(path: Path) -> bool:
 
 
 def _of(name: str, kind: str, path: Path) -> Callable:
-    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("--")]
+    text = path.read_text(encoding="utf-8")
+    lines = list(takewhile(lambda line: line.startswith("--"), text.splitlines()))
     example = next(line for line in lines if line.startswith("-- example: ")).removeprefix("-- example: ")
     header = " ".join(
         line.removeprefix("--").strip() for line in lines if not line.startswith("-- example: ")

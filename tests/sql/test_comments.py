@@ -61,3 +61,11 @@ def test_functions_are_told_as_their_files_do(recorder: Recorder) -> None:
         vars(one) for one in sorted(callables(), key=lambda one: (one.kind, one.name))
     ]
     assert all(one.meaning and one.call.startswith(one.name) for one in callables())
+
+
+def test_only_headers_are_told() -> None:
+    """A remark inside the SQL is nobody's documentation: every meaning stands above its file's first statement."""
+    files = [*sql_files("functions"), *sql_files("views")]
+    told = [path.read_text(encoding="utf-8").partition("\nCREATE ")[0].replace("\n--", "") for path in files]
+    headers = " ".join(" ".join(told).split())
+    assert [one.name for one in callables() if " ".join(one.meaning.split()[-6:]) not in headers] == []
