@@ -3,7 +3,7 @@
 -- parameters:
 --   model String = '': one model; empty: all, with those nobody can attribute
 --   topic String = '': topic they came on; empty: all
---   reason String = '' [, undecodable, unknown_schema, implausible_time, contract, refused]: one reason; empty: all
+--   reason String = '' [, undecodable, unknown_schema, implausible_time, contract, refused, expired]: one reason; empty: all
 --   since DateTime64(6, 'UTC') = 1970-01-01: first append time, UTC
 --   until DateTime64(6, 'UTC') = 2299-12-31: append times before this, UTC
 --   most UInt32 = 3: examples of each topic, model and reason
@@ -13,22 +13,24 @@
 --   partition: its partition
 --   offset: its offset
 --   model: model where known
---   reason: undecodable, unknown_schema, implausible_time, contract or refused
+--   reason: undecodable, unknown_schema, implausible_time, contract, refused, or expired: a gap in the log, whose first message stands here
 --   detail: what was wrong
 --   fingerprint: of its schema, hex, where there was one
 --   bytes: length of its value
 --   replayed: sent back since
---   alike: messages of this topic, model and reason in the time span
+--   messages: 1; of a gap all that were lost in it
+--   alike: entries of this topic, model and reason in the time span
 -- example: since=2013-01-01
 -- output:
---   appended_at          topic                 partition  offset  model    reason       detail                 fingerprint  bytes  replayed  alike
---   2013-04-10 02:00:00  hindcast.predictions          0    5002  flights  contract     distance is no number                   3  no            2
---   2013-04-10 01:00:00  hindcast.predictions          0    5001  flights  contract     lacks distance                          3  no            2
---   2013-04-10 00:00:00  hindcast.predictions          0    5000           undecodable  ends within a field                     3  no            1
+--   appended_at          topic                 partition  offset  model    reason       detail                 fingerprint  bytes  replayed  messages  alike
+--   2013-04-10 02:00:00  hindcast.predictions          0    5002  flights  contract     distance is no number                   3  no               1      2
+--   2013-04-10 01:00:00  hindcast.predictions          0    5001  flights  contract     lacks distance                          3  no               1      2
+--   2013-04-10 00:00:00  hindcast.predictions          0    5000           undecodable  ends within a field                     3  no               1      1
 SELECT
     appended_at, topic, partition, offset, model, reason, detail, fingerprint,
     length(d.value) AS bytes,
     replayed,
+    if(reason = 'expired', toUInt64OrDefault(extract(detail, '^offsets [0-9]+ to ([0-9]+) '), d.offset) - d.offset + 1, 1) AS messages,
     count() OVER (PARTITION BY topic, model, reason) AS alike
 FROM dead_letters AS d FINAL
 WHERE ({model:String} = '' OR model = {model:String})

@@ -8,7 +8,7 @@
 --   model: model where known
 --   reason: undecodable, unknown_schema, implausible_time, contract, refused, or expired: a gap in the log, of which detail says the offsets
 --   detail: what was wrong, of the newest
---   messages: count
+--   messages: count; of gaps all that were lost in them
 --   replayed: of these, sent back since
 --   first_appended_at: append time of the first, UTC
 --   last_appended_at: append time of the last, UTC
@@ -22,7 +22,7 @@ SELECT
     model,
     reason,
     argMax(d.detail, (d.appended_at, d.offset)) AS detail,
-    count() AS messages,
+    sum(if(d.reason = 'expired', toUInt64OrDefault(extract(d.detail, '^offsets [0-9]+ to ([0-9]+) '), d.offset) - d.offset + 1, 1)) AS messages,
     countIf(d.replayed) AS replayed,
     min(d.appended_at) AS first_appended_at,
     max(d.appended_at) AS last_appended_at

@@ -48,6 +48,25 @@ def test_dead_letters_by_reason(ask: History, record: Recorder) -> None:
     ]
 
 
+def test_gaps_count_as_the_messages_that_were_lost(ask: History, record: Recorder) -> None:
+    """One entry speaks of a whole gap: all that left the log in it is counted, whatever the gap's detail goes on to say."""
+    gap = {"topic": "hindcast.predictions", "topic_id": "t", "reason": "expired", "appended_at": START}
+    ways = ("left the log", "were deleted with their topic")
+    record.insert(
+        "dead_letters",
+        [
+            {
+                **gap,
+                "offset": first,
+                "detail": f"offsets {first} to {last} {how} before they were recorded",
+            }
+            for (first, last), how in zip([(256, 275), (300, 300)], ways, strict=True)
+        ],
+    )
+    assert [row["messages"] for row in rows(ask, "dead_letters_by_reason")] == [21]
+    assert [row["messages"] for row in rows(ask, "dead_letter_examples", reason="expired")] == [1, 20]
+
+
 def test_accounting_by_window(ask: History, record: Recorder) -> None:
     """Hours add up to days and to everything, and a model's rows are its own; what is unknown in an hour is unknown in the sum."""
     hours = [START + timedelta(hours=hour) for hour in (0, 1, 25)]

@@ -10,6 +10,7 @@ from recording_road import Road, example
 from stepping import stepping
 from waiting import eventually
 
+from evaluation.history import History
 from producers.codec import encode
 from stream_processors.recorder.brake import LIMIT
 from stream_processors.recorder.pauses import metadata, paused_partitions
@@ -104,6 +105,8 @@ def test_messages_that_left_the_log_are_said_and_recorded(road: Road) -> None:
     [letter] = road.letters()
     assert (letter["reason"], letter["offset"]) == ("expired", 10)
     assert "offsets 10 to 14 left the log" in letter["detail"]
+    [gaps] = History(road.store.settings).query("dead_letters_by_reason").to_pylist()
+    assert (gaps["reason"], gaps["messages"]) == ("expired", 5)
     assert road.count("labels") == 15
     eventually(lambda: "offsets 10 to 14" in road.heartbeat()["last_error"], saying="the status says it")
 
