@@ -42,6 +42,12 @@ def arrivals(numbers: Iterable[int], **more: Any) -> list[dict[str, Any]]:
     return [arrival(number, **more) for number in numbers]
 
 
+def keep_dead_letters(record: Recorder) -> None:
+    """A row of dead_letters for every message that intake calls one."""
+    places = "SELECT _topic_id AS topic_id, _partition AS partition, _offset AS offset FROM intake WHERE dead_letter"
+    record.insert("dead_letters", record.store.rows(places))
+
+
 def ledger(accepted: int, last: int | None = None, *, minute: float = 10, **more: Any) -> dict[str, Any]:
     """A ledger of producer p, sent so many minutes after START, that counts events up to number `last`."""
     sent_at = START + timedelta(minutes=minute)

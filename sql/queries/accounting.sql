@@ -1,5 +1,6 @@
 -- question: Where did every accepted prediction go?
 -- accepted = recorded + without_row + duplicates_removed + dead_lettered + dropped + failed + spooled + in_flight + missing, shadow traffic included.
+-- What no producer numbered stands on both sides: arrived_without_producer beside accepted, without_producer beside recorded.
 -- parameters:
 --   model String = '': one model; empty: all
 --   environment String = 'production': where it ran
@@ -11,7 +12,7 @@
 --   model: model name; empty: dead letters nobody can attribute
 --   accepted: events producers took
 --   recorded: predictions in the record that a producer numbered
---   without_row: events that arrived and have no row: a moment ago, or expired by retention; negative: rows that never arrived
+--   without_row: events that arrived, whoever sent them, and have no row: a moment ago, expired by retention, or deleted; negative: rows that never arrived
 --   duplicates_removed: events accepted again under an id that was recorded once
 --   dead_lettered: events that became dead letters and nothing else
 --   dropped: events producers gave up
@@ -21,19 +22,21 @@
 --   missing: events that are nowhere, of producers that ended
 --   unknown_at_most: how many may be lost uncounted: missing, and what waited in producers that ended uncleanly; NULL: one did not state its limit
 --   unclean_ends: producers that ended without a last ledger, in the window of their last known event
---   balanced: nothing is spooled, in flight, missing or without row, and no producer ended uncleanly in this window
+--   balanced: nothing is spooled, in flight, missing or without row, dead letters included, and no producer ended uncleanly in this window
 --   resent: deliveries of one event beyond its first, outside the sum
+--   arrived_without_producer: events that arrived and no producer numbered, dead letters apart
 --   without_producer: predictions in the record that no producer numbered
 --   dead_letters_without_producer: dead letters that no producer numbered
+--   dead_letters_without_row: dead letters that arrived and are not in dead_letters: a moment ago, or deleted
 -- whole:
 --   intake: an hour's events may arrive at any time, and a producer's numbers run through its life
 -- example: model=flights every=month
 -- plot: x=window y=accepted by=model
 -- output:
---   window      model    accepted  recorded  without_row  duplicates_removed  dead_lettered  dropped  failed  spooled  in_flight  missing  unknown_at_most  unclean_ends  balanced  resent  without_producer  dead_letters_without_producer
---   2013-02-01  flights       283       283            0                   0              0        0       0        0          0        0                0             0  yes            3                 0                              0
---   2013-03-01  flights       609       608            0                   0              0        0       0        0          0        1                1             0  no             6                 0                              0
---   2013-04-01  flights       313       313            0                   0              0        0       0        0          0        0                0             0  yes            4                 0                              0
+--   window      model    accepted  recorded  without_row  duplicates_removed  dead_lettered  dropped  failed  spooled  in_flight  missing  unknown_at_most  unclean_ends  balanced  resent  arrived_without_producer  without_producer  dead_letters_without_producer  dead_letters_without_row
+--   2013-02-01  flights       283       283            0                   0              0        0       0        0          0        0                0             0  yes            3                         0                 0                              0                         0
+--   2013-03-01  flights       609       608            0                   0              0        0       0        0          0        1                1             0  no             6                         0                 0                              0                         0
+--   2013-04-01  flights       313       313            0                   0              0        0       0        0          0        0                0             0  yes            4                         0                 0                              0                         0
 SELECT
     toDateTime64(multiIf(
         {every:String} = 'hour', hour,
@@ -57,8 +60,10 @@ SELECT
     sum(a.unclean_ends) AS unclean_ends,
     toBool(min(a.balanced)) AS balanced,
     sum(a.resent) AS resent,
+    sum(a.arrived_without_producer) AS arrived_without_producer,
     sum(a.without_producer) AS without_producer,
-    sum(a.dead_letters_without_producer) AS dead_letters_without_producer
+    sum(a.dead_letters_without_producer) AS dead_letters_without_producer,
+    sum(a.dead_letters_without_row) AS dead_letters_without_row
 FROM accounting AS a
 WHERE ({model:String} = '' OR model = {model:String})
     AND environment IN ({environment:String}, '')

@@ -4,8 +4,9 @@
 -- Producers say what they accepted, dropped, failed and spooled (producer_hours has them one by one); recorded is counted in the rows,
 -- duplicates and dead letters in what arrived. A producer that ended without its last ledger leaves unknown_at_most: never balanced.
 -- resent counts deliveries of one event again (they are accepted once, so they stand outside the sum). A dead letter that was
--- replayed and recorded counts as recorded. Messages without producer id or sequence belong to no ledger and stand apart, but an event
--- that a producer sent as well, before or after, is the producer's.
+-- replayed and recorded counts as recorded. Messages without producer id or sequence belong to no ledger: they stand on both sides of the
+-- sum, arrived_without_producer beside accepted and without_producer beside recorded, and one whose row is gone is without_row as well.
+-- An event that a producer sent too, before or after, is the producer's.
 -- example: SELECT hour, accepted, recorded, missing, unknown_at_most FROM accounting WHERE model = 'flights' AND NOT balanced
 CREATE OR REPLACE VIEW accounting{on_cluster}
 (
@@ -14,7 +15,7 @@ CREATE OR REPLACE VIEW accounting{on_cluster}
     `hour` DateTime64(6, 'UTC') COMMENT 'start of the hour of event time, UTC',
     `accepted` Int64 COMMENT 'events producers took',
     `recorded` Int64 COMMENT 'predictions in the record that a producer numbered',
-    `without_row` Int64 COMMENT 'events that arrived and have no row: a moment ago, or expired by retention; negative: rows that never arrived',
+    `without_row` Int64 COMMENT 'events that arrived, whoever sent them, and have no row: a moment ago, expired by retention, or deleted; negative: rows that never arrived',
     `duplicates_removed` Int64 COMMENT 'events accepted again under an id that was recorded once',
     `dead_lettered` Int64 COMMENT 'events that became dead letters and nothing else',
     `dropped` Int64 COMMENT 'events producers gave up',
@@ -24,22 +25,28 @@ CREATE OR REPLACE VIEW accounting{on_cluster}
     `missing` Int64 COMMENT 'events that are nowhere, of producers that ended',
     `unknown_at_most` Nullable(Int64) COMMENT 'how many may be lost uncounted: missing, and what waited in producers that ended uncleanly; NULL: one did not state its limit',
     `unclean_ends` Int64 COMMENT 'producers that ended without a last ledger, in the hour of their last known event',
-    `balanced` Bool COMMENT 'nothing is spooled, in flight, missing or without row, and no producer ended uncleanly in this hour',
+    `balanced` Bool COMMENT 'nothing is spooled, in flight, missing or without row, dead letters included, and no producer ended uncleanly in this hour',
     `resent` Int64 COMMENT 'deliveries of one event beyond its first',
+    `arrived_without_producer` Int64 COMMENT 'events that arrived and no producer numbered, dead letters apart',
     `without_producer` Int64 COMMENT 'predictions in the record that no producer numbered',
-    `dead_letters_without_producer` Int64 COMMENT 'dead letters without producer id or sequence'
+    `dead_letters_without_producer` Int64 COMMENT 'dead letters without producer id or sequence',
+    `dead_letters_without_row` Int64 COMMENT 'dead letters that arrived and are not in dead_letters: a moment ago, or deleted'
 )
 AS
 WITH
--- events that came by a producer and by another road as well: the row that came first may name no producer. Few are without one, as a rule
+numbered_models AS (SELECT model FROM intake WHERE producer_id != '' AND sequence >= 0),
+other_models AS (SELECT model FROM intake WHERE NOT (producer_id != '' AND ifNull(sequence, -1) >= 0) AND NOT dead_letter),
+-- events that came by a producer and by another road as well: the row that came first may name no producer. Most models know one road only
 both_roads AS
 (
     SELECT DISTINCT cityHash64(model, environment, model_version, event_time, prediction_id_hash) AS event
     FROM intake
+    PREWHERE model IN other_models
     WHERE producer_id != '' AND sequence >= 0 AND NOT dead_letter AND event IN
     (
         SELECT cityHash64(model, environment, model_version, event_time, prediction_id_hash)
         FROM intake
+        PREWHERE model IN numbered_models
         WHERE NOT (producer_id != '' AND ifNull(sequence, -1) >= 0) AND NOT dead_letter
     )
 ),
@@ -47,39 +54,55 @@ parts AS
 (
     SELECT model, environment, hour, accepted, arrived - dead_lettered AS alive, dead_lettered, arraySum(mapValues(dropped)) AS dropped,
         failed, spooled, in_flight, missing, ifNull(unknown_at_most, 0) AS unknown, isNull(unknown_at_most) AS unstated, unclean_ends,
-        resent, 0 AS identities, 0 AS recorded, 0 AS without_producer, 0 AS dead_without_producer
+        resent, 0 AS identities, 0 AS recorded, 0 AS unnumbered, 0 AS without_producer, 0 AS dead_without_producer, 0 AS dead_without_row
     FROM producer_hours
     UNION ALL
-    -- prediction_id_hash has 64 bits, so that a longer hash of the whole identity would tell no more events apart
-    SELECT model, environment, toStartOfInterval(event_time, toIntervalMicrosecond(3600000000)) AS hour, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-        uniqExact(cityHash64(model_version, event_time, prediction_id_hash)), 0, 0, 0
-    FROM intake
-    WHERE producer_id != '' AND sequence >= 0 AND NOT dead_letter
-    GROUP BY model, environment, hour
-    UNION ALL
-    -- in the sort key, so that a question about some hours reads no others; rows are of 1970 or later, unlike dead letters
-    SELECT model, environment, toStartOfHour(event_time) AS hour, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-        0, countIf(counted), countIf(NOT counted), 0
+    -- the events of both roads are put together only in hours that have both
+    SELECT model, environment, hour, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        sumIf(alike, numbered) AS identities, 0, if(count() > 1, uniqExactMerge(events), sum(alike)) - identities, 0, 0, 0
     FROM
     (
-        SELECT model, environment, event_time,
-            (ifNull(producer_id, '') != '' AND ifNull(sequence, -1) >= 0)
-            OR cityHash64(model, environment, model_version, event_time, cityHash64(prediction_id, output)) IN both_roads AS counted
-        FROM predictions FINAL
+        -- prediction_id_hash has 64 bits, so that a longer hash of the whole identity would tell no more events apart
+        SELECT model, environment, toStartOfInterval(event_time, toIntervalMicrosecond(3600000000)) AS hour,
+            producer_id != '' AND ifNull(sequence, -1) >= 0 AS numbered,
+            uniqExactState(cityHash64(model_version, event_time, prediction_id_hash)) AS events,
+            finalizeAggregation(events) AS alike
+        FROM intake
+        WHERE NOT dead_letter
+        GROUP BY model, environment, hour, numbered
     )
     GROUP BY model, environment, hour
     UNION ALL
+    -- hours in the sort key, so that a question about some hours reads no others; rows are of 1970 or later, unlike dead letters
+    SELECT model, environment, toStartOfHour(event_time) AS hour, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, countIf(numbered), 0, toInt64(countIf(NOT numbered)), 0, 0
+    FROM (SELECT *, ifNull(producer_id, '') != '' AND ifNull(sequence, -1) >= 0 AS numbered FROM predictions FINAL)
+    GROUP BY model, environment, hour
+    UNION ALL
+    -- rows that came first by another road
+    SELECT model, environment, toStartOfHour(event_time) AS hour, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, count() AS of_producers, 0, -of_producers, 0, 0
+    FROM predictions FINAL
+    WHERE model IN numbered_models AND model IN other_models AND NOT (ifNull(producer_id, '') != '' AND ifNull(sequence, -1) >= 0)
+        AND cityHash64(model, environment, model_version, event_time, cityHash64(prediction_id, output)) IN both_roads
+    GROUP BY model, environment, hour
+    UNION ALL
+    -- by place, without FINAL: what became a dead letter is never anything else, and few are
     SELECT model, environment, toStartOfInterval(event_time, toIntervalMicrosecond(3600000000)) AS hour, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-        0, 0, 0, count()
-    FROM intake FINAL
-    WHERE dead_letter AND NOT (producer_id != '' AND ifNull(sequence, -1) >= 0)
+        0, 0, 0, 0, uniqExactIf((_topic_id, _partition, _offset), NOT (producer_id != '' AND ifNull(sequence, -1) >= 0)),
+        uniqExactIf(
+            (_topic_id, _partition, _offset),
+            (_topic_id, _partition, _offset) NOT IN (SELECT topic_id, partition, offset FROM dead_letters)
+        )
+    FROM intake
+    WHERE dead_letter
     GROUP BY model, environment, hour
 )
 SELECT
     model, environment, hour,
     toInt64(sum(p.accepted)) AS accepted,
     toInt64(sum(p.recorded)) AS recorded,
-    toInt64(sum(p.identities)) - recorded AS without_row,
+    toInt64(sum(p.identities)) + arrived_without_producer - recorded - without_producer AS without_row,
     toInt64(sum(p.alive)) - toInt64(sum(p.identities)) AS duplicates_removed,
     toInt64(sum(p.dead_lettered)) AS dead_lettered,
     toInt64(sum(p.dropped)) AS dropped,
@@ -89,10 +112,12 @@ SELECT
     toInt64(sum(p.missing)) AS missing,
     if(sum(p.unstated) > 0, NULL, toInt64(sum(p.unknown))) AS unknown_at_most,
     toInt64(sum(p.unclean_ends)) AS unclean_ends,
-    spooled = 0 AND in_flight = 0 AND missing = 0 AND without_row = 0 AND unclean_ends = 0 AS balanced,
+    spooled = 0 AND in_flight = 0 AND missing = 0 AND without_row = 0 AND dead_letters_without_row = 0 AND unclean_ends = 0 AS balanced,
     toInt64(sum(p.resent)) AS resent,
+    toInt64(sum(p.unnumbered)) AS arrived_without_producer,
     toInt64(sum(p.without_producer)) AS without_producer,
-    toInt64(sum(p.dead_without_producer)) AS dead_letters_without_producer
+    toInt64(sum(p.dead_without_producer)) AS dead_letters_without_producer,
+    toInt64(sum(p.dead_without_row)) AS dead_letters_without_row
 FROM parts AS p
 GROUP BY model, environment, hour
 COMMENT 'Where the accepted predictions went, per model and hour'

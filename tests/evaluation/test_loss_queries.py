@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from known_history import MODEL, START
 from producer_rows import START as LEDGER_START
-from producer_rows import arrival, arrivals, ledger
+from producer_rows import arrival, arrivals, keep_dead_letters, ledger
 from recorded_rows import TOPIC_ID, Recorder, prediction
 
 from evaluation.history import History
@@ -104,6 +104,7 @@ def test_accounting_names_the_window_of_any_year(ask: History, record: Recorder,
     hour = START.replace(year=year, month=3, day=5, hour=4)
     record.insert("ledger", [ledger(1, hour=hour, model=MODEL, closing=True)])
     record.insert("intake", arrivals(range(1), at=hour, model=MODEL, dead=True))
+    keep_dead_letters(record)
     windows = {"hour": hour, "day": hour.replace(hour=0), "month": hour.replace(day=1, hour=0)}
     for every, window in windows.items():
         found = rows(ask, "accounting", model=MODEL, every=every, since=START.replace(year=1900))

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from producer_rows import HOUR, START, accounts, ago, arrival, arrivals, ledger
+from producer_rows import HOUR, START, accounts, ago, arrival, arrivals, keep_dead_letters, ledger
 from recorded_rows import Recorder, prediction
 
 LOSS = ("accepted", "missing", "unknown_at_most", "unclean_ends", "balanced")
@@ -38,9 +38,11 @@ def test_accounting_adds_up(record: Recorder) -> None:
             arrival(6),  # a dead letter sent back
             arrival(0, identity=1, producer_id="q"),  # another producer said the same
             arrival(None, identity=70),
+            arrival(None, identity=70),
             arrival(None, identity=71, dead=True),
         ],
     )
+    keep_dead_letters(record)
     known = {"producer_id": "p", "sequence": 1}
     record.insert(
         "predictions",
@@ -65,8 +67,10 @@ def test_accounting_adds_up(record: Recorder) -> None:
             "unclean_ends": 0,
             "balanced": False,
             "resent": 2,
+            "arrived_without_producer": 1,
             "without_producer": 1,
             "dead_letters_without_producer": 1,
+            "dead_letters_without_row": 0,
         }
     ]
 
@@ -327,6 +331,7 @@ def test_a_row_without_number_belongs_to_no_ledger(record: Recorder) -> None:
         "intake",
         [arrival(None, identity=1, producer_id="p"), arrival(None, identity=2, producer_id="p", dead=True)],
     )
+    keep_dead_letters(record)
     record.insert("predictions", [prediction("1", START, producer_id="p")])
     columns = ("accepted", "recorded", "without_row", "without_producer", "dead_letters_without_producer")
     assert accounts(record, *columns) == [(0, 0, 0, 1, 1)]
@@ -338,6 +343,7 @@ def test_a_row_recorded_twice_counts_once(record: Recorder) -> None:
         record.insert(
             "intake", [*arrivals(range(1), _offset=7), arrival(None, dead=True, identity=1, _offset=8)]
         )
+        keep_dead_letters(record)
         record.insert("predictions", [prediction("0", START, producer_id="p", sequence=0)])
         record.insert("ledger", [ledger(1, closing=True, _offset=9)])
     columns = ("accepted", "recorded", "resent", "dead_letters_without_producer", "balanced")
@@ -351,6 +357,7 @@ def test_dead_letters_of_any_year_count_once(record: Recorder, year: int) -> Non
     told = hour + timedelta(minutes=30, microseconds=1)
     record.insert("ledger", [ledger(2, hour=hour, closing=True)])
     record.insert("intake", [*arrivals(range(2), at=told, dead=True), arrival(None, at=told, dead=True)])
+    keep_dead_letters(record)
     columns = ("hour", "dead_lettered", "dead_letters_without_producer", *LOSS)
     assert accounts(record, *columns) == [(hour, 2, 1, 2, 0, 0, 0, True)]
     assert accounts(record, "state", "accepted", view="producers_v") == [("closed", 2)]
@@ -372,3 +379,36 @@ def test_an_event_that_came_by_two_roads_is_its_producers(record: Recorder, firs
         "ALTER TABLE predictions DELETE WHERE prediction_id = '0'", settings={"mutations_sync": 1}
     )
     assert accounts(record, *columns) == [(1, 0, 1, 1, False)]
+
+
+def test_an_event_without_producer_has_its_row_or_is_without(record: Recorder) -> None:
+    """What no producer numbered is compared with its rows too, each event once however often it came, beside what producers sent or alone."""
+    columns = ("arrived_without_producer", "without_producer", "without_row", "balanced")
+    record.insert("intake", [*arrivals([None] * 2, identity=70), arrival(None, identity=71, at=START + HOUR)])
+    record.insert("predictions", [prediction("70", START), prediction("71", START + HOUR)])
+    assert accounts(record, *columns) == [(1, 1, 0, True), (1, 1, 0, True)]
+    record.insert("intake", [arrival(0)])
+    record.insert("predictions", [prediction("0", START, producer_id="p", sequence=0)])
+    record.insert("ledger", [ledger(1, closing=True)])
+    assert accounts(record, *columns) == [(1, 1, 0, True), (1, 1, 0, True)]
+    record.store.command("DELETE FROM predictions WHERE prediction_id IN ('70', '71')")
+    assert accounts(record, *columns) == [(1, 0, 1, False), (1, 0, 1, False)]
+
+
+def test_a_row_that_nobody_saw_arriving_is_found_without_producer_too(record: Recorder) -> None:
+    """A row of intake that somebody deleted leaves its prediction unaccounted for."""
+    record.insert("intake", [arrival(None, identity=1)])
+    record.insert("predictions", [prediction(name, START) for name in ("1", "2")])
+    assert accounts(record, "without_row", "balanced") == [(-1, False)]
+
+
+@pytest.mark.parametrize("numbered", [True, False])
+def test_a_dead_letter_whose_bytes_are_gone_is_found(record: Recorder, numbered: bool) -> None:
+    """A dead letter that intake knows has its row in dead_letters, marked as sent back or not; one without breaks the balance."""
+    record.insert("intake", [arrival(n if numbered else None, identity=n, dead=True) for n in range(3)])
+    record.insert("ledger", [ledger(3 if numbered else 0, closing=True)])
+    keep_dead_letters(record)
+    columns = ("dead_letters_without_row", "balanced")
+    assert accounts(record, *columns) == [(0, True)]
+    record.store.command("DELETE FROM dead_letters WHERE offset = (SELECT max(offset) FROM dead_letters)")
+    assert accounts(record, *columns) == [(1, False)]
