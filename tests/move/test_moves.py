@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from every_table import APRIL, DAY, HARD, MODELS, PREDICTIONS, taken_in
 from moving import Hindcast
+from producer_rows import arrival
 from recorded_rows import Recorder, label, prediction
 
 from hindcast.cli import move
@@ -144,6 +145,32 @@ def test_truths_of_expired_predictions_go_along(target: Recorder, hindcast: Hind
     facts = hindcast(target, "verify", tmp_path / "part", "--against-record", "--json").facts
     assert (facts["rows"]["predictions"], facts["rows"]["intake"], facts["rows"]["labels"]) == (0, 2, 3)
     assert facts["differences"] == []
+
+
+def test_dead_letters_go_with_the_intake_that_knows_them(
+    target: Recorder, hindcast: Hindcast, tmp_path: Path
+) -> None:
+    """A letter that says no model and came at another time is of the prediction that was in its message; else the copy's accounts miss it."""
+    places = [{"_topic_id": "t", "_partition": 0, "_offset": offset} for offset in range(3)]
+    hours = [
+        (APRIL, {}),
+        (APRIL - DAY, {}),
+        (APRIL, {"model": "n", "environment": "production"}),
+    ]
+    for place, (at, more) in zip(places, hours, strict=True):
+        target.insert("intake", [arrival(None, dead=True, at=at, **more, **place)])
+    letters = [
+        {"topic_id": "t", "partition": 0, "offset": offset, "appended_at": APRIL + 60 * DAY}
+        for offset in range(3)
+    ]
+    target.insert("dead_letters", letters)
+    chosen = ("--model", "m", "--since", f"{APRIL:%Y-%m-%d}", "--until", f"{APRIL + DAY:%Y-%m-%d}")
+    assert hindcast(target, "export", tmp_path / "part", *chosen).code == 0
+    facts = hindcast(target, "verify", tmp_path / "part", "--against-record", "--json").facts
+    assert (facts["rows"]["intake"], facts["rows"]["dead_letters"], facts["differences"]) == (1, 1, [])
+    target.store.command("TRUNCATE TABLE dead_letters")
+    assert hindcast(target, "import", tmp_path / "part").code == 0
+    assert target.store.rows("SELECT offset FROM dead_letters") == [{"offset": 0}]
 
 
 def test_a_prediction_that_comes_after_an_export_is_no_difference(
