@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from hindcast.local.directories import prepare_directory
-from hindcast.local.ports import LOOPBACK, free_port, is_free, require_free
+from hindcast.local.ports import LOOPBACK, free_port, require_free, same_port
 from hindcast.local.program import Program
 from producers.errors import ConfigError
 
@@ -64,4 +64,4 @@ def _port_of_last_time(directory: Path) -> int:
         return free_port()
     except (OSError, ValueError):
         raise ConfigError(f"{directory / 'port'} is damaged: remove it") from None
-    return port if is_free(port) else free_port()
+    return same_port(port)

@@ -20,7 +20,7 @@ from hindcast.local.directories import cache_directory, explain, prepare_directo
 from hindcast.local.jars import kafka_jars
 from hindcast.local.java import find_java, java_version
 from hindcast.local.kafka_properties import KafkaNode, render_logging, render_properties
-from hindcast.local.ports import free_port, is_free, require_free
+from hindcast.local.ports import free_port, require_free, same_port
 from hindcast.local.program import Program
 from hindcast.local.shared_classes import shared_class_options
 from producers.errors import ConfigError
@@ -88,19 +88,14 @@ def _recorded_node(directory: Path, port: int | None) -> KafkaNode | None:
         return None
     except (OSError, ValueError, KeyError, TypeError):
         raise ConfigError(f"{_node_file(directory)} is damaged: remove {directory} to start afresh") from None
-    chosen = require_free(port, wanted_by="Kafka") if port else _again_or_new(old_port)
-    return KafkaNode(directory, chosen, _again_or_new(old_controller), cluster_id)
+    chosen = require_free(port, wanted_by="Kafka") if port else same_port(old_port)
+    return KafkaNode(directory, chosen, same_port(old_controller), cluster_id)
 
 
 def _new_node(directory: Path, port: int | None) -> KafkaNode:
     cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     chosen = require_free(port, wanted_by="Kafka") if port else free_port()
     return KafkaNode(directory, chosen, free_port(), cluster_id)
-
-
-def _again_or_new(port: int) -> int:
-    """The port of last time, so that clients find the broker again, unless somebody took it."""
-    return port if is_free(port) else free_port()
 
 
 def _node_file(directory: Path) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import secrets
 import socket
+import time
 
 from producers.errors import ConfigError
 
@@ -12,6 +13,8 @@ LOOPBACK = "127.0.0.1"
 # Linux gives 32768 to 60999 to outgoing connections, other systems 49152 to 65535 (RFC 6335).
 _FIRST_PORT, _LAST_PORT = 20_000, 32_767
 _ATTEMPTS = 200
+# what a killed server may take to let its port go
+_LETTING_GO_S, _LOOK_S = 2.0, 0.05
 
 
 def free_port() -> int:
@@ -56,4 +59,17 @@ def require_free(port: int, *, wanted_by: str) -> int:
     """
     if not is_free(port):
         raise ConfigError(f"port {port} for {wanted_by} is in use: stop what listens there or choose another")
+    return port
+
+
+def same_port(port: int) -> int:
+    """The port of last time, so that clients find the server again; another one where somebody has taken it.
+
+    A server that was killed a moment ago holds its port until all of its threads have ended; it is waited for.
+    """
+    limit = time.monotonic() + _LETTING_GO_S
+    while not is_free(port):
+        if time.monotonic() > limit:
+            return free_port()
+        time.sleep(_LOOK_S)
     return port

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import socket
+import threading
 
 import pytest
 
-from hindcast.local.ports import free_port, is_free, require_free
+from hindcast.local.ports import free_port, is_free, require_free, same_port
 from producers.errors import ConfigError
 
 
@@ -30,3 +31,14 @@ def test_a_taken_port_is_seen() -> None:
         with pytest.raises(ConfigError, match=f"port {port} for Kafka is in use"):
             require_free(port, wanted_by="Kafka")
     assert require_free(port, wanted_by="Kafka") == port
+
+
+def test_the_port_of_last_time_is_waited_for_and_replaced_if_it_stays_taken() -> None:
+    """A server that is just being killed lets it go; another program does not."""
+    port = free_port()
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", port))
+        server.listen()
+        assert same_port(port) != port
+        threading.Timer(0.3, server.close).start()
+        assert same_port(port) == port
