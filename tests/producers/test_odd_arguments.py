@@ -64,7 +64,7 @@ PREDICTIONS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("said", PREDICTIONS, ids=str)
+@pytest.mark.parametrize("said", PREDICTIONS)
 def test_an_odd_object_of_a_prediction_is_refused_in_the_call(
     log: PredictionLogger, said: dict[str, Any]
 ) -> None:
@@ -96,7 +96,7 @@ def test_an_odd_object_of_a_label_is_refused(log: PredictionLogger, said: dict[s
     assert refusal.value.field == field
 
 
-@pytest.mark.parametrize("parameters", [[1], "C=1", np.array([1.0, 2.0]), Broken()], ids=str)
+@pytest.mark.parametrize("parameters", [[1], "C=1", np.array([1.0, 2.0]), Broken()])
 def test_parameters_of_a_deployment_are_a_mapping(log: PredictionLogger, parameters: object) -> None:
     """A list is none."""
     with pytest.raises(InvalidEvent) as refusal:
