@@ -32,7 +32,7 @@ from stream_processors.topic_ids import TopicIds, topic_ids
 
 _READ_S = 0.1
 _IDLE_STRETCH_S = 10.0
-# columns of keys in a flush before which memory is worth giving back
+# columns of keys in a flush around which memory is worth giving back
 _MANY = 50_000
 
 
@@ -104,15 +104,9 @@ class Session:
 
     def step(self) -> None:
         """Read once, count, and flush if it is time."""
-        with self._status.timed("read"):
-            read = self._source.read(_READ_S)
-        if read is None:
+        if not self._read():
             self._start_over()
             return
-        if read.values:
-            self._follower.catch_up()
-            self._count(read)
-            self._status.worked(len(read.values))
         self._note_positions()
         if self._is_due():
             self._flush_or_start_over()
@@ -122,6 +116,18 @@ class Session:
         # what is read and not committed would be read again: it is not done
         done = {partition: one.first_offset for partition, one in self._progress.items()}
         self._status.beat(positions, self._source.lag(done))
+
+    def _read(self) -> bool:
+        """Read and count; False where the assignment has changed. The messages are let go before anything is flushed."""
+        with self._status.timed("read"):
+            read = self._source.read(_READ_S)
+        if read is None:
+            return False
+        if read.values:
+            self._follower.catch_up()
+            self._count(read)
+            self._status.worked(len(read.values))
+        return True
 
     def _count(self, read: Read) -> None:
         with self._status.timed("decode"):
@@ -195,18 +201,19 @@ class Session:
         Raises:
             Aborted: nothing was committed; `step` starts over by itself then.
         """
-        many = self._counting.series >= _MANY
+        # what counting, draining and sending leave behind would stay, each on top of the one before
+        relieve = give_back if self._counting.series >= _MANY else _keep
         with self._status.timed("flush"):
-            if many:
-                give_back()
-            self._flush()
+            relieve()
+            self._flush(relieve)
+            relieve()
         self._flushed_at = self._clock()
         self._status.recovered()
 
-    def _flush(self) -> None:
+    def _flush(self, relieve: Callable[[], None]) -> None:
         self._refuse_another_topic()
         ends = latest_offsets(self._admin, self._source.topic, self._progress)
-        messages = [*self._deltas(), *self._stretches(ends)]
+        messages = [*self._deltas(relieve), *self._stretches(ends)]
         positions = {
             (self._source.topic, partition): one.next_offset for partition, one in self._progress.items()
         }
@@ -221,9 +228,11 @@ class Session:
         """What was counted may be of a topic that was made anew: its stretches and offsets must not go by the old one's UUID."""
         self._topic_ids.refuse_others({self._source.topic: self._topic_id})
 
-    def _deltas(self) -> list[Outgoing]:
+    def _deltas(self, relieve: Callable[[], None]) -> list[Outgoing]:
+        counted = self._counting.drain()
+        relieve()
         stretches = {p: Stretch(one.first_offset, one.next_offset) for p, one in self._progress.items()}
-        batch = sketch_batch(self._counting.drain(), "delta", self._topic_id, stretches)
+        batch = sketch_batch(counted, "delta", self._topic_id, stretches)
         keys = zip(batch.column("model").to_pylist(), batch.column("environment").to_pylist(), strict=True)
         return [
             Outgoing(value, message_key(model, environment))
@@ -248,3 +257,7 @@ class Session:
         return [
             Outgoing(value, partition=partition) for partition in range(self._n_sketches) for value in values
         ]
+
+
+def _keep() -> None:
+    """Give no memory back."""

@@ -59,6 +59,12 @@ class Entries:
         keys = pairs >> _HALF
         return keys, pairs - (keys << _HALF) - _ITEM_SHIFT, counts
 
+    def taken(self) -> tuple[Ints, Ints, Ints]:
+        """The same, and hold nothing any more."""
+        summed = self.summed()
+        self._pairs, self._counts, self.size, self._summed = [], [], 0, 0
+        return summed
+
     def replace(self, keys: Ints, items: Ints, counts: Ints) -> None:
         """Hold these entries instead of all before."""
         self._pairs, self._counts, self.size, self._summed = [], [], 0, 0

@@ -124,9 +124,11 @@ class NumericTotals(SeriesTotals):
         return held
 
     def rows(self, events: Ints) -> ColumnRows:
-        """The same sketches as Arrow rows."""
-        series, numbers, counts = self._entries.summed()
+        """The same sketches as Arrow rows; nothing is held any more."""
+        series, numbers, counts = self._entries.taken()
         bins = numbered_bins(numbers, self.precision)
+        # there may be millions
+        del numbers
         columns, keys = self._series.all()
         carried = self._carried(series, counts)
         n = keys.size
