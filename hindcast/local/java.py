@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -46,6 +47,14 @@ def java_version(java: Path) -> int | None:
         return None
     match = _VERSION.search(said.stderr + said.stdout)
     return int(match.group(1)) if match else None
+
+
+def file_name_variables() -> dict[str, str]:
+    """The environment in which Java names files as this process does.
+
+    In a POSIX locale Python writes names in UTF-8, and Java puts a question mark for each letter beyond ASCII.
+    """
+    return {"LC_ALL": "C.UTF-8"} if sys.flags.utf8_mode else {}
 
 
 def _system_candidates(environment: Mapping[str, str]) -> list[Path]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import socket
 import struct
 import subprocess
@@ -16,9 +17,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from hindcast.local.directories import cache_directory, explain, prepare_directory
+from hindcast.local.directories import cache_directory, explain, prepare_directory, refuse_unusable_name
 from hindcast.local.jars import kafka_jars
-from hindcast.local.java import find_java, java_version
+from hindcast.local.java import file_name_variables, find_java, java_version
 from hindcast.local.kafka_properties import KafkaNode, render_logging, render_properties
 from hindcast.local.ports import free_port, require_free, same_port
 from hindcast.local.program import Program
@@ -29,6 +30,8 @@ HEAP_MIB = 512
 NEEDED_MIB = 256
 _FORMAT_TIMEOUT_S = 60
 _NATIVE_ACCESS_FROM = 22
+_FRAME = re.compile(r"\s+(at |\.\.\. \d+ more)")
+_INTRODUCTION = re.compile(r'^(Exception in thread "[^"]*"|Caused by:) ')
 
 
 def prepare_kafka(
@@ -41,6 +44,7 @@ def prepare_kafka(
     Raises:
         ConfigError: no Java, no jars, port in use, directory unusable, disk full, data that Kafka cannot read.
     """
+    refuse_unusable_name(directory)
     directory = prepare_directory(directory, free_mib=NEEDED_MIB)
     java = find_java(environment, bundled=bundled_java)
     cache = cache_directory(environment)
@@ -57,7 +61,7 @@ def prepare_kafka(
         _format(command, node)
     sharing = shared_class_options(java, cache, directory)
     run = [command[0], *sharing, *command[1:], "kafka.Kafka", str(node.properties_file)]
-    return node, Program(name="kafka", command=tuple(run), log=directory / "kafka.log")
+    return node, Program("kafka", tuple(run), directory / "kafka.log", file_name_variables())
 
 
 def answers(bootstrap: str, *, timeout: float = 1.0) -> bool:
@@ -125,10 +129,21 @@ def _format(command: list[str], node: KafkaNode) -> None:
     chosen = [f"--cluster-id={node.cluster_id}", "-c", str(node.properties_file)]
     try:
         done = subprocess.run(
-            [*command, *tool, *chosen], capture_output=True, text=True, timeout=_FORMAT_TIMEOUT_S, check=False
+            [*command, *tool, *chosen],
+            capture_output=True,
+            text=True,
+            timeout=_FORMAT_TIMEOUT_S,
+            check=False,
+            env={**os.environ, **file_name_variables()},
         )
     except subprocess.TimeoutExpired:
         raise ConfigError(f"formatting Kafka's directory took over {_FORMAT_TIMEOUT_S} s") from None
     if done.returncode != 0:
-        said = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[-1]
+        said = _reason(done.stderr) or _reason(done.stdout) or "no message"
         raise ConfigError(f"Kafka's directory {node.data} cannot be formatted: {said}")
+
+
+def _reason(output: str) -> str:
+    """The innermost exception of what a Java program said at its end, or else its last line."""
+    lines = [line for line in output.splitlines() if line.strip() and not _FRAME.match(line)]
+    return _INTRODUCTION.sub("", lines[-1]).strip() if lines else ""

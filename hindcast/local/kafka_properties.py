@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,7 +77,12 @@ def render_properties(node: KafkaNode) -> str:
         "num.io.threads": 4,
         "message.max.bytes": 8 * 1024 * 1024,
     }
-    return "".join(f"{name}={value}\n" for name, value in settings.items())
+    return "".join(f"{name}={_escaped(str(value))}\n" for name, value in settings.items())
+
+
+def _escaped(value: str) -> str:
+    # Java reads settings as Latin-1, and letters beyond as JSON writes them: \uXXXX.
+    return json.dumps(value)[1:-1]
 
 
 def render_logging(level: str = "WARN") -> str:
