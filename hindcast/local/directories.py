@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 import shutil
 from collections.abc import Mapping
@@ -11,7 +12,12 @@ from pathlib import Path
 from producers.errors import ConfigError
 
 MEBIBYTE = 1024 * 1024
-_UNWRITABLE = re.compile(r'[%"\\\x00-\x1f\x7f]')
+# supervisord's settings know no way to write the first line's, and take what follows a blank and a semicolon or hash for a comment;
+# chDB reads parameters after a question mark, Kafka splits at commas, Log4j looks up what stands in ${…}.
+_UNUSABLE = re.compile(
+    r'[%"\\\x00-\x1f\x7f\ud800-\udfff]'
+    r"|\s[;#]|\?|,|\$\{"
+)
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
@@ -60,16 +66,17 @@ def prepare_directory(directory: Path, *, free_mib: int = 0) -> Path:
 
 
 def refuse_unusable_name(directory: Path) -> None:
-    """Return when supervisord's settings file, which knows no way to write some characters, can name the directory.
+    """Return when every server, and the supervisor, reads the directory's path as it is, and that to which its links lead.
 
     Raises:
-        ConfigError: it cannot.
+        ConfigError: one of them would take it for another path.
     """
-    if _UNWRITABLE.search(str(directory)):
-        raise ConfigError(
-            f"{str(directory)!r} has a percent sign, double quote, backslash or control character in its name: "
-            "name another place"
-        )
+    for path in (str(directory), os.path.realpath(directory)):
+        found = _UNUSABLE.search(path)
+        if found:
+            raise ConfigError(
+                f"{path!r} has {found.group()!r} in its name, which not every server can read: name another place"
+            )
 
 
 def explain(path: Path, problem: OSError) -> str:

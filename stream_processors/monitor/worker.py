@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event
 from time import monotonic
@@ -62,11 +64,12 @@ class Worker:
 
     async def run(self) -> None:
         """Start Faust and the work; end both when asked to, or when one of them has ended."""
-        with tempfile.TemporaryDirectory(prefix="hindcast-monitor-", dir=self._directory()) as data:
+        with self._directory() as data:
             app = faust_app(
                 self._settings.kafka,
                 self._settings.slot,
-                Path(data),
+                # Faust looks up what stands in braces
+                Path(str(data).replace("{", "{{").replace("}", "}}")),
                 self._take,
                 lambda partitions: self._assigned(app, partitions),
             )
@@ -93,11 +96,19 @@ class Worker:
         except KafkaError as fault:
             raise FaustCrashed(f"Faust cannot start: {type(fault).__name__}") from None
 
-    def _directory(self) -> Path | None:
-        directory = self._settings.status_dir
-        if directory:
-            directory.mkdir(parents=True, exist_ok=True)
-        return directory
+    @contextmanager
+    def _directory(self) -> Iterator[Path]:
+        """Where Faust keeps files; beside the heartbeat always the same, since one that is killed leaves it behind."""
+        if self._settings.status_dir is None:
+            with tempfile.TemporaryDirectory(prefix="hindcast-monitor-") as data:
+                yield Path(data)
+            return
+        directory = self._settings.status_dir / f"monitor-{self._settings.slot}.faust"
+        directory.mkdir(parents=True, exist_ok=True)
+        try:
+            yield directory
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
 
     def _take(self, partition: int, offset: int, appended_at: int, value: bytes | None) -> None:
         self._work.inbox.put(Delivered(partition, offset, appended_at, self._heading(value)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -63,6 +64,48 @@ def test_a_file_is_no_directory(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert "is not a directory" in up(tmp_path / "file")
     assert "is not a directory" in up(tmp_path / "file" / "below")
+
+
+@pytest.mark.parametrize(
+    ("name", "character"),
+    [
+        ("what?", "?"),
+        ("a,1", ","),
+        ("semi ;x", " ;"),
+        ("hash #x", " #"),
+        ("no-break\u00a0#x", "\xa0#"),
+        ("${env:HOME}", "${"),
+        ("50%", "%"),
+        ('a"b', '"'),
+        ("a\\b", "\\"),
+        ("a\tb", "\t"),
+        (os.fsdecode(b"caf\xe9"), "\udce9"),
+    ],
+)
+def test_a_path_that_a_server_would_take_for_another_is_refused(
+    tmp_path: Path, name: str, character: str
+) -> None:
+    """By the character, before anything is written, also where only a directory above or a link has it."""
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / name)
+    for directory in (tmp_path / name, tmp_path / name / "below", link, link / "below"):
+        with pytest.raises(ConfigError, match=re.escape(f"has {character!r} in its name")):
+            LocalStack(directory).up()
+    assert list(tmp_path.iterdir()) == [link]
+
+
+def test_the_door_refuses_a_path_that_the_engine_would_take_for_another(tmp_path: Path) -> None:
+    """Also where no stack starts it."""
+    done = subprocess.run(
+        [sys.executable, "-m", "hindcast.local.clickhouse_door", f"--directory={tmp_path}/q?1", "--port=1"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "has '?' in its name" in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_unreadable_directory_is_named(tmp_path: Path) -> None:

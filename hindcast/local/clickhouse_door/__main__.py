@@ -18,7 +18,7 @@ import uvicorn
 from hindcast.local.clickhouse_door.access import ANALYST_LIMITS, User, Users
 from hindcast.local.clickhouse_door.app import Door
 from hindcast.local.clickhouse_door.engine import Engine
-from hindcast.local.directories import prepare_directory
+from hindcast.local.directories import prepare_directory, refuse_unusable_name
 from hindcast.local.ports import LOOPBACK, require_free
 from producers.errors import ConfigError
 
@@ -64,6 +64,7 @@ def serve(options: argparse.Namespace) -> None:
         ConfigError: port in use, directory unusable or owned by another process.
     """
     port = require_free(options.port, wanted_by="the ClickHouse door")
+    refuse_unusable_name(options.directory)
     directory = prepare_directory(options.directory)
     held = _own(directory)
     # Bodies of inserts that a killed predecessor left behind.
