@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from collections.abc import Iterable, Mapping
@@ -58,7 +59,7 @@ def _program(watched: Watched) -> dict[str, str]:
     # Parent 0: whoever starts it, which is supervisord.
     command = [sys.executable, "-m", "hindcast.local.leash", "0", *program.command]
     settings = {
-        "command": shlex.join(command),
+        "command": _joined(command),
         "priority": str(watched.priority),
         "autostart": "false",
         "autorestart": "true",
@@ -76,6 +77,11 @@ def _program(watched: Watched) -> dict[str, str]:
     if program.environment:
         settings["environment"] = _environment(program.environment)
     return settings
+
+
+def _joined(command: list[str]) -> str:
+    # A blank and a hash or semicolon begin a comment, in quotes too, where alone they stand: so the quotes end between the two.
+    return re.sub(r"(\s)([;#])", r"\1''\2", shlex.join(command))
 
 
 def _environment(variables: Mapping[str, str]) -> str:

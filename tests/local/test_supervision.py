@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import configparser
+import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from rich.console import Console
+from supervisor.options import UnhosedConfigParser
 
 from hindcast.local.layout import Layout, Record, read_record, write_record
 from hindcast.local.program import Program
@@ -48,6 +50,20 @@ def test_settings_survive_quotes_percents_and_spaces(tmp_path: Path) -> None:
     assert section["environment"] == 'PASSWORD="%%s\\"\\\\,x=1"'
     assert section["autorestart"] == "true"
     assert "127.0.0.1:1" in parsed["inet_http_server"]["port"]
+
+
+def test_a_blank_and_a_hash_begin_no_comment(tmp_path: Path) -> None:
+    """Supervisord's own parser gives the command back, wherever Python or the jars lie."""
+    command = ("/a #b/java", "c ;d", "it's #1", "#e", "f")
+    text = render_supervisor_settings(
+        Layout(tmp_path),
+        [Watched(Program("p", command, tmp_path / "p.log"), 10, stop_within_s=5)],
+        control_port=1,
+        control_password="c",
+    )
+    parsed = UnhosedConfigParser()
+    parsed.read_string(text)
+    assert shlex.split(parsed["program:p"]["command"])[-len(command) :] == list(command)
 
 
 def test_figures_of_an_earlier_run_are_left_out() -> None:
