@@ -18,15 +18,21 @@ def read_heartbeats(directory: Path) -> dict[str, dict[str, Any]]:
     """The newest heartbeat of each role in the directory, as the processors wrote them."""
     found: dict[str, dict[str, Any]] = {}
     for path in sorted(directory.glob("*.json")):
-        try:
-            beat = json.loads(path.read_text())
-        except (OSError, ValueError):
-            # Not ours, or removed in between; the age of the last good one tells.
-            continue
-        role = beat.get("role")
-        if isinstance(role, str) and beat.get("at", "") >= found.get(role, {}).get("at", ""):
-            found[role] = beat
+        beat = _heartbeat(path)
+        if beat and beat["at"] >= found.get(beat["role"], beat)["at"]:
+            found[beat["role"]] = beat
     return found
+
+
+def _heartbeat(path: Path) -> dict[str, Any] | None:
+    """What a processor wrote; None for what is not ours, or was removed in between: the age of the last good one tells."""
+    try:
+        beat = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    if isinstance(beat, dict) and isinstance(beat.get("role"), str) and isinstance(beat.get("at"), str):
+        return beat
+    return None
 
 
 def process_status(

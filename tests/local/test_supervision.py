@@ -108,7 +108,9 @@ def test_heartbeats_that_cannot_be_read_are_passed_over(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text('{"role": "joiner", "at": "2"}')
     (tmp_path / "b.json").write_text('{"role": "joiner", "at": "1"}')
     (tmp_path / "c.json").write_text('{"role": ')
-    (tmp_path / "d.json").write_text('{"other": 1}')
+    for number, other in enumerate(("[]", "null", '"joiner"', '{"other": 1}', '{"role": "joiner", "at": 5}')):
+        (tmp_path / f"d{number}.json").write_text(other)
+    (tmp_path / "e.json").write_bytes(b"\xff")
     assert read_heartbeats(tmp_path) == {"joiner": {"role": "joiner", "at": "2"}}
 
 
