@@ -49,7 +49,7 @@ def process_status(
         "uptime_s": round((now - process.started_at).total_seconds(), 1) if process.started_at else None,
         "restarts": max(0, history.starts - 1),
         "last_exit": history.last_exit,
-        "last_exit_at": history.last_exit_at,
+        "last_exit_at": process.ended_at.isoformat() if history.last_exit and process.ended_at else "",
         "log": str(log),
     }
     if beat is None:

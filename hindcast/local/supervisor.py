@@ -15,9 +15,8 @@ from hindcast.local.ports import LOOPBACK
 from producers.errors import ConfigError, TransientError
 
 _LINE = re.compile(
-    r"^(\S+ \S+) \w+ (spawned|exited): '?([\w-]+)'?(?: with pid \d+| \((.*?)(?:; (?:not )?expected)?\))"
+    r"^\S+ \S+ \w+ (spawned|exited): '?([\w-]+)'?(?: with pid \d+| \((.*?)(?:; (?:not )?expected)?\))"
 )
-_STAMP = "%Y-%m-%d %H:%M:%S,%f"
 _TIMEOUT_S = 10.0
 # supervisord's argument `wait`.
 _AT_ONCE, _AT_ITS_END = False, True
@@ -25,12 +24,13 @@ _AT_ONCE, _AT_ITS_END = False, True
 
 @dataclass(frozen=True)
 class ProcessState:
-    """One program as supervisord sees it: its state in supervisord's words, pid (0: none) and start."""
+    """One program as supervisord sees it: its state in supervisord's words, pid (0: none), start, and when it last ended."""
 
     name: str
     state: str
     pid: int
     started_at: datetime | None
+    ended_at: datetime | None = None
 
 
 @dataclass
@@ -39,7 +39,6 @@ class History:
 
     starts: int = 0
     last_exit: str = ""
-    last_exit_at: str = ""
 
 
 class _Transport(xmlrpc.client.Transport):
@@ -76,6 +75,7 @@ class Supervisor:
                 info["statename"].lower(),
                 info["pid"],
                 datetime.fromtimestamp(info["start"], UTC) if info["pid"] else None,
+                datetime.fromtimestamp(info["stop"], UTC) if info["stop"] else None,
             )
             for info in self._ask("getAllProcessInfo")
         }
@@ -122,12 +122,10 @@ def histories(log: str) -> dict[str, History]:
         match = _LINE.match(line)
         if match is None:
             continue
-        at, what, name, how = match.groups()
+        what, name, how = match.groups()
         history = found.setdefault(name, History())
         if what == "spawned":
             history.starts += 1
         else:
             history.last_exit = how
-            # supervisord writes local time.
-            history.last_exit_at = datetime.strptime(f"{at}000", _STAMP).astimezone(UTC).isoformat()
     return found

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -91,6 +93,23 @@ def test_a_killed_part_comes_back_and_the_status_says_so(stack: LocalStack, name
     seen = line(stack, name)
     assert seen["last_exit"] == "terminated by SIGKILL"
     assert str(seen["last_exit_at"]).endswith("+00:00")
+
+
+def test_the_last_exit_is_told_in_the_same_time_wherever_one_looks_from(stack: LocalStack) -> None:
+    """The supervisor's log has local times; who reads the status may be in another zone."""
+    began = datetime.now(UTC) - timedelta(seconds=1)
+    restarts = line(stack, "joiner")["restarts"]
+    stack.kill("joiner")
+    eventually(lambda: line(stack, "joiner")["restarts"] != restarts, within=30, saying="joiner is restarted")
+    seen = subprocess.run(
+        [sys.executable, "-m", "hindcast", "status", "--json", "--directory", stack.layout.directory],
+        env={**os.environ, "TZ": "Asia/Tokyo"},
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+    told = {found["name"]: found["last_exit_at"] for found in json.loads(seen.stdout)["processes"]}
+    assert began <= datetime.fromisoformat(told["joiner"]) <= datetime.now(UTC)
 
 
 def test_a_second_start_is_refused(stack: LocalStack) -> None:
