@@ -138,7 +138,8 @@ def read_record(layout: Layout) -> Record | None:
     except OSError as problem:
         raise ConfigError(explain(layout.directory, problem)) from None
     except (ValueError, KeyError, TypeError):
-        raise ConfigError(f"{layout.record} is damaged: remove it, the data stay") from None
+        down = told("down", layout.directory)
+        raise ConfigError(f"{layout.record} is damaged: `{down}`, then remove it; the data stay") from None
 
 
 def new_password() -> str:

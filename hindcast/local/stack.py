@@ -168,11 +168,16 @@ class LocalStack:
 
     def _shut_down(self) -> bool:
         """Whether the supervisor has been told to end: one that has just begun takes no orders yet."""
-        record = read_record(self.layout)
-        if record is None:
-            return False
-        with suppress(TransientError):
-            self._supervisor(record).shutdown()
+        try:
+            record = read_record(self.layout)
+        except ConfigError:
+            record = None
+        with suppress(TransientError, ProcessLookupError):
+            if record is None:
+                # a signal it takes without a password too
+                os.kill(self._supervisor_pid(), signal.SIGTERM)
+            else:
+                self._supervisor(record).shutdown()
             return True
         return False
 
@@ -192,15 +197,15 @@ class LocalStack:
         """Everything `hindcast status` shows, ready for JSON: addresses, and per process what it does.
 
         Raises:
-            ConfigError: the stack's record is damaged.
+            ConfigError: the directory may not be read.
         """
-        record = read_record(self.layout)
         answer: dict[str, Any] = {"directory": str(self.layout.directory), "running": False, "processes": []}
-        if record is None or not self.running():
+        if not self.running():
             return answer
         try:
+            record = self._record()
             processes = self._supervisor(record).processes()
-        except TransientError as problem:
+        except (ConfigError, TransientError) as problem:
             return answer | {"running": True, "problem": str(problem)}
         past, beats, now = self._histories(), read_heartbeats(self.layout.status), datetime.now(UTC)
         lines = [
@@ -282,6 +287,10 @@ class LocalStack:
 
     def _record(self) -> Record:
         record = read_record(self.layout)
+        if record is None and self.running():
+            raise ConfigError(
+                f"a stack runs, but {self.layout.record} is gone: stop it with `{told('down', self.layout.directory)}`"
+            )
         if record is None:
             raise ConfigError(
                 f"no stack was started in {self.layout.directory}: start one with `{told('up', self.layout.directory)}`"

@@ -92,6 +92,8 @@ def write_settings(layout: Layout, environment: Mapping[str, str], options: Stac
     )
     try:
         layout.supervisor_log.unlink(missing_ok=True)
+        # the pid of an earlier one may by now be somebody else's
+        layout.supervisor_pid.unlink(missing_ok=True)
         layout.supervisor_settings.touch(mode=0o600)
         layout.supervisor_settings.write_text(settings)
     except OSError as problem:

@@ -21,9 +21,9 @@ def render_status(status: Mapping[str, Any]) -> RenderableType:
     """One table with a line per process, the addresses below it, and errors in full below that."""
     if not status["running"]:
         up = told("up", Path(status["directory"]))
-        return _unbroken(f"nothing runs in {status['directory']}: start it with `{up}`")
+        return Group(_unbroken(f"nothing runs in {status['directory']}: start it with `{up}`"))
     if "problem" in status:
-        return _unbroken(f"{status['directory']}: {status['problem']}", style="red")
+        return Group(_unbroken(f"{status['directory']}: {status['problem']}", style="red"))
     table = Table(box=None, pad_edge=False)
     for heading in ("process", "state", "pid", "up", "restarts"):
         table.add_column(heading)
@@ -41,7 +41,10 @@ def render_status(status: Mapping[str, Any]) -> RenderableType:
 
 
 def _unbroken(text: str, *, style: str = "") -> Text:
-    """Lines as they are, however narrow the terminal: addresses and commands are for pasting."""
+    """Lines as they are, however narrow the terminal: addresses and commands are for pasting.
+
+    In a `Group`, since a console that is given a text itself forgets that it is not to be broken.
+    """
     return Text(text, style=style, no_wrap=True, overflow="ignore")
 
 

@@ -126,6 +126,28 @@ def test_a_part_that_does_not_exist_is_named(stack: LocalStack) -> None:
         stack.kill("gardener")
 
 
+@pytest.mark.parametrize("written", [None, "{"])
+def test_a_stack_whose_record_is_lost_is_seen_and_can_be_stopped(tmp_path: Path, written: str | None) -> None:
+    """The status says that it runs and how to end it, with a code other than 0; `down` needs no record."""
+    stack = LocalStack(tmp_path)
+    stack.up(StackOptions(processors={}, lay_road=no_road))
+    stack.layout.record.unlink()
+    if written is not None:
+        stack.layout.record.write_text(written)
+    seen = subprocess.run(
+        [sys.executable, "-m", "hindcast", "status", "--directory", tmp_path],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert seen.returncode == 3
+    assert str(stack.layout.record) in seen.stdout
+    assert f"hindcast down --directory {tmp_path}" in seen.stdout
+    assert stack.down()
+    assert not processes_of(tmp_path)
+
+
 def test_the_supervisors_death_leaves_nothing_running_and_the_data_stay(tmp_path: Path) -> None:
     """Kill -9 of supervisord ends all it had started; the next start finds ports and data again."""
     stack = LocalStack(tmp_path)
