@@ -91,7 +91,7 @@ def status(directory: Path, *, as_json: bool, as_env: bool) -> None:
         click.echo(json.dumps(seen, indent=1))
     else:
         Console().print(render_status(seen), crop=False)
-    if not seen["running"]:
+    if not seen["running"] or "problem" in seen:
         # As `systemctl status` does for what does not run.
         sys.exit(3)
 
