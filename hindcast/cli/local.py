@@ -57,15 +57,14 @@ def up(
     interruption.raise_on_signals()
     try:
         stack.up(options, detach=detach, said=lambda step: console.print(f"[dim]{step} …[/dim]"))
-        if detach:
-            console.print(render_status(stack.status()), crop=False)
-            return
-        console.print("everything runs; Ctrl-C stops it")
-        _watch(stack, console, interruption)
     except KeyboardInterrupt:
         # `up` itself has already stopped what it had started.
         click.echo("hindcast: interrupted while starting; nothing is left running", err=True)
         raise click.Abort from None
+    if detach:
+        console.print(render_status(stack.status()), crop=False)
+        return
+    _watch(stack, console, interruption)
 
 
 @click.command()
@@ -99,6 +98,7 @@ def status(directory: Path, *, as_json: bool, as_env: bool) -> None:
 def _watch(stack: LocalStack, console: Console, interruption: Interruption) -> None:
     """Show the status until a signal comes, then stop everything."""
     try:
+        console.print("everything runs; Ctrl-C stops it")
         with Live(render_status(stack.status()), console=console, auto_refresh=False) as live:
             while stack.running():
                 interruption.check()

@@ -102,7 +102,7 @@ class LocalStack:
                 supervisor.start(role)
             self._wait_until_started()
         except BaseException:
-            self._stop()
+            self._stop_whatever_comes()
             raise
 
     def clear(self) -> None:
@@ -151,6 +151,14 @@ class LocalStack:
                 time.sleep(_POLL_S)
                 self._stop()
         return True
+
+    def _stop_whatever_comes(self) -> None:
+        """As `_stop`, to its end: a second Ctrl-C must not leave half of it running."""
+        stopped = False
+        while not stopped:
+            with suppress(KeyboardInterrupt):
+                self._stop()
+                stopped = True
 
     def _stop(self) -> None:
         """Stop everything that the supervisor has started, and the supervisor; nothing where none lives."""
