@@ -58,7 +58,8 @@ def up(
     try:
         stack.up(options, detach=detach, said=lambda step: console.print(f"[dim]{step} …[/dim]"))
     except KeyboardInterrupt:
-        # `up` itself has already stopped what it had started.
+        # `up` itself has already stopped what it had started; a further Ctrl-C shall not cut off the word that says so.
+        interruption.ignore_signals()
         click.echo("hindcast: interrupted while starting; nothing is left running", err=True)
         raise click.Abort from None
     if detach:
