@@ -136,7 +136,8 @@ def alert_changes(
 ) -> list[AlertEvent]:
     """What has yet to be said so that the last messages of each alert tell its whole life as the verdicts have it now.
 
-    A step is said again when its verdict was revised: its evidence is that of the last revision, whatever was judged before.
+    A step is said again when its verdict was revised: its evidence is that of the last revision, whatever was judged before. The steps after it
+    follow, so that the last word stays the last; those before it stand as they were said.
 
     Args:
         identity: whose alerts they are.
@@ -159,11 +160,28 @@ def alert_changes(
 
 
 def _unsaid(life: Sequence[AlertEvent], said: Sequence[AlertEvent]) -> Sequence[AlertEvent]:
-    """What is left to say after the longest end of what was said that begins the life: after it, what was said ends with the whole life."""
-    for told in range(min(len(life), len(said)), 0, -1):
-        if [_told(event) for event in said[-told:]] == [_told(event) for event in life[:told]]:
-            return life[told:]
+    """The shortest end of the life after which what stands of all that was said ends with the whole life; nothing where it does already."""
+    for start in range(len(life), 0, -1):
+        standing = _standing([*said, *life[start:]])
+        if [_told(event) for event in standing[-len(life) :]] == [_told(event) for event in life]:
+            return life[start:]
     return life
+
+
+def _standing(said: Sequence[AlertEvent]) -> list[AlertEvent]:
+    """What was said of an alert and stands: a step takes the place of what was said before of itself and of the steps that follow it."""
+    standing: list[AlertEvent] = []
+    for event in said:
+        while standing and (event.state == "withdrawn" or _step(standing[-1]) >= _step(event)):
+            standing.pop()
+        if event.state != "withdrawn":
+            standing.append(event)
+    return standing
+
+
+def _step(event: AlertEvent) -> tuple[bool, bool]:
+    """Where a step stands in any alert's life: it fires, grows severe, ends."""
+    return event.state == "resolved", event.state == "firing" and event.severity == "severe"
 
 
 def _told(event: AlertEvent) -> tuple[str, str, int, int, int]:

@@ -76,16 +76,21 @@ def test_the_order_in_which_verdicts_are_known_does_not_matter(letters: str, ran
     assert alert_life(shuffled) == alert_life(verdicts)
 
 
-def last_words(recorded: list[RecordedAlert], lengths: dict[str, int]) -> dict[str, list[AlertEvent]]:
-    """The last so many messages of each alert; withdrawn alerts never were."""
-    said: dict[str, list[AlertEvent]] = {}
+def last_words(recorded: list[RecordedAlert]) -> dict[str, list[AlertEvent]]:
+    """What a reader knows of each alert who lets a message replace its step and drop the steps after it; withdrawn alerts never were.
+
+    A step that the last verdicts do not have may be left before the others: an alert that was a warning first and is severe from its start.
+    """
+    known: dict[str, dict[int, AlertEvent]] = {}
     for one in recorded:
-        said.setdefault(one.alert_id, []).append(one.event)
-    return {
-        mark: events[-lengths.get(mark, 1) :]
-        for mark, events in said.items()
-        if events[-1].state != "withdrawn"
-    }
+        steps = known.setdefault(one.alert_id, {})
+        place = 2 if one.event.state == "resolved" else int(one.event.severity == "severe")
+        first = 0 if one.event.state == "withdrawn" else place
+        for later in [each for each in steps if each >= first]:
+            del steps[later]
+        if one.event.state != "withdrawn":
+            steps[place] = one.event
+    return {mark: [steps[place] for place in sorted(steps)] for mark, steps in known.items() if steps}
 
 
 @settings(max_examples=200)
@@ -104,7 +109,8 @@ def test_whatever_was_said_on_the_way_the_last_words_are_the_life_of_the_last_ve
     wanted: dict[str, list[AlertEvent]] = {}
     for event in life:
         wanted.setdefault(alert_id(IDENTITY, event.started_at), []).append(event)
-    assert last_words(recorded, {mark: len(events) for mark, events in wanted.items()}) == wanted
+    words = last_words(recorded)
+    assert {mark: events[-len(wanted.get(mark, events)) :] for mark, events in words.items()} == wanted
     assert alert_changes(IDENTITY, life, recorded) == [], "what was said is not said again"
 
 
@@ -150,3 +156,17 @@ def test_a_step_is_said_again_when_its_verdict_is_revised_and_not_otherwise() ->
     assert alert_changes(IDENTITY, life, recorded) == []
     revised = alert_life([replace(days[0], revision=2), days[1]])
     assert alert_changes(IDENTITY, revised, recorded) == revised
+
+
+def test_a_closed_alert_is_not_said_to_fire_again_where_only_its_end_was_judged_again() -> None:
+    """Late events in the window that ended it bring the end anew, and neither the firing nor, once more, the end."""
+    days = [verdict(0, "d"), verdict(1, "d"), verdict(2, "s"), verdict(3, "o")]
+    recorded = [RecordedAlert(event, alert_id(IDENTITY, event.started_at)) for event in alert_life(days)]
+    for revision in (2, 3):
+        life = alert_life([*days[:3], replace(days[3], revision=revision)])
+        (again,) = alert_changes(IDENTITY, life, recorded)
+        assert (again.state, again.verdict.revision) == ("resolved", revision)
+        recorded.append(RecordedAlert(again, recorded[0].alert_id))
+        assert alert_changes(IDENTITY, life, recorded) == []
+    worse = alert_life([*days[:2], replace(days[2], revision=4), replace(days[3], revision=3)])
+    assert alert_changes(IDENTITY, worse, recorded) == worse[1:]
