@@ -1,5 +1,6 @@
 -- question: How did each column drift over time?
--- The last revision of every verdict. Columns that begin with @ are what the model gave: @score, @decision, @latency_ms.
+-- The last revision of every verdict. Columns that begin with @ are what the model gave: @score, @decision; @latency_ms and
+-- @probability:<class> are not judged.
 -- parameters:
 --   model String: model name
 --   environment String = 'production': where it ran
@@ -19,7 +20,7 @@
 --   state: ok, drifted, insufficient, untestable or no_reference
 --   material: none, warn or severe
 --   significant: adjusted p below the level
---   n: events of the window
+--   n: events of the window; with several sampling rates, how many of one rate tell as much
 --   psi: population stability index
 --   psi_excess: PSI above what chance alone gives
 --   jensen_shannon: Jensen-Shannon distance, base 2

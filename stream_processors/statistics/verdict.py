@@ -41,7 +41,7 @@ class ColumnVerdict:
     """All numbers of a verdict; None where a number does not exist for this column. Field names are those of ``drift.v1.avsc``.
 
     ``significant`` and ``state`` are final only after ``adjust``. ``p_value`` is None where nothing was tested. ``excluded`` are the window's events without a
-    value (null, NaN, infinite, absent): they have bins of their own, but no part in distances and rank tests. ``dispersion`` is the
+    value (null, NaN, infinite, absent): they have bins of their own, but no part in tests and distances of the values. ``dispersion`` is the
     greatest factor by which a statistic exceeds chance among usual windows of this size.
     """
 
