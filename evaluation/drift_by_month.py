@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,25 +12,26 @@ from stream_processors.clickhouse import Store
 from stream_processors.contracts.model import Contract
 from stream_processors.monitor.record_reference import training_reference
 from stream_processors.monitor.reference_series import ReferenceSeries
-from stream_processors.monitor.sketch_rows import RULE, SUMS, merged, sketch_reader
+from stream_processors.monitor.sketch_rows import RULE, SUMS, sketch_reader
+from stream_processors.monitor.weighing import estimated
 from stream_processors.sketches.column_names import column_name
 from stream_processors.statistics import Sketch, Thresholds, adjust, judge_column
 from stream_processors.windows import Width
 
 _MONTHS = f"""
-SELECT column, formatDateTime(window_start, '%Y-%m') AS month, {RULE}, {SUMS}
+SELECT column, formatDateTime(window_start, '%Y-%m') AS month, sampling_rate, {RULE}, {SUMS}
 FROM sketches FINAL
 WHERE kind = 'delta' AND model = {{model:String}} AND environment = {{environment:String}} AND served AND slice = ''
     AND column_kind != 'events'
-GROUP BY column, month, {RULE}
-ORDER BY column, month, {RULE}
+GROUP BY column, month, sampling_rate, {RULE}
+ORDER BY column, month, {RULE}, sampling_rate
 """
 _EVENTS = """
-SELECT formatDateTime(window_start, '%Y-%m') AS month, sum(events) AS events, uniqExact(window_start) AS windows
+SELECT formatDateTime(window_start, '%Y-%m') AS month, sampling_rate, sum(events) AS events, groupUniqArray(window_start) AS windows
 FROM sketches FINAL
 WHERE kind = 'delta' AND model = {model:String} AND environment = {environment:String} AND served AND slice = ''
     AND column = '@events'
-GROUP BY month
+GROUP BY month, sampling_rate
 """
 
 
@@ -38,6 +40,7 @@ class MonthDrift:
     """One feature in one month (``YYYY-MM``, UTC) against the training reference, over served traffic of all versions.
 
     Attributes:
+        n: how many events of one sampling rate tell as much.
         psi_excess: PSI beyond what chance alone gives; None where nothing could be compared.
         state: as in drift.v1, adjusted over all features and months asked for together.
     """
@@ -57,23 +60,27 @@ def drift_by_month(store: Store, model: str, environment: str = "production") ->
     """
     contract, reference = _reference(store, model)
     parameters = {"model": model, "environment": environment}
-    months = {row["month"]: row for row in store.rows(_EVENTS, parameters)}
+    events: dict[str, Counter[float]] = defaultdict(Counter)
+    windows: dict[str, set[Any]] = defaultdict(set)
+    for row in store.rows(_EVENTS, parameters):
+        events[row["month"]][row["sampling_rate"]] += row["events"]
+        windows[row["month"]] |= set(row["windows"])
     table = store.arrow(_MONTHS, parameters)
     sketch_of = sketch_reader(table)
-    keys = zip(table.column("column").to_pylist(), table.column("month").to_pylist(), strict=True)
-    parts: dict[tuple[str, str], list[Sketch]] = {}
+    parts: dict[tuple[str, str], list[tuple[float, Sketch]]] = {}
     features = {column_name(name): feature for name, feature in contract.features.items()}
-    for row, key in enumerate(keys):
-        feature = features.get(key[0])
+    for number, row in enumerate(table.select(["column", "month", "sampling_rate"]).to_pylist()):
+        feature = features.get(row["column"])
         if feature is not None and not feature.hidden:
-            parts.setdefault(key, []).append(sketch_of(row))
+            sketch = row["sampling_rate"], sketch_of(number)
+            parts.setdefault((row["column"], row["month"]), []).append(sketch)
     limits = Thresholds(contract.drift.warn, contract.drift.severe, contract.drift.minimum_sample)
     verdicts = [
         judge_column(
             reference.of("", column),
-            merged(sketches, int(months[month]["events"])),
+            estimated(sketches, events[month]),
             limits,
-            spans=float(months[month]["windows"]),
+            spans=float(len(windows[month])),
         )
         for (column, month), sketches in parts.items()
     ]

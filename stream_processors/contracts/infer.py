@@ -187,7 +187,7 @@ def _baseline(contract: Contract, data: FeatureData) -> Records:
             "environment": pa.repeat(contract.environment or "production", n),
             "served": pa.repeat(True, n),  # noqa: FBT003 - a column of it
             "event_time": pa.array(data.event_time).view(pa.timestamp("us")),
-            "sampling_rate": pa.repeat(1.0, n),
+            "sampling_rate": data.sampling_rate,
             "status": pa.repeat("ok", n),
             "score": data.score,
             "decision": data.decision,

@@ -45,7 +45,7 @@ class RecordedData:
             columns = MapColumns(answered.column(place))
             for name in columns.names:
                 self._take(place, name, _whole(columns, name, answered.num_rows), columns.values(name))
-        self._events.append(answered.select(["event_time", "score", "decision"]))
+        self._events.append(answered.select(["event_time", "sampling_rate", "score", "decision"]))
         self.rows += answered.num_rows
 
     @property
@@ -86,6 +86,11 @@ class RecordedData:
         """Microseconds since the epoch."""
         times = self._event_column("event_time", pa.timestamp("us", "UTC"))
         return np.asarray(times.view(pa.int64()).to_numpy(zero_copy_only=False), dtype=np.int64)
+
+    @property
+    def sampling_rate(self) -> pa.Array:
+        """The probability with which each was kept."""
+        return self._event_column("sampling_rate", pa.float64())
 
     @property
     def score(self) -> pa.Array:

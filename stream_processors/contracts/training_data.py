@@ -61,6 +61,10 @@ class FeatureData(Protocol):
         """Microseconds since the epoch."""
 
     @property
+    def sampling_rate(self) -> pa.Array:
+        """Doubles: the probability with which each was kept."""
+
+    @property
     def score(self) -> pa.Array:
         """Doubles."""
 
@@ -101,6 +105,7 @@ class TrainingData:
             if name not in roles.taken():
                 self._take(name, table.column(name), (kinds or {}).get(name))
         self.event_time = _times(table, roles.time)
+        self.sampling_rate = pa.repeat(1.0, self.rows)
         self.score = _score(table, roles.score)
         self.decision = _decision(table, roles.decision)
 

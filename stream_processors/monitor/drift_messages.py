@@ -57,7 +57,7 @@ def _whole(judgement: Judgement) -> dict[str, Any]:
         "state": _state(judgement),
         "material": max((one.verdict.material for one in drifted), key=_MATERIAL.index, default="none"),
         "significant": bool(drifted),
-        "n": judgement.facts.slices[WHOLE].events if WHOLE in judgement.facts.slices else 0,
+        "n": judgement.facts.slices[WHOLE].n if WHOLE in judgement.facts.slices else 0,
         "reference_n": judgement.reference.events.get(WHOLE, 0) if judgement.reference else 0,
         "excluded": 0,
         "assumes_independent_rows": any(one.verdict.assumes_independent_rows for one in judgement.columns),
@@ -82,14 +82,14 @@ def _evidence(judgement: Judgement, drifted: Sequence[JudgedColumn]) -> dict[str
         return {}
     tested = [one for one in judgement.columns if one.verdict.p_value is not None]
     evidence: dict[str, float] = {
-        "volume": whole.events,
-        "errors": whole.errors,
+        "volume": whole.events.total(),
+        "errors": whole.errors.total(),
         "warnings": whole.warnings,
         "tested": len(tested),
         "drifted": len(drifted),
     }
-    if whole.events:
-        evidence["error_rate"] = whole.errors / whole.events
+    if whole.error_rate is not None:
+        evidence["error_rate"] = whole.error_rate
     if tested:
         evidence["share_drifted"] = len(drifted) / len(tested)
     latency = whole.columns.get(LATENCY)

@@ -121,11 +121,11 @@ def _verdict(
     counted: SliceSketches, column: str, empty: Sketch, known: Reference | None, limits: Thresholds
 ) -> ColumnVerdict:
     """The verdict on a column in its reference's kind; all absent where no event carried it so."""
-    if known is not None and counted.events < limits.minimum_sample:
+    if known is not None and counted.n < limits.minimum_sample:
         # most slices are small: said without their sketches, which may not even have been built
-        return ColumnVerdict("insufficient", "none", n=counted.events, reference_n=known.n)
+        return ColumnVerdict("insufficient", "none", n=counted.n, reference_n=known.n)
     found = counted.columns.get(column)
-    window = found if isinstance(found, type(empty)) else empty.of_events(counted.events)
+    window = found if isinstance(found, type(empty)) else empty.of_events(counted.n)
     return judge_column(known, window, limits)
 
 

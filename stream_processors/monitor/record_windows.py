@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,9 +12,11 @@ import pyarrow as pa
 from stream_processors.clickhouse import Store
 from stream_processors.monitor.headings import ModelVersion, Source
 from stream_processors.monitor.progress import JudgedWindow
-from stream_processors.monitor.sketch_rows import RULE, SUMS, merged, sketch_reader
+from stream_processors.monitor.sketch_rows import RULE, SUMS, sketch_reader
+from stream_processors.monitor.weighing import estimated
 from stream_processors.monitor.window_facts import SliceSketches, WindowFacts
 from stream_processors.sketches import WHOLE
+from stream_processors.statistics.effective_size import effective_size
 from stream_processors.windows import DAY, WEEK, Width, Window
 
 EVENTS = "@events"
@@ -99,26 +102,27 @@ _Facts = dict[tuple[ModelVersion, int], WindowFacts]
 
 
 def _take_events(facts: _Facts, model: ModelVersion, table: pa.Table) -> None:
-    for row in table.select([*_KEYS, "events", "errors", "warnings"]).to_pylist():
+    for row in table.select([*_KEYS, "sampling_rate", "events", "errors", "warnings"]).to_pylist():
         place = facts.get((_version(model, row), row["judged_start"]))
         if place:
             one = place.slices.setdefault(row["slice"], SliceSketches())
-            one.events += row["events"]
-            one.errors += row["errors"]
+            one.events[row["sampling_rate"]] += row["events"]
+            one.errors[row["sampling_rate"]] += row["errors"]
             one.warnings += row["warnings"]
 
 
 def _take_sketches(facts: _Facts, model: ModelVersion, table: pa.Table, least: int) -> None:
-    parts: dict[tuple[ModelVersion, int, str, str], list[int]] = {}
-    for number, row in enumerate(table.select(_KEYS).to_pylist()):
+    parts: dict[tuple[ModelVersion, int, str, str], list[tuple[float, int]]] = {}
+    for number, row in enumerate(table.select([*_KEYS, "sampling_rate"]).to_pylist()):
         key = _version(model, row), row["judged_start"], row["slice"], row["column"]
-        parts.setdefault(key, []).append(number)
+        parts.setdefault(key, []).append((row["sampling_rate"], number))
     sketch = sketch_reader(table)
     for (version, start, name, column), numbers in parts.items():
         place = facts.get((version, start))
         counted = place.slices.get(name) if place else None
-        if counted and (name == WHOLE or counted.events >= least):
-            counted.columns[column] = merged([sketch(number) for number in numbers], counted.events)
+        if counted and (name == WHOLE or counted.n >= least):
+            sketches = [(rate, sketch(number)) for rate, number in numbers]
+            counted.columns[column] = estimated(sketches, counted.events)
 
 
 _KEYS = ["model_version", "served", "judged_start", "slice", "column"]
@@ -129,12 +133,12 @@ def _columns(store: Store, width: Width, parameters: dict[str, Any], *, whole_on
     wanted = whole if whole_only else "AND column IN {columns:Array(String)}"
     return store.arrow(
         f"""
-        SELECT model_version, served, {_judged_start(width)} AS judged_start, slice, column, {RULE},
+        SELECT model_version, served, {_judged_start(width)} AS judged_start, slice, column, sampling_rate, {RULE},
                sum(events) AS events, sum(errors) AS errors, sum(warnings) AS warnings, {SUMS}
         FROM sketches FINAL
         WHERE {_DELTAS} {wanted}
-        GROUP BY model_version, served, judged_start, slice, column, {RULE}
-        ORDER BY min(_offset), {RULE}
+        GROUP BY model_version, served, judged_start, slice, column, sampling_rate, {RULE}
+        ORDER BY min(min(_offset)) OVER (PARTITION BY model_version, served, judged_start, slice, column, {RULE}), {RULE}, sampling_rate
         """,
         parameters,
         _FINAL,
@@ -175,22 +179,23 @@ def _revised(
 def least_parts(
     store: Store, as_of: AsOf, window: JudgedWindow, parts: Iterable[Window], smaller: Width
 ) -> dict[str, int]:
-    """Per slice, the events of the emptiest of a window's non-empty parts of the next smaller judged width."""
+    """Per slice, the effective size of the emptiest of a window's non-empty parts of the next smaller judged width."""
     windows = [JudgedWindow(window.of, part) for part in parts]
     parameters = {**as_of.parameters(), **_bounds(windows)}
     rows = store.rows(
         f"""
-        SELECT slice, min(events) AS least FROM (
-            SELECT slice, {_judged_start(smaller)} AS judged_start, sum(events) AS events
-            FROM sketches FINAL
-            WHERE {_DELTAS} AND column = '{EVENTS}'
-            GROUP BY slice, judged_start)
-        GROUP BY slice
+        SELECT slice, {_judged_start(smaller)} AS judged_start, sampling_rate, sum(events) AS events
+        FROM sketches FINAL
+        WHERE {_DELTAS} AND column = '{EVENTS}'
+        GROUP BY slice, judged_start, sampling_rate
         """,
         parameters,
         _FINAL,
     )
-    return {row["slice"]: row["least"] for row in rows}
+    events: dict[str, dict[int, Counter[float]]] = defaultdict(lambda: defaultdict(Counter))
+    for row in rows:
+        events[row["slice"]][row["judged_start"]][row["sampling_rate"]] += row["events"]
+    return {name: min(map(effective_size, parts.values())) for name, parts in events.items()}
 
 
 def _bounds(windows: Sequence[JudgedWindow]) -> dict[str, Any]:

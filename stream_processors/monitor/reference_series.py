@@ -14,6 +14,8 @@ class ReferenceSeries:
     Attributes:
         name: ``training``; LATER: ``previous``, ``seasonal``, ``version``.
         digest: under which it was published.
+        series: per slice and column, each window's sketch; events weigh as in all windows together.
+        events: effective size of each slice.
     """
 
     name: str

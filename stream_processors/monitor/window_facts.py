@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from stream_processors.monitor.progress import JudgedWindow
+from stream_processors.statistics.effective_size import Weights, effective_size
 from stream_processors.statistics.verdict import Sketch
 
 
 @dataclass(slots=True)
 class SliceSketches:
-    """One slice of one window: its events, and a sketch per column that accounts for all of them.
+    """One slice of one window: its events, and a sketch per column that accounts for all of them, as many as they tell.
 
     Attributes:
-        errors: events whose status is not ok.
-        warnings: events that broke the contract and were kept.
-        least_part: events of the smallest part that the next smaller judged width has of this slice; None at the smallest.
+        events: how many were counted, by sampling rate.
+        errors: those of them whose status is not ok.
+        warnings: how many broke the contract and were kept, of all rates.
+        least_part: effective size of the smallest part that the next smaller judged width has of this slice; None at the smallest.
     """
 
-    events: int = 0
-    errors: int = 0
+    events: Counter[float] = field(default_factory=Counter)
+    errors: Counter[float] = field(default_factory=Counter)
     warnings: int = 0
     least_part: int | None = None
     columns: dict[str, Sketch] = field(default_factory=dict)
+
+    @property
+    def n(self) -> int:
+        """How many events of one sampling rate tell as much; their number where there is one rate."""
+        return effective_size(self.events)
+
+    @property
+    def error_rate(self) -> float | None:
+        """Share of errors, estimated of the whole; None without events."""
+        weights = Weights.of(self.events)
+        total = sum(weights.at(rate) * count for rate, count in self.events.items())
+        return sum(weights.at(rate) * count for rate, count in self.errors.items()) / total if total else None
 
 
 @dataclass(slots=True)

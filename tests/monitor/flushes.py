@@ -44,6 +44,7 @@ class Events:
     model: str = MODEL
     width: timedelta = DAY
     errors: int = 0
+    sampling_rate: float = 1.0
 
     @property
     def count(self) -> int:
@@ -70,7 +71,7 @@ class Events:
             "model_version": self.version,
             "environment": "production",
             "served": self.served,
-            "sampling_rate": 1.0,
+            "sampling_rate": self.sampling_rate,
             "shape": contract.shape(),
             "slice": self.slice,
             "window_start": self.start,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from flushes import FIRST_DAY, MODEL, contract, ordinary
@@ -32,10 +34,10 @@ def _columns(n: int, shift: float = 0.0) -> dict[str, Sketch]:
     }
 
 
-def _facts(n: int = 600, shift: float = 0.0, **whole: int) -> WindowFacts:
+def _facts(n: int = 600, shift: float = 0.0, **whole: Any) -> WindowFacts:
     window = JudgedWindow(ModelVersion(MODEL, "production", "1", True), Window(0, DAY))
     facts = WindowFacts(window, 7, 0)
-    facts.slices[""] = SliceSketches(events=n, columns=_columns(n, shift), **whole)
+    facts.slices[""] = SliceSketches(Counter({1.0: n}), columns=_columns(n, shift), **whole)
     return facts
 
 
@@ -139,7 +141,7 @@ def test_a_slice_that_was_judged_in_its_smaller_windows_is_not_judged_again() ->
 def test_the_whole_of_a_window_judged_in_its_smaller_windows_is_not_short_of_events() -> None:
     """Nothing is left to test in it, though a small slice of it may have too few events."""
     facts = _facts(least_part=200)
-    facts.slices["origin=JFK"] = SliceSketches(events=199, least_part=20)
+    facts.slices["origin=JFK"] = SliceSketches(Counter({1.0: 199}), least_part=20)
     *_, whole = drift_records(judge(facts, _published(contract()), _reference(slices=("", "origin=JFK"))))
     assert (whole["state"], whole["n"]) == ("untestable", 600)
     *_, short = drift_records(judge(_facts(150, least_part=20), _published(contract()), _reference()))
@@ -149,7 +151,7 @@ def test_the_whole_of_a_window_judged_in_its_smaller_windows_is_not_short_of_eve
 def test_small_slices_are_insufficient_without_their_sketches() -> None:
     """Most slices are small; they are told so with both counts, though nothing of them was built."""
     facts = _facts()
-    facts.slices["origin=JFK"] = SliceSketches(events=199)
+    facts.slices["origin=JFK"] = SliceSketches(Counter({1.0: 199}))
     judged = judge(facts, _published(contract()), _reference(slices=("", "origin=JFK")))
     small = [one.verdict for one in judged.columns if one.slice == "origin=JFK"]
     assert [(verdict.state, verdict.n, verdict.reference_n) for verdict in small] == [
@@ -159,7 +161,7 @@ def test_small_slices_are_insufficient_without_their_sketches() -> None:
 
 def test_the_whole_is_as_bad_as_its_worst_column_and_names_it_first() -> None:
     """The model's verdict sums up: state, share drifted, errors, contributors; it stands last."""
-    facts = _facts(shift=2.0, errors=30)
+    facts = _facts(shift=2.0, errors=Counter({1.0: 30}))
     judged = judge(facts, _published(contract(drift=Drift(level=0.01))), _reference())
     *_, whole = drift_records(judged)
     assert (whole["column"], whole["slice"], whole["state"], whole["material"]) == (

@@ -25,6 +25,7 @@ STATISTICS = {
     "cauchy",
     "chi_squared",
     "dispersion",
+    "effective_size",
     "fisher",
     "jensen_shannon",
     "kolmogorov_smirnov",
