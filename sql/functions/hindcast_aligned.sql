@@ -6,7 +6,7 @@ CREATE OR REPLACE FUNCTION hindcast_aligned{on_cluster} AS (bins, counts, refere
     -- sumMap leaves out keys whose sum is 0, so that one is added per side and taken away again
     arrayMap(
         (present, ours, theirs) -> (present.1, arrayMap((a, b) -> a - b, ours.2, present.2), arrayMap((a, b) -> a - b, theirs.2, present.2)),
-        [arrayReduce('sumMap', [bins, reference_bins], [arrayMap(c -> toInt64(1), counts), arrayMap(c -> toInt64(1), reference_counts)])],
-        [arrayReduce('sumMap', [bins, reference_bins], [arrayMap(c -> toInt64(c) + 1, counts), arrayMap(c -> toInt64(1), reference_counts)])],
-        [arrayReduce('sumMap', [bins, reference_bins], [arrayMap(c -> toInt64(1), counts), arrayMap(c -> toInt64(c) + 1, reference_counts)])]
+        [arrayReduce('sumMap', [bins, reference_bins], [arrayMap(c -> toFloat64(1), counts), arrayMap(c -> toFloat64(1), reference_counts)])],
+        [arrayReduce('sumMap', [bins, reference_bins], [arrayMap(c -> toFloat64(c) + 1, counts), arrayMap(c -> toFloat64(1), reference_counts)])],
+        [arrayReduce('sumMap', [bins, reference_bins], [arrayMap(c -> toFloat64(1), counts), arrayMap(c -> toFloat64(c) + 1, reference_counts)])]
     )[1]

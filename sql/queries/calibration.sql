@@ -1,6 +1,7 @@
 -- question: Do scores mean what they say: of predictions with a score of 0.7, does it come true for 70 %?
 -- Scores from 0 to 1 in buckets of equal width, against the share of positives among those labelled; Wilson's interval of 95 % takes rows as
--- independent, so that it is too narrow where the rows of a day are alike.
+-- independent, so that it is too narrow where the rows of a day are alike. Each prediction weighs 1 / sampling_rate in means and shares, and
+-- the interval is of as many equal ones as weigh as surely (Kish).
 -- parameters:
 --   model String: model name
 --   environment String = 'production': where it ran
@@ -30,7 +31,7 @@
 WITH judged AS
 (
     SELECT
-        model_version, served, score, positive,
+        model_version, served, score, positive, 1 / sampling_rate AS weight,
         greatest({buckets:UInt32}, 1) AS buckets,
         least(toUInt32(floor(score * buckets)), buckets - 1) AS bucket
     FROM outcomes_all_v
@@ -42,17 +43,18 @@ WITH judged AS
         AND ({traffic:String} = 'all' OR served = ({traffic:String} = 'served'))
         AND positive IS NOT NULL
         AND score BETWEEN 0 AND 1
-)
+),
+pow(sum(weight), 2) / sum(weight * weight) AS n
 SELECT
     model_version,
     served,
     bucket / any(buckets) AS score_from,
     (bucket + 1) / any(buckets) AS score_to,
     count() AS labelled,
-    avg(score) AS mean_score,
-    avg(positive) AS positive_share,
-    (positive_share + pow(1.959963984540054, 2) / (2 * labelled) - 1.959963984540054 * sqrt(positive_share * (1 - positive_share) / labelled + pow(1.959963984540054 / (2 * labelled), 2))) / (1 + pow(1.959963984540054, 2) / labelled) AS positive_low,
-    (positive_share + pow(1.959963984540054, 2) / (2 * labelled) + 1.959963984540054 * sqrt(positive_share * (1 - positive_share) / labelled + pow(1.959963984540054 / (2 * labelled), 2))) / (1 + pow(1.959963984540054, 2) / labelled) AS positive_high,
+    avgWeighted(score, weight) AS mean_score,
+    avgWeighted(positive, weight) AS positive_share,
+    (positive_share + pow(1.959963984540054, 2) / (2 * n) - 1.959963984540054 * sqrt(positive_share * (1 - positive_share) / n + pow(1.959963984540054 / (2 * n), 2))) / (1 + pow(1.959963984540054, 2) / n) AS positive_low,
+    (positive_share + pow(1.959963984540054, 2) / (2 * n) + 1.959963984540054 * sqrt(positive_share * (1 - positive_share) / n + pow(1.959963984540054 / (2 * n), 2))) / (1 + pow(1.959963984540054, 2) / n) AS positive_high,
     positive_share - mean_score AS gap
 FROM judged
 GROUP BY model_version, served, bucket

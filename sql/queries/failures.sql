@@ -1,5 +1,6 @@
 -- question: What fails, how often, and since when?
--- Predictions whose status is not ok, by the class of the failure.
+-- Predictions whose status is not ok, by the class of the failure. Counts are of rows on record; share and latency are estimates of all
+-- predictions, each weighed 1 / sampling_rate.
 -- parameters:
 --   model String: model name
 --   environment String = 'production': where it ran
@@ -13,7 +14,7 @@
 --   served: false: shadow traffic
 --   error: class of the failure; empty: not told
 --   failures: predictions that failed so
---   failure_share: failures / all predictions of this window, version and kind of traffic
+--   failure_share: share of all predictions of this window, version and kind of traffic that failed so
 --   first_at: event time of the first, UTC
 --   last_at: event time of the last, UTC
 --   latency_p50_ms: milliseconds that half of them took at most, of those with a finite latency
@@ -40,9 +41,14 @@ WITH counted AS
         status != 'ok' AS failed,
         ifNull(p.error, '') AS error,
         count() AS predictions,
+        sum(1 / sampling_rate) AS estimated,
         min(event_time) AS first_at,
         max(event_time) AS last_at,
-        quantileExactLowOrNull(0.5)(if(isFinite(latency_ms), latency_ms, NULL)) AS latency_p50_ms,
+        hindcast_quantile(
+            groupArrayIf(assumeNotNull(latency_ms), isFinite(latency_ms)),
+            groupArrayIf(1 / sampling_rate, isFinite(latency_ms)),
+            50
+        ) AS latency_p50_ms,
         argMax((prediction_id, trace_id), event_time) AS example
     FROM predictions_all_v AS p
     WHERE model = {model:String}
@@ -52,7 +58,7 @@ WITH counted AS
         AND ({traffic:String} = 'all' OR served = ({traffic:String} = 'served'))
     GROUP BY window, model_version, served, failed, error
 ),
-shared AS (SELECT *, predictions / sum(predictions) OVER (PARTITION BY window, model_version, served) AS share FROM counted)
+shared AS (SELECT *, estimated / sum(estimated) OVER (PARTITION BY window, model_version, served) AS share FROM counted)
 SELECT
     window, model_version, served, error, predictions AS failures, share AS failure_share, first_at, last_at, latency_p50_ms,
     example.1 AS example_id, example.2 AS example_trace_id

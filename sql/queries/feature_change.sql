@@ -1,7 +1,7 @@
 -- question: How does one period differ from another, feature by feature?
 -- Any two periods, from the stored sketches; no reference had to be chosen beforehand. Over the sketches' own bins, which are finer than a
--- verdict's, so PSI is greater; values are those of bins' midpoints. Counts as streamed. Categories by name only. A feature with values of both
--- kinds has a row of each.
+-- verdict's, so PSI is greater; values are those of bins' midpoints. Counts as streamed; all other figures are of estimates of all events, each
+-- weighed 1 / sampling_rate (PSI adds half a count at the size n). Categories by name only. A feature with values of both kinds has a row of each.
 -- parameters:
 --   model String: model name
 --   since DateTime64(6, 'UTC'): start of the period, UTC
@@ -60,12 +60,24 @@ both AS
         AND ({traffic:String} = 'all' OR served = ({traffic:String} = 'served'))
         AND column_kind != 'events'
 ),
-chosen AS (SELECT *, NOT ours AS theirs, min(precision) OVER (PARTITION BY `column`, column_kind) AS least_precision FROM both),
+chosen AS
+(
+    SELECT
+        *,
+        NOT ours AS theirs,
+        1 / sampling_rate AS weight,
+        -- histograms are of the whole in their shares and of what was seen in their size
+        weight * sum(n) OVER of_side / sum(n * weight) OVER of_side AS scale,
+        min(precision) OVER (PARTITION BY `column`, column_kind) AS least_precision
+    FROM both
+    WINDOW of_side AS (PARTITION BY `column`, column_kind, ours)
+),
 midpoints AS
 (
     SELECT
         *,
-        arrayMap(bin -> hindcast_midpoint(hindcast_bin(bin, least_precision), least_precision), bins) AS middles
+        arrayMap(bin -> hindcast_midpoint(hindcast_bin(bin, least_precision), least_precision), bins) AS middles,
+        arrayMap(count -> count * scale, counts) AS scaled
     FROM chosen
 ),
 sides AS
@@ -76,14 +88,16 @@ sides AS
         any(m.column_kind = 'numeric') AS is_numeric,
         sumIf(m.n, ours) AS n,
         sumIf(m.n, theirs) AS reference_n,
-        hindcast_ratio(sumIf(m.sum, ours), sumIf(m.finite, ours)) AS mean,
-        hindcast_ratio(sumIf(m.sum, theirs), sumIf(m.finite, theirs)) AS reference_mean,
-        sumIf(m.nulls, ours) AS nulls,
-        sumIf(m.nulls, theirs) AS reference_nulls,
-        sumMapIf(m.middles, m.counts, ours AND m.column_kind = 'numeric') AS a,
-        sumMapIf(m.middles, m.counts, theirs AND m.column_kind = 'numeric') AS b,
-        sumMapIf(m.values, m.counts, ours AND m.column_kind = 'categorical') AS c,
-        sumMapIf(m.values, m.counts, theirs AND m.column_kind = 'categorical') AS d
+        sumIf(m.n * weight, ours) AS whole,
+        sumIf(m.n * weight, theirs) AS reference_whole,
+        hindcast_ratio(sumIf(m.sum * weight, ours), sumIf(m.finite * weight, ours)) AS mean,
+        hindcast_ratio(sumIf(m.sum * weight, theirs), sumIf(m.finite * weight, theirs)) AS reference_mean,
+        sumIf(m.nulls * weight, ours) AS nulls,
+        sumIf(m.nulls * weight, theirs) AS reference_nulls,
+        sumMapIf(m.middles, m.scaled, ours AND m.column_kind = 'numeric') AS a,
+        sumMapIf(m.middles, m.scaled, theirs AND m.column_kind = 'numeric') AS b,
+        sumMapIf(m.values, m.scaled, ours AND m.column_kind = 'categorical') AS c,
+        sumMapIf(m.values, m.scaled, theirs AND m.column_kind = 'categorical') AS d
     FROM midpoints AS m
     GROUP BY `column`, column_kind
 ),
@@ -92,8 +106,8 @@ shared AS
 (
     SELECT
         *,
-        hindcast_ratio(sum(nulls) OVER of_column, sum(n + nulls) OVER of_column) AS null_share,
-        hindcast_ratio(sum(reference_nulls) OVER of_column, sum(reference_n + reference_nulls) OVER of_column) AS reference_null_share,
+        hindcast_ratio(sum(nulls) OVER of_column, sum(whole + nulls) OVER of_column) AS null_share,
+        hindcast_ratio(sum(reference_nulls) OVER of_column, sum(reference_whole + reference_nulls) OVER of_column) AS reference_null_share,
         row_number() OVER (PARTITION BY `column` ORDER BY n + reference_n DESC, column_kind) AS place
     FROM sides
     WINDOW of_column AS (PARTITION BY `column`)

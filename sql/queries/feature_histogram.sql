@@ -1,6 +1,7 @@
 -- question: How are the values of one feature distributed in a period?
 -- From the stored sketches, of any windows and slice; whatever is no bin or category has rows of its own, so that the shares add up to 1.
--- Absent are all events of the period, versions and traffic asked for that did not carry it.
+-- Absent are all events of the period, versions and traffic asked for that did not carry it. Counts are of events as streamed; shares are
+-- estimates of all events, each weighed 1 / sampling_rate.
 -- parameters:
 --   model String: model name
 --   column String: feature, or what the model gave: @score, @decision, @latency_ms
@@ -17,7 +18,7 @@
 --   middle: numeric: its middle
 --   value: categorical: the category
 --   count: events
---   share: count / events
+--   share: share of all events
 -- example: model=flights column=distance since=2013-02-01 until=2013-05-01
 -- plot: x=middle y=share
 -- output:
@@ -28,16 +29,23 @@
 WITH
 merged AS
 (
+    WITH
+        -- a window in which nobody sent the feature may have no row of it, but has one of its events
+        [arraySum(w.buckets), w.nans, w.plus_inf, w.minus_inf, w.nulls, w.events - w.n - w.nulls] AS each
     SELECT
         least(minIf(w.precision, w.column_kind = 'numeric'), {bits:UInt8}) AS coarse,
         sumMap(
             if(w.column_kind = 'numeric', arrayMap(bin -> hindcast_bin(bin, {bits:UInt8}), w.bins), []),
-            if(w.column_kind = 'numeric', w.counts, [])
+            if(w.column_kind = 'numeric', w.counts, []),
+            if(w.column_kind = 'numeric', arrayMap(n -> n / sampling_rate, w.counts), [])
         ) AS numeric,
-        sumMap(if(w.column_kind = 'categorical', w.values, []), if(w.column_kind = 'categorical', w.counts, [])) AS categorical,
-        -- a window in which nobody sent the feature may have no row of it, but has one of its events
-        sum(w.events) - sum(w.n + w.nulls) AS absent,
-        [sum(arraySum(w.buckets)), sum(w.nans), sum(w.plus_inf), sum(w.minus_inf), sum(w.nulls), absent] AS others
+        sumMap(
+            if(w.column_kind = 'categorical', w.values, []),
+            if(w.column_kind = 'categorical', w.counts, []),
+            if(w.column_kind = 'categorical', arrayMap(n -> n / sampling_rate, w.counts), [])
+        ) AS categorical,
+        sumForEach(each) AS others,
+        sumForEach(arrayMap(n -> n / sampling_rate, each)) AS others_estimated
     FROM feature_windows_between(
         model = {model:String},
         environment = {environment:String},
@@ -54,12 +62,13 @@ merged AS
 listed AS
 (
     SELECT arrayJoin(arrayConcat(
-        arrayMap((bin, n) -> ('bin', toNullable(bin), '', n), numeric.1, numeric.2),
-        arrayMap((value, n) -> ('category', CAST(NULL, 'Nullable(Float64)'), value, n), categorical.1, categorical.2),
+        arrayMap((bin, n, whole) -> ('bin', toNullable(bin), '', n, whole), numeric.1, numeric.2, numeric.3),
+        arrayMap((value, n, whole) -> ('category', CAST(NULL, 'Nullable(Float64)'), value, n, whole), categorical.1, categorical.2, categorical.3),
         arrayMap(
-            (name, n) -> (name, CAST(NULL, 'Nullable(Float64)'), '', n),
+            (name, n, whole) -> (name, CAST(NULL, 'Nullable(Float64)'), '', n, whole),
             ['other', 'nan', 'plus_inf', 'minus_inf', 'null', 'absent'],
-            others
+            others,
+            others_estimated
         )
     )) AS line, coarse
     FROM merged
@@ -70,7 +79,7 @@ SELECT
     if(kind = 'bin', hindcast_midpoint(assumeNotNull(bin), coarse), NULL) AS middle,
     if(kind = 'category', line.3, NULL) AS value,
     line.4 AS count,
-    count / sum(count) OVER () AS share
+    line.5 / sum(line.5) OVER () AS share
 FROM listed
 WHERE line.4 > 0
 ORDER BY indexOf(['bin', 'category', 'other', 'nan', 'plus_inf', 'minus_inf', 'null', 'absent'], kind), bin, count DESC, value

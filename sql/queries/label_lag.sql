@@ -1,6 +1,6 @@
 -- question: How long does the truth take to come?
 -- Quantiles over predictions, not over labels: the seconds after which that share of all predictions of the month had its first truth; NULL where
--- so many have none yet.
+-- so many have none yet. Counts are of rows on record; in the quantiles each prediction weighs 1 / sampling_rate.
 -- parameters:
 --   model String: model name
 --   environment String = 'production': where it ran
@@ -31,8 +31,11 @@ WITH lags AS
         toStartOfMonth(event_time) AS month,
         model_version,
         count() AS predictions,
-        arraySort(groupArrayIf(assumeNotNull(known_lag_s), known_lag_s IS NOT NULL)) AS known,
-        arraySort(groupArrayIf(assumeNotNull(truth_lag_s), truth_lag_s IS NOT NULL AND label_state = 'labelled')) AS true_in_world
+        countIf(known_lag_s IS NOT NULL) AS ever_labelled,
+        groupArray(1 / sampling_rate) AS weights,
+        -- infinite where none has come
+        groupArray(ifNull(known_lag_s, inf)) AS known,
+        groupArray(if(label_state = 'labelled', ifNull(truth_lag_s, inf), inf)) AS true_in_world
     FROM outcomes_all_v
     WHERE model = {model:String}
         AND environment = {environment:String}
@@ -45,13 +48,12 @@ SELECT
     month,
     model_version,
     predictions,
-    length(known) AS ever_labelled,
-    -- the smallest lag that at least this share of predictions did not exceed
-    arrayElementOrNull(known, toUInt64(ceil(predictions * 50 / 100))) AS known_p50_s,
-    arrayElementOrNull(known, toUInt64(ceil(predictions * 90 / 100))) AS known_p90_s,
-    arrayElementOrNull(known, toUInt64(ceil(predictions * 95 / 100))) AS known_p95_s,
-    arrayElementOrNull(known, toUInt64(ceil(predictions * 99 / 100))) AS known_p99_s,
-    arrayElementOrNull(true_in_world, toUInt64(ceil(predictions * 50 / 100))) AS true_p50_s,
-    arrayElementOrNull(true_in_world, toUInt64(ceil(predictions * 90 / 100))) AS true_p90_s
+    ever_labelled,
+    nullIf(hindcast_quantile(known, weights, 50), inf) AS known_p50_s,
+    nullIf(hindcast_quantile(known, weights, 90), inf) AS known_p90_s,
+    nullIf(hindcast_quantile(known, weights, 95), inf) AS known_p95_s,
+    nullIf(hindcast_quantile(known, weights, 99), inf) AS known_p99_s,
+    nullIf(hindcast_quantile(true_in_world, weights, 50), inf) AS true_p50_s,
+    nullIf(hindcast_quantile(true_in_world, weights, 90), inf) AS true_p90_s
 FROM lags
 ORDER BY month, model_version

@@ -1,5 +1,6 @@
 -- question: How many truths came after they were due, how late, and how many are still awaited?
--- Due is event time + label horizon of the contract; late is when we knew, not when it became true.
+-- Due is event time + label horizon of the contract; late is when we knew, not when it became true. Counts are of rows on record; share and
+-- median are estimates of all predictions, each weighed 1 / sampling_rate.
 -- parameters:
 --   model String: model name
 --   environment String = 'production': where it ran
@@ -13,7 +14,7 @@
 --   predictions: count
 --   in_time: first truth known by when it was due
 --   late: first truth known later
---   late_share: late / (in_time + late)
+--   late_share: share that was late of those whose truth came
 --   late_p50_s: seconds after due, for half of the late ones
 --   latest_s: seconds after due of the latest
 --   overdue: none known yet, and due
@@ -35,8 +36,12 @@ SELECT
     count() AS predictions,
     countIf(first_truth_known_at <= due_at) AS in_time,
     countIf(first_truth_known_at > due_at) AS late,
-    hindcast_ratio(late, in_time + late) AS late_share,
-    quantileExactLowOrNull(0.5)(if(first_truth_known_at > due_at, dateDiff('microsecond', due_at, first_truth_known_at) / 1e6, NULL)) AS late_p50_s,
+    avgWeightedOrNull(first_truth_known_at > due_at, 1 / sampling_rate) AS late_share,
+    hindcast_quantile(
+        groupArrayIf(assumeNotNull(dateDiff('microsecond', due_at, first_truth_known_at)) / 1e6, first_truth_known_at > due_at),
+        groupArrayIf(1 / sampling_rate, first_truth_known_at > due_at),
+        50
+    ) AS late_p50_s,
     maxOrNull(if(first_truth_known_at > due_at, dateDiff('microsecond', due_at, first_truth_known_at) / 1e6, NULL)) AS latest_s,
     countIf(first_truth_known_at IS NULL AND label_state != 'void' AND due_at <= now64(6, 'UTC')) AS overdue,
     countIf(first_truth_known_at IS NULL AND label_state != 'void' AND due_at > now64(6, 'UTC')) AS waiting

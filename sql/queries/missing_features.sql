@@ -1,6 +1,7 @@
 -- question: Which features are missing, and how often, day by day?
 -- From the stored sketches: null (said to be unknown), absent (not sent at all) and NaN (not a number) are told apart. A version's features
--- are those of its contract and those that it sent at any time from since to until.
+-- are those of its contract and those that it sent at any time from since to until. Counts are of events as streamed; the share is an estimate
+-- of all events, each weighed 1 / sampling_rate.
 -- parameters:
 --   model String: model name
 --   environment String = 'production': where it ran
@@ -19,7 +20,7 @@
 --   nulls: events that said null
 --   absent: events that did not carry it
 --   nans: events with NaN
---   missing_share: (nulls + absent + nans) / events
+--   missing_share: share of all events of which it is null, absent or NaN
 -- example: model=flights column=temperature every=month
 -- plot: x=window y=missing_share by=column
 -- output:
@@ -39,6 +40,7 @@ summed AS
             toDateTime(0, 'UTC')
         ), 0, 'UTC') AS window,
         model_version,
+        sampling_rate,
         `column`,
         sum(w.events) AS events,
         sum(w.n + w.nulls) AS carried,
@@ -54,7 +56,7 @@ summed AS
     WHERE ({column:String} = '' OR `column` IN ('@events', {column:String}))
         AND slice = {slice:String}
         AND ({traffic:String} = 'all' OR served = ({traffic:String} = 'served'))
-    GROUP BY window, model_version, `column`
+    GROUP BY window, model_version, sampling_rate, `column`
 ),
 -- a window in which nobody sent a feature may have no row of it, but has one of its events
 windows AS
@@ -62,26 +64,37 @@ windows AS
     SELECT
         window,
         model_version,
+        sampling_rate,
         sum(s.events) AS events,
         mapFromArrays(groupArray(`column`), groupArray((carried, nulls, nans))) AS counts,
         groupUniqArrayArray(mapKeys(counts)) OVER (PARTITION BY model_version) AS columns
     FROM summed AS s
-    GROUP BY window, model_version
+    GROUP BY window, model_version, sampling_rate
 ),
 told AS
 (
     SELECT
         window,
         model_version,
+        1 / sampling_rate AS weight,
         arrayJoin(columns) AS `column`,
         events,
         counts[`column`].2 AS nulls,
         events - counts[`column`].1 AS absent,
-        counts[`column`].3 AS nans,
-        hindcast_ratio(nulls + absent + nans, events) AS missing_share
+        counts[`column`].3 AS nans
     FROM windows
 )
-SELECT window, model_version, `column`, events, nulls, absent, nans, missing_share
-FROM told
-WHERE `column` != '@events' AND missing_share >= {least:Float64}
+SELECT
+    window,
+    model_version,
+    `column`,
+    sum(t.events) AS events,
+    sum(t.nulls) AS nulls,
+    sum(t.absent) AS absent,
+    sum(t.nans) AS nans,
+    hindcast_ratio(sum((t.nulls + t.absent + t.nans) * weight), sum(t.events * weight)) AS missing_share
+FROM told AS t
+WHERE `column` != '@events'
+GROUP BY window, model_version, `column`
+HAVING missing_share >= {least:Float64}
 ORDER BY window, missing_share DESC, `column`, model_version

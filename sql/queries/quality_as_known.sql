@@ -1,5 +1,6 @@
 -- question: How good was each version per month, as it was known at a moment?
 -- From the predictions and labels with known_at <= t alone, so corrections, retractions and labels that came later are not in.
+-- Counts are of rows on record; coverage and figures are estimates of all predictions, each weighed 1 / sampling_rate.
 -- parameters:
 --   model String: model name
 --   t DateTime64(6, 'UTC'): the moment of knowledge, UTC
@@ -15,7 +16,7 @@
 --   predictions: known at t
 --   labelled: of these, with a truth at t
 --   void: of these, whose truth was known never to come
---   coverage: labelled / (due - void); provisional: labelled / predictions
+--   coverage: share labelled of those due and not void; provisional: of all
 --   provisional: at t the label horizon had not passed for all
 --   accuracy: share of decisions that were right
 --   precision: true positives / decided positive

@@ -1,6 +1,7 @@
 -- question: How good was each version per month, and for how many of its predictions is the truth known?
 -- From the facts known now. AUC, log loss and the confusion matrix are exact, from rows. Provisional months are a biased sample: their late
 -- labels are still to come.
+-- Counts are of rows on record; coverage and figures are estimates of all predictions, each weighed 1 / sampling_rate.
 -- parameters:
 --   model String: model name
 --   environment String = 'production': where it ran
@@ -15,7 +16,7 @@
 --   predictions: count
 --   labelled: of these, with a truth
 --   void: of these, whose truth will never come
---   coverage: labelled / (due - void); provisional: labelled / predictions
+--   coverage: share labelled of those due and not void; provisional: of all
 --   provisional: the label horizon has not passed for all
 --   positives: labelled whose truth is the positive class
 --   true_positives: decided positive, and were

@@ -1,5 +1,6 @@
 -- question: How well does each version's score rank positives above negatives, month by month?
 -- Exact from rows by the rank sum (Mann-Whitney): the share of pairs (positive, negative) in which the positive scores higher, ties count half.
+-- Counts are of rows on record; each prediction weighs 1 / sampling_rate in the area.
 -- parameters:
 --   model String: model name
 --   environment String = 'production': where it ran
@@ -29,7 +30,9 @@ per_score AS
         served,
         score,
         countIf(positive) AS positives,
-        countIf(NOT positive) AS negatives
+        countIf(NOT positive) AS negatives,
+        sumIf(1 / sampling_rate, positive) AS positive_weight,
+        sumIf(1 / sampling_rate, NOT positive) AS negative_weight
     FROM outcomes_all_v
     WHERE model = {model:String}
         AND environment = {environment:String}
@@ -44,9 +47,9 @@ ranked AS
 (
     SELECT
         *,
-        sum(negatives) OVER (
+        sum(negative_weight) OVER (
             PARTITION BY month, model_version, served ORDER BY score ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-        ) - negatives AS negatives_below
+        ) - negative_weight AS weight_below
     FROM per_score
 )
 SELECT
@@ -55,7 +58,7 @@ SELECT
     served,
     sum(r.positives) AS positives,
     sum(r.negatives) AS negatives,
-    hindcast_ratio(sum(r.positives * (2 * r.negatives_below + r.negatives)), 2 * positives * negatives) AS roc_auc
+    hindcast_ratio(sum(positive_weight * (2 * weight_below + negative_weight)), 2 * sum(positive_weight) * sum(negative_weight)) AS roc_auc
 FROM ranked AS r
 GROUP BY month, model_version, served
 ORDER BY month, model_version, served

@@ -1,5 +1,6 @@
 -- question: How good was the model in one segment over time, beside everybody else?
--- A segment is a value of a categorical feature or of an attribute to slice by.
+-- A segment is a value of a categorical feature or of an attribute to slice by. Counts are of rows on record; all other figures are estimates of
+-- all predictions, each weighed 1 / sampling_rate.
 -- parameters:
 --   model String: model name
 --   segment String: name of the feature or attribute
@@ -38,7 +39,7 @@ WITH placed AS
             {every:String} = 'week', toDateTime(toMonday(event_time), 'UTC'),
             toDateTime(toStartOfMonth(event_time), 'UTC')
         ), 0, 'UTC') AS window,
-        model_version, served, label_state, positive, decided_positive, correct, log_loss, error,
+        model_version, served, label_state, positive, decided_positive, correct, log_loss, error, 1 / sampling_rate AS weight,
         (mapContains(segments, {segment:String}) AND segments[{segment:String}] = {value:String})
             OR ifNull(mapContains(categorical_features, {segment:String}) AND categorical_features[{segment:String}] = {value:String}, false) AS inside
     FROM outcomes_all_v
@@ -54,14 +55,14 @@ SELECT
     served,
     countIf(inside) AS predictions,
     countIf(inside AND label_state = 'labelled') AS labelled,
-    hindcast_ratio(countIf(inside AND correct), countIf(inside AND correct IS NOT NULL)) AS accuracy,
-    hindcast_ratio(countIf(NOT inside AND correct), countIf(NOT inside AND correct IS NOT NULL)) AS rest_accuracy,
-    hindcast_ratio(countIf(inside AND positive AND decided_positive), countIf(inside AND positive IS NOT NULL AND decided_positive)) AS precision,
-    hindcast_ratio(countIf(inside AND positive AND decided_positive), countIf(inside AND positive AND decided_positive IS NOT NULL)) AS recall,
-    avgOrNull(if(inside, p.log_loss, NULL)) AS log_loss,
-    avgOrNull(if(inside, NULL, p.log_loss)) AS rest_log_loss,
-    avgOrNull(if(inside, abs(error), NULL)) AS mae,
-    avgOrNull(if(inside, NULL, abs(error))) AS rest_mae
+    avgWeightedOrNull(if(inside, correct, NULL), weight) AS accuracy,
+    avgWeightedOrNull(if(inside, NULL, correct), weight) AS rest_accuracy,
+    avgWeightedOrNull(if(inside AND decided_positive, positive, NULL), weight) AS precision,
+    avgWeightedOrNull(if(inside AND positive, decided_positive, NULL), weight) AS recall,
+    avgWeightedOrNull(if(inside, p.log_loss, NULL), weight) AS log_loss,
+    avgWeightedOrNull(if(inside, NULL, p.log_loss), weight) AS rest_log_loss,
+    avgWeightedOrNull(if(inside, abs(error), NULL), weight) AS mae,
+    avgWeightedOrNull(if(inside, NULL, abs(error)), weight) AS rest_mae
 FROM placed AS p
 GROUP BY window, model_version, served
 HAVING predictions > 0

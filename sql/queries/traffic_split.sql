@@ -1,5 +1,5 @@
 -- question: Which version answered which share of the traffic, and was that what was meant?
--- Served traffic only; the share meant is what the deployment said that was in force at the version's last prediction of the window.
+-- Served traffic only; shares are of the traffic before sampling, each prediction weighed 1 / sampling_rate. The share meant is what the deployment said that was in force at the version's last prediction of the window.
 -- parameters:
 --   model String: model name
 --   environment String = 'production': where it ran
@@ -11,17 +11,18 @@
 --   model_version: version that answered
 --   role: its role at its last prediction of the window; empty: not deployed then
 --   predictions: count
---   share: predictions / predictions of all versions in the window
+--   estimated: predictions before sampling: sum of 1 / sampling_rate
+--   share: estimated / estimated of all versions in the window
 --   meant_share: share of the traffic that its deployment said, 0 to 1; NULL: it did not say
 --   first_at: event time of its first prediction of the window, UTC
 --   last_at: event time of its last, UTC
 -- example: model=flights every=month
 -- plot: x=window y=share by=model_version
 -- output:
---   window      model_version  role      predictions  share  meant_share  first_at                    last_at
---   2013-02-01  1              champion          283      1            -  2013-02-01 04:30:01.406541  2013-02-28 21:37:13.292474
---   2013-03-01  1              champion          304      1            -  2013-03-01 01:12:38.196034  2013-03-31 21:01:24.241709
---   2013-04-01  2              champion          313      1            -  2013-04-01 04:08:32.410091  2013-04-30 21:59:22.206137
+--   window      model_version  role      predictions  estimated  share  meant_share  first_at                    last_at
+--   2013-02-01  1              champion          283        283      1            -  2013-02-01 04:30:01.406541  2013-02-28 21:37:13.292474
+--   2013-03-01  1              champion          304        304      1            -  2013-03-01 01:12:38.196034  2013-03-31 21:01:24.241709
+--   2013-04-01  2              champion          313        313      1            -  2013-04-01 04:08:32.410091  2013-04-30 21:59:22.206137
 WITH counted AS
 (
     SELECT
@@ -33,6 +34,7 @@ WITH counted AS
         ), 0, 'UTC') AS window,
         model_version,
         count() AS predictions,
+        sum(1 / sampling_rate) AS estimated,
         argMax(role, event_time) AS role,
         min(event_time) AS first_at,
         max(event_time) AS last_at
@@ -48,7 +50,8 @@ SELECT
     c.model_version AS model_version,
     c.role AS role,
     predictions,
-    predictions / sum(predictions) OVER (PARTITION BY window) AS share,
+    estimated,
+    estimated / sum(estimated) OVER (PARTITION BY window) AS share,
     if(role = '', NULL, l.traffic_share) AS meant_share,
     first_at,
     last_at

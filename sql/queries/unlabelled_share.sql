@@ -1,4 +1,5 @@
 -- question: What share of predictions has no truth, and is it only not due yet?
+-- Counts are of rows on record; the share is an estimate of all predictions, each weighed 1 / sampling_rate.
 -- parameters:
 --   model String: model name
 --   environment String = 'production': where it ran
@@ -15,7 +16,7 @@
 --   overdue: without one, label horizon passed
 --   retracted: had one that was taken back
 --   void: will never have one
---   unlabelled_share: (pending + overdue + retracted) / (predictions - void)
+--   unlabelled_share: share of all predictions that are pending, overdue or retracted, void ones left out
 --   ambiguous: predictions whose version used their id more than once
 -- example: model=flights
 -- plot: x=month y=unlabelled_share by=model_version
@@ -33,7 +34,7 @@ SELECT
     countIf(label_state = 'unlabelled' AND due_at <= {t:DateTime64(6, 'UTC')}) AS overdue,
     countIf(label_state = 'retracted') AS retracted,
     countIf(label_state = 'void') AS void,
-    hindcast_ratio(pending + overdue + retracted, predictions - void) AS unlabelled_share,
+    avgWeightedOrNull(if(label_state = 'void', NULL, label_state != 'labelled'), 1 / sampling_rate) AS unlabelled_share,
     countIf(o.ambiguous) AS ambiguous
 FROM outcomes_all_as_of(t = {t:DateTime64(6, 'UTC')}) AS o
 WHERE model = {model:String}

@@ -1,4 +1,5 @@
 -- question: How many predictions were made, how many failed, and how long did they take?
+-- Counts are of rows on record; what sampling left out is in estimated, and in share and latencies, where each prediction weighs 1 / sampling_rate.
 -- parameters:
 --   model String: model name
 --   environment String = 'production': where it ran
@@ -12,18 +13,23 @@
 --   role: role of the version at event time; empty: not deployed then
 --   served: false: shadow traffic
 --   predictions: count
+--   estimated: predictions before sampling: sum of 1 / sampling_rate
 --   errors: of these, with a status other than ok
---   error_share: errors / predictions
+--   error_share: share of all predictions that failed
 --   warnings: of these, that broke the contract and were kept
 --   latency_p50_ms: milliseconds that half of the predictions took at most, of those with a finite latency
---   latency_p99_ms: milliseconds that 99 % of them took at most
+--   latency_p99_ms: milliseconds that the slowest 1 % of them took at least
 -- example: model=flights every=month
 -- plot: x=window y=predictions by=model_version
 -- output:
---   window      model_version  role      served  predictions  errors  error_share  warnings  latency_p50_ms  latency_p99_ms
---   2013-02-01  1              champion  yes             283       5      0.01767         0              20              39
---   2013-03-01  1              champion  yes             304       3     0.009868         0              20              39
---   2013-04-01  2              champion  yes             313       7      0.02236         0              18              39
+--   window      model_version  role      served  predictions  estimated  errors  error_share  warnings  latency_p50_ms  latency_p99_ms
+--   2013-02-01  1              champion  yes             283        283       5      0.01767         0              20              39
+--   2013-03-01  1              champion  yes             304        304       3     0.009868         0              20              39
+--   2013-04-01  2              champion  yes             313        313       7      0.02236         0              18              39
+WITH
+1 / sampling_rate AS weight,
+groupArrayIf(assumeNotNull(latency_ms), isFinite(latency_ms)) AS latencies,
+groupArrayIf(weight, isFinite(latency_ms)) AS weights
 SELECT
     toDateTime64(multiIf(
         {every:String} = 'hour', toStartOfHour(event_time),
@@ -35,11 +41,12 @@ SELECT
     role,
     served,
     count() AS predictions,
+    sum(weight) AS estimated,
     countIf(status != 'ok') AS errors,
-    errors / predictions AS error_share,
+    avgWeighted(status != 'ok', weight) AS error_share,
     countIf(notEmpty(p.warnings)) AS warnings,
-    quantileExactLowOrNull(0.5)(if(isFinite(latency_ms), latency_ms, NULL)) AS latency_p50_ms,
-    quantileExactLowOrNull(0.99)(if(isFinite(latency_ms), latency_ms, NULL)) AS latency_p99_ms
+    hindcast_quantile(latencies, weights, 50) AS latency_p50_ms,
+    -hindcast_quantile(arrayMap(ms -> -ms, latencies), weights, 1) AS latency_p99_ms
 FROM predictions_all_v AS p
 WHERE model = {model:String}
     AND environment = {environment:String}

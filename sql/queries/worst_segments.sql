@@ -1,5 +1,6 @@
 -- question: In which segments is the model wrong most often?
 -- Every value of every categorical feature and segment attribute is a segment. Ordered by error share; of a regression by mae.
+-- Counts are of rows on record; shares and means are estimates of all predictions, each weighed 1 / sampling_rate.
 -- parameters:
 --   model String: model name
 --   environment String = 'production': where it ran
@@ -15,9 +16,9 @@
 --   value: its value
 --   labelled: predictions with a truth, and a decision or a number to compare with it
 --   errors: of these, decided wrongly; empty for a regression
---   error_share: errors / labelled
+--   error_share: share of the labelled that were decided wrongly
 --   overall_error_share: the same over all segments
---   share_of_errors: errors / all errors
+--   share_of_errors: share of all wrong decisions that were of this segment
 --   log_loss: mean, nats
 --   mae: regression: mean absolute error
 -- example: model=flights by=carrier
@@ -28,7 +29,7 @@
 --   carrier  B6          388     148       0.3814               0.3819              0.5     0.793    -
 WITH judged AS
 (
-    SELECT categorical_features, segments, correct, log_loss, error
+    SELECT categorical_features, segments, correct, log_loss, error, 1 / sampling_rate AS weight
     FROM outcomes_all_v
     WHERE model = {model:String}
         AND environment = {environment:String}
@@ -40,18 +41,18 @@ WITH judged AS
 ),
 whole AS
 (
-    SELECT countIf(correct IS NOT NULL) AS all_decided, countIf(NOT correct) AS all_errors FROM judged
+    SELECT avgWeightedOrNull(NOT correct, weight) AS share, sumIf(weight, NOT correct) AS all_errors FROM judged
 )
 SELECT
     pair.1 AS segment,
     pair.2 AS value,
     count() AS labelled,
     if(countIf(correct IS NOT NULL) = 0, NULL, countIf(NOT correct)) AS errors,
-    hindcast_ratio(errors, countIf(correct IS NOT NULL)) AS error_share,
-    hindcast_ratio(any(whole.all_errors), any(whole.all_decided)) AS overall_error_share,
-    hindcast_ratio(errors, any(whole.all_errors)) AS share_of_errors,
-    avgOrNull(j.log_loss) AS log_loss,
-    avgOrNull(abs(error)) AS mae
+    avgWeightedOrNull(NOT correct, weight) AS error_share,
+    any(whole.share) AS overall_error_share,
+    if(errors IS NULL, NULL, hindcast_ratio(sumIf(weight, NOT correct), any(whole.all_errors))) AS share_of_errors,
+    avgWeightedOrNull(j.log_loss, weight) AS log_loss,
+    avgWeightedOrNull(abs(error), weight) AS mae
 FROM judged AS j
 CROSS JOIN whole
 ARRAY JOIN arrayConcat(

@@ -1,4 +1,5 @@
 -- quality_v: the last revision of every quality window, as the joiner stored it. Earlier revisions stand in table quality.
+-- Counts and figures are of rows as they are, whatever their sampling_rate; quality_as_of weighs them.
 -- example: SELECT window_start, coverage, metrics['log_loss'] FROM quality_v WHERE model = 'flights' AND slice = '' AND served
 CREATE OR REPLACE VIEW quality_v{on_cluster}
 (

@@ -12,6 +12,7 @@ import pytest
 from recorded_rows import Recorder
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import ks_2samp, wasserstein_distance
+from sklearn.metrics import roc_auc_score
 
 from stream_processors.sketches.bins import histogram_bins, midpoint
 from stream_processors.sql_files import sql_files
@@ -154,3 +155,43 @@ def test_functions_say_what_they_do_by_an_example(recorder: Recorder, path: Any)
     assert example is not None
     value = recorder.store.command(f"SELECT toString(({example[1].removeprefix('SELECT ')}))")
     assert str(value) == example[2]
+
+
+def test_quantile_is_the_least_value_that_is_enough(recorder: Recorder) -> None:
+    """Equal weights, whatever they are, give the value of that rank; one heavy value takes the share that it weighs."""
+    random = np.random.default_rng(11)
+    for n in (1, 2, 99, 100, 101, 700):
+        values = np.round(random.normal(size=n), 2)
+        for weight in (1.0, 1 / 0.3, 1e9 / 7):
+            asked = {"values": values.tolist(), "weights": [weight] * n}
+            for percent in (1, 5, 50, 95, 99, 100):
+                [row] = recorder.store.rows(
+                    f"SELECT hindcast_quantile({asked['values']}, {asked['weights']}, {percent}) AS q"
+                )
+                assert row["q"] == np.sort(values)[-(-n * percent // 100) - 1]
+    [row] = recorder.store.rows("SELECT hindcast_quantile([3., 1., 2.], [1, 1, 0.1], 50) AS q")
+    assert row["q"] == 2
+    [row] = recorder.store.rows("SELECT hindcast_quantile(emptyArrayFloat64(), emptyArrayFloat64(), 50) AS q")
+    assert row["q"] is None
+
+
+@pytest.mark.parametrize("rates", [(1.0,), (0.3,), (1.0, 0.5, 0.1)])
+def test_area_equals_scikit_learn(recorder: Recorder, rates: tuple[float, ...]) -> None:
+    """With ties, both zeros, infinities' neighbours and weights; unknown without both classes."""
+    random = np.random.default_rng(12)
+    scores = np.concatenate([np.round(random.normal(size=300), 1), [0.0, -0.0, -0.0, 1e300, -1e300]])
+    truth = random.random(len(scores)) < 0.4
+    weights = 1 / random.choice(rates, len(scores))
+    statement = "SELECT hindcast_roc_auc({}, {}, {}) AS area"
+    [row] = recorder.store.rows(
+        statement.format(scores.tolist(), truth.astype(int).tolist(), weights.tolist())
+    )
+    assert row["area"] == pytest.approx(roc_auc_score(truth, scores, sample_weight=weights), abs=1e-12)
+    [row] = recorder.store.rows(statement.format([0.1, 0.2], [1, 1], [1, 2]))
+    assert row["area"] is None
+
+
+def test_distances_of_weighed_histograms(recorder: Recorder) -> None:
+    """Counts that are estimates keep their fractions."""
+    [row] = recorder.store.rows("SELECT hindcast_aligned([1., 2.], [0.75, 2.5], [2.], [3.25]) AS a")
+    assert list(row["a"].values()) == [[1, 2], [0.75, 2.5], [0, 3.25]]
