@@ -202,8 +202,9 @@ def test_champion_against_challenger(history: History, known: KnownHistory) -> N
     day = both.event_time_a.dt.floor("D")
     of_day = (gain - gain.mean()).groupby(day).sum()
     half = 1.959963984540054 * np.sqrt((of_day**2).sum() * len(of_day) / (len(of_day) - 1)) / len(gain)
-    errors_a = outcomes[(outcomes.state == "labelled") & (outcomes.model_version == "2")]
-    assert row["pairs"] == errors_a[errors_a.month == "2013-03-01"].prediction_id.nunique()
+    both_labelled = outcomes[(outcomes.state == "labelled") & (outcomes.model_version == "2")]
+    in_march = both_labelled[both_labelled.month == "2013-03-01"].prediction_id.nunique()
+    assert (row["pairs"], row["not_compared"]) == (len(both), in_march - len(both))
     assert row["days"] == labelled[labelled.month == "2013-03-01"].event_time.dt.floor("D").nunique()
     assert row["accuracy_difference"] == pytest.approx(gain.mean(), abs=EXACT)
     assert row["accuracy_low"] == pytest.approx(gain.mean() - half, abs=EXACT)
