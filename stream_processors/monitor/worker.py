@@ -30,7 +30,7 @@ from stream_processors.status import StatusFile
 _LOOK_S = 0.2
 _ANSWER_S = 3.0
 # for Faust and the work together: a round that takes longer to notice, as it counts a long backlog, ends with the process, which keeps nothing
-_STOP_S = 0.7
+_STOP_S = 1.0
 
 log = logging.getLogger(__name__)
 

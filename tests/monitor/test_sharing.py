@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from flushes import DAY, FIRST_DAY, ordinary
-from monitor_road import Road, in_thread
+from monitor_road import MonitorProcess, Road, in_thread
 from waiting import eventually
 
 from stream_processors.monitor import process
@@ -26,7 +24,7 @@ def test_two_monitors_share_the_partitions_and_one_takes_over(road: Road) -> Non
     name = road.settings.kafka.topic("sketches")
     both = {f"{name}-{partition}" for partition in range(2)}
     with in_thread(process.run, road.settings):
-        with in_thread(process.run, replace(road.settings, slot="1")):
+        with MonitorProcess(road, HINDCAST_SLOT="1"):
 
             def shared() -> None:
                 assert len(_partitions(road, "0")) == 1
