@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
-from pathlib import Path
 from sys import modules
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,10 +14,11 @@ from uuid_utils import uuid7
 from producers import limits
 from producers.batch_logging import BatchLogging
 from producers.channel import Channel
-from producers.codec import Registry, encode
+from producers.codec import encode
 from producers.events import Record, deployment_record, label_record
 from producers.ids import new_id, prediction_id_at
 from producers.intake import Stats
+from producers.logger_parts import contract_of, kafka_of, spool_of
 from producers.prediction_writer import PredictionSaid, PredictionWriter
 from producers.said import Said
 from producers.settings import KafkaSettings
@@ -39,8 +39,6 @@ from producers.values import (
 )
 
 if TYPE_CHECKING:
-    from producers.at_source.source_contract import SourceContract
-    from producers.spool import Spool
     from producers.timing import TimedPrediction
 
 _tuple = tuple.__new__
@@ -111,17 +109,17 @@ class PredictionLogger(BatchLogging):
         self._strict = strict
         self._clock = clock
         if sink is None:
-            sink, self._registry = _kafka(kafka or KafkaSettings.from_environment(os.environ))
+            sink, self._registry = kafka_of(kafka or KafkaSettings.from_environment(os.environ))
         else:
             self._registry = None
-        self._contract = _contract(contract, self.model)
+        self._contract = contract_of(contract, self.model)
         kinds = self._contract.kinds if self._contract else None
         self._writer = PredictionWriter(self.model, self._categorical, kinds)
         self._channel = Channel(
             sink,
             self._registry,
             limits.Limits(queue_limit, queue_bytes, drop),
-            spool=_spool(spool),
+            spool=spool_of(spool),
             contract=self._contract,
         )
         if sigterm:
@@ -366,37 +364,3 @@ class PredictionLogger(BatchLogging):
 def _decision(value: object) -> str | None:
     found = category("decision", value)
     return None if found is None else encodable("decision", found)
-
-
-def _contract(file: str | os.PathLike[str] | None, model: str) -> SourceContract | None:
-    if file is None:
-        return None
-    from producers.at_source.source_contract import SourceContract  # most have none
-
-    contract = SourceContract.from_file(Path(file), os.environ)
-    contract.require_model(model)
-    return contract
-
-
-def _spool(given: str | os.PathLike[str] | None) -> Spool | None:
-    """The spool in the directory that is given or in the environment's; raises ConfigError where it cannot be one."""
-    if not (os.environ.get("HINDCAST_SPOOL") if given is None else given):
-        return None
-    from producers.spool import Spool, SpoolSettings  # most have none
-
-    settings = SpoolSettings.from_environment(os.environ)
-    directory = settings.directory if given is None else Path(given)
-    assert directory is not None
-    spool = Spool(directory, limit_bytes=settings.limit_bytes, sync=settings.sync)
-    spool.open()
-    return spool
-
-
-def _kafka(settings: KafkaSettings) -> tuple[Sink, Registry | None]:
-    from producers.kafka_sink import KafkaSink  # a test with its own sink needs no Kafka
-
-    if not settings.schema_registry:
-        return KafkaSink(settings), None
-    from producers.registry import SchemaRegistry  # few have one, and it loads urllib
-
-    return KafkaSink(settings), SchemaRegistry(settings.schema_registry)
