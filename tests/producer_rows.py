@@ -10,6 +10,8 @@ from recorded_rows import Recorder, utc
 
 START = utc("2024-03-01")
 HOUR = timedelta(hours=1)
+# what accounts of an hour say of losses
+LOSS = ("accepted", "missing", "unknown_at_most", "unclean_ends", "balanced")
 
 
 def ago(minutes: float) -> datetime:

@@ -17,12 +17,9 @@ from logged_tables import batch_of, logged
 from recorded_rows import Recorder, migrated_record, prediction
 
 from producers.errors import InvalidEvent
-from producers.settings import KafkaSettings
-from producers.topics import topics
 from stream_processors.contracts import table_events
 from stream_processors.contracts.model import Contract
 from stream_processors.contracts.tally import Tally
-from stream_processors.kafka import create_topics
 
 HOSTILE = 'it\'s "m"\\ {model:String} %s \n\t; DROP é'
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -158,23 +155,17 @@ def test_warnings_that_become_refusals_are_new(record: Recorder, tmp_path: Path)
 
 
 def test_the_contract_in_effect_is_one_to_compare_with(
-    record: Recorder, tmp_path: Path, kafka: str, topic_prefix: str
+    record: Recorder, tmp_path: Path, contracts_topic: dict[str, str]
 ) -> None:
     """Without events, only rules are compared."""
-    create_topics(KafkaSettings(kafka, topic_prefix), [topics()["contracts"]])
-    environment = {
-        "HINDCAST_KAFKA": kafka,
-        "HINDCAST_TOPIC_PREFIX": topic_prefix,
-        "HINDCAST_CONTRACT_LEAD": "0.1",
-    }
     file = contract(tmp_path)
-    none = run("check", file, "--against-published", **environment)
+    none = run("check", file, "--against-published", **contracts_topic)
     assert (none.exit_code, "has no contract in effect in production" in none.output) == (2, True)
-    assert run("publish", file, **environment).exit_code == 0
-    same = run("check", file, "--against-published", **environment)
+    assert run("publish", file, **contracts_topic).exit_code == 0
+    same = run("check", file, "--against-published", **contracts_topic)
     assert (same.exit_code, "no rule on events differs" in same.output) == (0, True)
     tighter = contract(tmp_path, features={"age": AGE | {"maximum": 9}, "plan": PLAN})
-    facts = json.loads(run("check", tighter, "--against-published", "--json", **environment).output)
+    facts = json.loads(run("check", tighter, "--against-published", "--json", **contracts_topic).output)
     (rule,) = facts["against"]["rules"]
     assert (rule["field"], rule["before"], rule["after"], rule["rule"]) == (
         "features.age.maximum",

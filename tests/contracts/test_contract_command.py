@@ -82,45 +82,33 @@ def test_mistakes(arguments: tuple[str, ...], says: str) -> None:
     assert len(done.output.strip().splitlines()) == 1
 
 
-def test_publish_and_show(data: Path, kafka: str, topic_prefix: str) -> None:
+def test_publish_and_show(data: Path, contracts_topic: dict[str, str]) -> None:
     """What is published is shown as in effect, with the baseline's digest in it, and stands in the history."""
-    create_topics(KafkaSettings(kafka, topic_prefix), [topics()["contracts"]])
-    environment = {
-        "HINDCAST_KAFKA": kafka,
-        "HINDCAST_TOPIC_PREFIX": topic_prefix,
-        "HINDCAST_CONTRACT_LEAD": "0.1",
-    }
-    none = run("show", "shop", **environment)
+    none = run("show", "shop", **contracts_topic)
     assert (none.exit_code, "has no contract in effect" in none.output) == (2, True)
-    done = run("publish", inferred(data), "--reason", "first", **environment)
+    done = run("publish", inferred(data), "--reason", "first", **contracts_topic)
     assert (done.exit_code, "in effect" in done.output) == (0, True), done.output
-    shown = json.loads(run("show", "shop", "--json", **environment).output)
+    shown = json.loads(run("show", "shop", "--json", **contracts_topic).output)
     assert len(shown["references"]["training"]) == 64
-    (row,) = json.loads(run("history", "--json", **environment).output)
+    (row,) = json.loads(run("history", "--json", **contracts_topic).output)
     assert (row["model"], row["environment"]) == ("shop", None)
-    told = run("history", **environment, COLUMNS="80").output
+    told = run("history", **contracts_topic, COLUMNS="80").output
     assert all(word in told for word in ("shop", "(every)", row["digest"][:12], row["in_effect_from"][:10]))
     assert "…" not in told
 
 
-def test_a_reference_that_is_not_there_is_refused(data: Path, kafka: str, topic_prefix: str) -> None:
+def test_a_reference_that_is_not_there_is_refused(data: Path, contracts_topic: dict[str, str]) -> None:
     """Verdicts would wait for it for ever; one that is published already may be named without its baseline."""
-    create_topics(KafkaSettings(kafka, topic_prefix), [topics()["contracts"]])
-    environment = {
-        "HINDCAST_KAFKA": kafka,
-        "HINDCAST_TOPIC_PREFIX": topic_prefix,
-        "HINDCAST_CONTRACT_LEAD": "0.1",
-    }
     file = data.with_name("elsewhere.yaml")
     file.write_text(f"model: shop\nreferences: {{training: {'0' * 64}}}\n")
-    refused = run("publish", file, **environment)
+    refused = run("publish", file, **contracts_topic)
     assert refused.exit_code == 2
     assert "names the reference 000000000000, which is neither beside it nor published" in refused.output
-    assert json.loads(run("history", "--json", **environment).output) == []
-    assert run("publish", inferred(data), **environment).exit_code == 0
-    file.write_text(run("show", "shop", **environment).output + "owner: me\n")
-    assert run("publish", file, **environment).exit_code == 0
-    assert json.loads(run("show", "shop", "--json", **environment).output)["owner"] == "me"
+    assert json.loads(run("history", "--json", **contracts_topic).output) == []
+    assert run("publish", inferred(data), **contracts_topic).exit_code == 0
+    file.write_text(run("show", "shop", **contracts_topic).output + "owner: me\n")
+    assert run("publish", file, **contracts_topic).exit_code == 0
+    assert json.loads(run("show", "shop", "--json", **contracts_topic).output)["owner"] == "me"
 
 
 def test_a_damaged_baseline_is_told_as_that(data: Path) -> None:

@@ -8,10 +8,6 @@ from pathlib import Path
 import pytest
 from contract_command import run
 
-from producers.settings import KafkaSettings
-from producers.topics import topics
-from stream_processors.kafka import create_topics
-
 FIRST = "model: m\nowner: a\nfeatures:\n  age: {kind: numeric, precision: 5}\n"
 HOSTILE = "m [red]'é"
 
@@ -42,48 +38,36 @@ def test_two_files(tmp_path: Path) -> None:
     assert not json.loads(run("diff", a, owner, "--json").output)["shape_changes"]
 
 
-def test_what_is_published(tmp_path: Path, kafka: str, topic_prefix: str) -> None:
+def test_what_is_published(tmp_path: Path, contracts_topic: dict[str, str]) -> None:
     """A file against what is in effect, and the last two of a model; one that was published again is one."""
-    create_topics(KafkaSettings(kafka, topic_prefix), [topics()["contracts"]])
-    environment = {
-        "HINDCAST_KAFKA": kafka,
-        "HINDCAST_TOPIC_PREFIX": topic_prefix,
-        "HINDCAST_CONTRACT_LEAD": "0.1",
-    }
     text = FIRST.replace("model: m", f'model: "{HOSTILE}"')
     first = written(tmp_path, "a.yaml", text)
     second = written(tmp_path, "b.yaml", text.replace("precision: 5", "precision: 6"))
-    none = run("diff", first, **environment)
+    none = run("diff", first, **contracts_topic)
     assert (none.exit_code, "has no contract in effect in production" in none.output) == (2, True)
     for _ in range(2):
-        assert run("publish", first, **environment).exit_code == 0
-    alone = run("diff", HOSTILE, **environment)
+        assert run("publish", first, **contracts_topic).exit_code == 0
+    alone = run("diff", HOSTILE, **contracts_topic)
     assert (alone.exit_code, "has no two contracts in production" in alone.output) == (2, True)
-    (change,) = json.loads(run("diff", second, "--json", **environment).output)["changes"]
+    (change,) = json.loads(run("diff", second, "--json", **contracts_topic).output)["changes"]
     assert (change["before"], change["after"]) == (5, 6)
-    assert run("publish", second, **environment).exit_code == 0
-    (published,) = json.loads(run("diff", HOSTILE, "--json", **environment).output)["changes"]
+    assert run("publish", second, **contracts_topic).exit_code == 0
+    (published,) = json.loads(run("diff", HOSTILE, "--json", **contracts_topic).output)["changes"]
     assert published == change
-    assert run("diff", second, **environment).output.strip() == "no difference"
+    assert run("diff", second, **contracts_topic).output.strip() == "no difference"
 
 
 def test_a_baseline_that_was_published_is_no_difference(
-    tmp_path: Path, kafka: str, topic_prefix: str
+    tmp_path: Path, contracts_topic: dict[str, str]
 ) -> None:
     """`publish` fills its digest in, from the baseline beside the file; one that no longer fits counts as none."""
-    create_topics(KafkaSettings(kafka, topic_prefix), [topics()["contracts"]])
-    environment = {
-        "HINDCAST_KAFKA": kafka,
-        "HINDCAST_TOPIC_PREFIX": topic_prefix,
-        "HINDCAST_CONTRACT_LEAD": "0.1",
-    }
     file, data = tmp_path / "m.yaml", tmp_path / "data.csv"
     data.write_text("age\n1\n2\n")
     assert run("infer", data, "--model", "m", "--output", file).exit_code == 0
-    assert run("publish", file, **environment).exit_code == 0
-    assert run("diff", file, **environment).output.strip() == "no difference"
+    assert run("publish", file, **contracts_topic).exit_code == 0
+    assert run("diff", file, **contracts_topic).output.strip() == "no difference"
     file.write_text(file.read_text().replace("precision: 20", "precision: 9"))
-    changed = json.loads(run("diff", file, "--json", **environment).output)["changes"]
+    changed = json.loads(run("diff", file, "--json", **contracts_topic).output)["changes"]
     assert {one["field"] for one in changed} == {"features.age.precision", "references.training"}
 
 

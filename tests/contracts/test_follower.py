@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from reference_sketches import reference_of
 
 from producers.codec import encode
 from producers.errors import BrokerUnavailable, ConfigError
@@ -36,32 +37,6 @@ def follower(settings: KafkaSettings) -> Iterator[ContractFollower]:
 def contract(model: str = "m", **fields: Any) -> Contract:
     """A contract of a model."""
     return Contract.model_validate({"model": model, **fields})
-
-
-def reference_of(one: Contract, *windows: int) -> list[dict[str, Any]]:
-    """Reference sketches of some days, as `infer` makes them."""
-    day = datetime(2026, 1, 1, tzinfo=UTC)
-    return [
-        {
-            "kind": "reference",
-            "model": one.model,
-            "model_version": "",
-            "shape": one.shape(),
-            "slice": "",
-            "window_start": day + timedelta(days=number),
-            "window_end": day + timedelta(days=number + 1),
-            "topic_id": "",
-            "source_partition": -1,
-            "first_offset": 0,
-            "next_offset": 0,
-            "part": 0,
-            "parts": 1,
-            "events": 10,
-            "errors": 0,
-            "warnings": 0,
-        }
-        for number in windows
-    ]
 
 
 @pytest.mark.parametrize("lead", [-1.0, 1e13, float("nan")])

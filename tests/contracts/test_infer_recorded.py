@@ -14,13 +14,10 @@ from recorded_rows import Recorder, migrated_record, prediction
 
 from evaluation.history import History
 from evaluation.recorded_events import Asked, RecordedEvents
-from producers.settings import KafkaSettings
-from producers.topics import topics
 from stream_processors.contracts.baseline_file import read_baseline
 from stream_processors.contracts.infer import precision_of
 from stream_processors.contracts.model import Contract
 from stream_processors.contracts.recorded_data import RecordedData
-from stream_processors.kafka import create_topics
 
 MODEL = 'it\'s \\ "kelvin" é'
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -55,13 +52,10 @@ def record(clickhouse: str) -> Iterator[Recorder]:
 
 
 @pytest.fixture
-def environment(record: Recorder, kafka: str, topic_prefix: str) -> dict[str, str]:
+def environment(record: Recorder, contracts_topic: dict[str, str]) -> dict[str, str]:
     """Both servers."""
-    create_topics(KafkaSettings(kafka, topic_prefix), [topics()["contracts"]])
     return {
-        "HINDCAST_KAFKA": kafka,
-        "HINDCAST_TOPIC_PREFIX": topic_prefix,
-        "HINDCAST_CONTRACT_LEAD": "0.1",
+        **contracts_topic,
         "HINDCAST_CLICKHOUSE": record.store.settings.url,
         "HINDCAST_DATABASE": record.store.database,
     }

@@ -8,13 +8,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Barrier
 from typing import Any
 
 import pytest
 from contract_command import run
+from reference_sketches import reference_of
 from registry_server import Server, running_registry
 from waiting import eventually
 
@@ -57,28 +57,7 @@ def registry() -> Iterator[Server]:
 
 def sketches(many: int) -> list[dict[str, Any]]:
     """So many reference sketches of the contract's model."""
-    shape, start = Contract.from_yaml(CONTRACT, "m.yaml").shape(), datetime(2020, 1, 1, tzinfo=UTC)
-    return [
-        {
-            "kind": "reference",
-            "model": "m",
-            "model_version": "",
-            "shape": shape,
-            "slice": "",
-            "window_start": start + timedelta(minutes=number),
-            "window_end": start + timedelta(minutes=number + 1),
-            "topic_id": "",
-            "source_partition": -1,
-            "first_offset": 0,
-            "next_offset": 0,
-            "part": 0,
-            "parts": 1,
-            "events": 10,
-            "errors": 0,
-            "warnings": 0,
-        }
-        for number in range(many)
-    ]
+    return reference_of(Contract.from_yaml(CONTRACT, "m.yaml"), *range(many))
 
 
 def contract_file(directory: Path, many: int) -> Path:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from answered import rows
 from known_history import APRIL, END, MARCH, MODEL, START, KnownHistory
 from known_stream import DRIFTED
 from recorded_rows import EVENTS, Recorder
@@ -24,12 +24,6 @@ DELTA = {
     "served": True,
     "sampling_rate": 1.0,
 }
-
-
-def rows(history: History, name: str, /, **parameters: Any) -> list[dict[str, Any]]:
-    """An answer as dictionaries."""
-    found: list[dict[str, Any]] = history.query(name, **parameters).to_pylist()
-    return found
 
 
 def served(known: KnownHistory) -> pd.DataFrame:

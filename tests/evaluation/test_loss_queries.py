@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from answered import rows
 from known_history import MODEL, START
 from producer_rows import START as LEDGER_START
 from producer_rows import arrival, arrivals, keep_dead_letters, ledger
@@ -14,12 +15,6 @@ from recorded_rows import TOPIC_ID, Recorder, prediction
 from evaluation.history import History
 
 DAY = timedelta(days=1)
-
-
-def rows(history: History, name: str, /, **parameters: Any) -> list[dict[str, Any]]:
-    """An answer as dictionaries."""
-    found: list[dict[str, Any]] = history.query(name, **parameters).to_pylist()
-    return found
 
 
 def test_dead_letters_by_reason(ask: History, record: Recorder) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from answered import rows
 from known_history import APRIL, MARCH, MODEL, START, KnownHistory
 from recorded_rows import EVENTS, Recorder, prediction, utc
 from scipy.stats import ks_2samp, wasserstein_distance
@@ -18,12 +19,6 @@ from stream_processors.sketches.bins import histogram_bins, midpoint
 DAY = timedelta(days=1)
 WINDOW = {"window_start": START, "window_end": START + DAY}
 VERSION = {"model": MODEL, "model_version": "1", "environment": "production", "served": True}
-
-
-def rows(history: History, name: str, /, **parameters: Any) -> list[dict[str, Any]]:
-    """An answer as dictionaries."""
-    found: list[dict[str, Any]] = history.query(name, **parameters).to_pylist()
-    return found
 
 
 @pytest.mark.parametrize(

@@ -5,22 +5,16 @@ from __future__ import annotations
 import itertools
 import math
 from datetime import timedelta
-from typing import Any
 
 import numpy as np
 import pytest
+from answered import rows
 from known_history import APRIL, END, MARCH, MODEL, START, KnownHistory
 from recorded_rows import Recorder, label, prediction, utc
 
 from evaluation.history import History
 
 DAY = timedelta(days=1)
-
-
-def rows(history: History, name: str, /, **parameters: Any) -> list[dict[str, Any]]:
-    """An answer as dictionaries."""
-    found: list[dict[str, Any]] = history.query(name, **parameters).to_pylist()
-    return found
 
 
 def test_answers_to_request(history: History, known: KnownHistory) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from answered import rows
 from known_history import END, HORIZON, MARCH, MODEL, NEGATIVE, POSITIVE, START, KnownHistory
 from known_stream import DRIFTED
 from recorded_rows import Recorder, label, prediction
@@ -18,12 +18,6 @@ from evaluation.history import History
 from stream_processors.contracts.model import Contract
 
 DAY = timedelta(days=1)
-
-
-def rows(history: History, name: str, /, **parameters: Any) -> list[dict[str, Any]]:
-    """An answer as dictionaries."""
-    found: list[dict[str, Any]] = history.query(name, **parameters).to_pylist()
-    return found
 
 
 def labelled(known: KnownHistory) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from answering import Answering, said
 from scipy.sparse import csr_array
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -18,23 +19,6 @@ from producers.testing import MemorySink
 
 FRAME = pd.DataFrame({"delay": [0.0, 1.0, 30.0, 40.0], "distance": [4.0, 3.0, 2.0, 1.0]})
 LATE = np.array(["on_time", "on_time", "late", "late"])
-
-
-def said(log: PredictionLogger, sink: MemorySink) -> list[dict[str, Any]]:
-    """The events so far."""
-    assert log.flush() == 0
-    return sink.records("predictions")
-
-
-class Answering:
-    """A model that answers what it was given to answer."""
-
-    def __init__(self, answer: Any) -> None:
-        self.answer = answer
-
-    def predict(self, rows: Any) -> Any:
-        """The answer, whatever the rows."""
-        return self.answer
 
 
 @pytest.mark.parametrize(

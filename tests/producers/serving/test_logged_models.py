@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from answering import Answering, said
 from sklearn.base import clone, is_classifier
 from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
@@ -51,25 +52,6 @@ def log(sink: MemorySink) -> Iterator[PredictionLogger]:
 def flights() -> LogisticRegression:
     """A model of two classes, fitted on a frame; its classes are late, on_time."""
     return LogisticRegression().fit(FRAME, LATE)
-
-
-def said(log: PredictionLogger, sink: MemorySink) -> list[dict[str, Any]]:
-    """The events so far."""
-    assert log.flush() == 0
-    return sink.records("predictions")
-
-
-class Answering:
-    """A model that answers what it was given to answer, or raises it."""
-
-    def __init__(self, answer: Any) -> None:
-        self.answer = answer
-
-    def predict(self, rows: Any) -> Any:
-        """The answer, whatever the rows."""
-        if isinstance(self.answer, BaseException):
-            raise self.answer
-        return self.answer
 
 
 def test_each_row_of_a_frame_is_an_event(
