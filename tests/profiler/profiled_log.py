@@ -107,23 +107,31 @@ class SketchLog:
         """Messages that the stretches say were left to the dead letters."""
         return sum(one["dead_letters"] for one in self.stretches.get(0, []))
 
+    def agrees(self) -> bool:
+        """Whether every partition of sketches has the same stretches: of each transaction all had come when it was read, or nothing."""
+        sums = self._sums()
+        return all(one == sums[0] for one in sums)
+
+    def _sums(self) -> list[dict[tuple[int, int], int]]:
+        """For each partition of sketches, the events of each stretch, by source partition and first offset."""
+        return [
+            {(one["source_partition"], one["first_offset"]): one["events"] for one in stretches}
+            for stretches in self.stretches.values()
+        ]
+
     def check_tiling(self) -> None:
         """Stretches of each source partition tile the log from its start, the same in every partition of sketches, and deltas add up to them."""
+        assert self.agrees(), "partitions of sketches disagree"
         for stretches in self.stretches.values():
             place: dict[int, int] = defaultdict(int)
             for one in stretches:
                 assert one["first_offset"] == place[one["source_partition"]], "a gap or an overlap"
                 place[one["source_partition"]] = one["next_offset"]
-        sums = {
-            p: Counter({(o["source_partition"], o["first_offset"]): o["events"] for o in s})
-            for p, s in self.stretches.items()
-        }
-        assert len({frozenset(s.items()) for s in sums.values()}) == 1, "partitions of sketches disagree"
         counted: Counter[tuple[int, int]] = Counter()
         for delta in self.deltas:
             if delta["slice"] == "":
                 counted[delta["source_partition"], delta["first_offset"]] += delta["events"]
-        assert +counted == +next(iter(sums.values()))
+        assert +counted == +Counter(self._sums()[0])
 
     def whole(self, **wanted: Any) -> MergedSketch:
         """All deltas with these fields (default: the whole of everything) as one."""

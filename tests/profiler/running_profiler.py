@@ -34,13 +34,18 @@ def running_profiler(
 
 
 def all_read(settings: KafkaSettings, *, within: float = 60) -> SketchLog:
-    """The sketches, once the profiler has committed everything that is on the topic now."""
+    """The sketches, once the profiler has committed everything that is on the topic now.
+
+    It goes on committing stretches of nothing, and a transaction's end comes to one partition before the other: read between the two,
+    the log is read again.
+    """
     topic = settings.topic("predictions")
     ends = latest_offsets(admin(settings), topic, range(partition_counts(settings)[topic]))
 
     def read() -> SketchLog:
         log = SketchLog.of(settings)
         assert log.read_up_to() == ends
+        assert log.agrees(), "partitions of sketches disagree"
         return log
 
     return eventually(read, within=within, saying=f"stretches up to {ends}")
