@@ -16,7 +16,7 @@ from stream_processors.contracts.effect import ContractHistory, PublishedContrac
 from stream_processors.contracts.model import Contract
 from stream_processors.contracts.values import MAX_NAME_BYTES
 from stream_processors.contracts.violations import MAX_FEATURES, TOO_MANY_FEATURES, violations
-from stream_processors.map_columns import byte_lengths, is_constant, long_key_rows, widths
+from stream_processors.map_columns import is_constant, long_key_rows, longer, widths
 from stream_processors.windows import DAY
 
 Ints = npt.NDArray[np.int64]
@@ -186,7 +186,7 @@ def _long_names(batch: pa.RecordBatch) -> Mask:
     found = np.zeros(batch.num_rows, dtype=np.bool_)
     if batch.num_rows:
         for name in ("model", "model_version", "environment"):
-            found |= byte_lengths(batch.column(name)) > MAX_NAME_BYTES
+            found |= longer(batch.column(name), MAX_NAME_BYTES)
         for name in ("numeric_features", "categorical_features", "probabilities"):
             found |= long_key_rows(batch.column(name), MAX_NAME_BYTES)
     return found

@@ -15,7 +15,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 Ints = npt.NDArray[np.int64]
-Sizes = Ints | int
+# Arrow's offsets; what lies between any two of them fits too
+Offsets = npt.NDArray[np.int32]
+Sizes = Ints | Offsets | int
 
 _DOUBLE = 8
 _ONE_BYTE_LENGTHS = 64
@@ -83,17 +85,17 @@ def _sizes(kind: str, column: pa.Array) -> Sizes:
     return sizes + branch
 
 
-def _ends(column: pa.Array) -> Ints:
+def _ends(column: pa.Array) -> Offsets:
     """The offsets of strings or maps, one more than there are."""
     ends = np.frombuffer(column.buffers()[1], dtype=np.int32)
-    return ends[column.offset : column.offset + len(column) + 1].astype(np.int64)
+    return ends[column.offset : column.offset + len(column) + 1]
 
 
-def _of_lengths(ends: Ints) -> Ints:
+def _of_lengths(ends: Offsets) -> Sizes:
     lengths = np.diff(ends)
     if lengths.max(initial=0) < _ONE_BYTE_LENGTHS:
         return lengths + 1
-    return lengths + _number_sizes(lengths)
+    return lengths + _number_sizes(lengths.astype(np.int64))
 
 
 def _of_numbers(column: pa.Array) -> Sizes:
@@ -120,7 +122,7 @@ def _number_sizes(values: Ints) -> Ints:
 
 def _of_maps(kind: str, maps: pa.MapArray) -> Sizes:
     ends = _ends(maps)
-    counts = np.diff(ends)
+    counts = np.diff(ends).astype(np.int64)
     if not counts.any():
         return 1
     # the number of entries, and the zero that ends them
@@ -130,7 +132,7 @@ def _of_maps(kind: str, maps: pa.MapArray) -> Sizes:
     return sizes
 
 
-def _sizes_within(kind: str, entries: pa.Array, ends: Ints) -> Sizes:
+def _sizes_within(kind: str, entries: pa.Array, ends: Offsets) -> Sizes:
     """Bytes of the entries of each row; one number where each entry takes the same."""
     if kind.startswith("text") and not entries.null_count:
         texts = _ends(entries)

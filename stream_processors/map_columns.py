@@ -160,16 +160,17 @@ def long_key_rows(maps: pa.MapArray, limit: int) -> Mask:
     """Rows with a key of more than ``limit`` bytes."""
     found = np.zeros(len(maps), dtype=np.bool_)
     entries = _Entries(maps)
-    too_long = byte_lengths(entries.keys) > limit
+    too_long = longer(entries.keys, limit)
     if too_long.any():
         found[entries.rows_of_entries[too_long]] = True
     return found
 
 
-def byte_lengths(strings: pa.Array) -> Ints:
-    """Bytes of each string (no nulls allowed)."""
+def longer(strings: pa.Array, limit: int) -> Mask:
+    """Which strings have more than ``limit`` bytes (no nulls allowed)."""
     ends = np.frombuffer(strings.buffers()[1], dtype=np.int32)
-    return np.diff(ends[strings.offset : strings.offset + len(strings) + 1]).astype(np.int64)
+    ends = ends[strings.offset : strings.offset + len(strings) + 1]
+    return np.asarray(ends[1:] - ends[:-1] > limit)
 
 
 def repeated_key_rows(batch: pa.RecordBatch) -> Mask:

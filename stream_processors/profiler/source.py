@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from operator import itemgetter
 
 import numpy as np
@@ -40,6 +41,23 @@ class Read:
     partitions: Ints
     offsets: Ints
     appended_at: Ints
+
+
+def _times(messages: list[Message]) -> Ints:
+    """Append times in milliseconds; negative where there is none."""
+    return np.fromiter(map(_time, map(Message.timestamp, messages)), np.int64, len(messages))
+
+
+def _offsets(messages: list[Message], partitions: Ints) -> Ints:
+    """The offset of each, asked of the first and last of messages in a row from one partition: its offsets rise, so few have gaps."""
+    offsets = np.empty(len(messages), dtype=np.int64)
+    bounds = [0, *(np.flatnonzero(np.diff(partitions)) + 1).tolist(), len(messages)]
+    for start, end in pairwise(bounds):
+        if end - start > 1 and messages[end - 1].offset() - messages[start].offset() == end - start - 1:
+            offsets[start:end] = np.arange(messages[start].offset(), messages[start].offset() + end - start)
+        else:
+            offsets[start:end] = [message.offset() for message in messages[start:end]]
+    return offsets
 
 
 class Source:
@@ -147,19 +165,20 @@ class Source:
         self._memory.hold(messages)
         if self._changed:
             return None
-        if not any(map(Message.error, messages)):
-            return self._owned_part(messages)
-        read = self._owned_part([message for message in messages if message.error() is None])
+        times = _times(messages)
+        # an error, or a partition's end, has none
+        if times.min(initial=0) >= 0:
+            return self._owned_part(messages, times)
+        read = [message for message in messages if message.error() is None]
+        owned = self._owned_part(read, _times(read))
         for message in messages:
             if message.error() is not None:
                 self._take_event(message)
-        return read
+        return owned
 
-    def _owned_part(self, messages: list[Message]) -> Read:
-        n = len(messages)
-        partitions = np.fromiter(map(Message.partition, messages), np.int64, n)
-        offsets = np.fromiter(map(Message.offset, messages), np.int64, n)
-        times = np.fromiter(map(_time, map(Message.timestamp, messages)), np.int64, n)
+    def _owned_part(self, messages: list[Message], times: Ints) -> Read:
+        partitions = np.fromiter(map(Message.partition, messages), np.int64, len(messages))
+        offsets = _offsets(messages, partitions)
         values = list(map(Message.value, messages))
         expected = np.zeros(int(partitions.max(initial=-1)) + 1, dtype=np.int64)
         for partition in range(expected.size):

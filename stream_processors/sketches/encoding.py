@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -155,10 +156,9 @@ def _encode_finite(values: Floats, lengths: Ints, precision: int) -> tuple[int, 
     if numbers.size == 0:
         return 0, numbers, numbers, numbers
     held = np.flatnonzero(lengths)
-    table = _Slots.of(numbers, lengths[held])
-    if table.total > values.size + _FREE_TABLE_SLOTS:
-        table = _Slots.folded(numbers, lengths[held])
-    if table.total > values.size + _FREE_TABLE_SLOTS:
+    most = values.size + _FREE_TABLE_SLOTS
+    table = _Slots.of(numbers, lengths[held], most) or _Slots.folded(numbers, lengths[held], most)
+    if table is None:
         return _hashed(numbers, lengths)
     found = np.flatnonzero(np.bincount(table.places, minlength=table.total))
     positions = np.empty(table.total, dtype=np.int64)
@@ -186,21 +186,25 @@ class _Slots:
     gap: Ints
 
     @classmethod
-    def of(cls, numbers: Ints, lengths: Ints, gap: Ints | None = None) -> _Slots:
-        """Of numbers that were moved by ``gap`` (None: by nothing)."""
-        lowest, highest = _least(numbers, lengths), -_least(-numbers, lengths)
+    def of(cls, numbers: Ints, lengths: Ints, most: int, gap: Ints | None = None) -> Self | None:
+        """Of numbers that were moved by ``gap`` (None: by nothing); None where there are more slots than ``most``."""
+        firsts = np.cumsum(lengths) - lengths
+        lowest, highest = np.minimum.reduceat(numbers, firsts), np.maximum.reduceat(numbers, firsts)
         slots = highest - lowest + 1
+        total = int(slots.sum())
+        if total > most:
+            return None
         starts = np.cumsum(slots) - slots
         places = numbers - _each(lowest - starts, lengths)
-        return cls(places, int(slots.sum()), starts, lowest, np.zeros_like(lowest) if gap is None else gap)
+        return cls(places, total, starts, lowest, np.zeros_like(lowest) if gap is None else gap)
 
     @classmethod
-    def folded(cls, numbers: Ints, lengths: Ints) -> _Slots:
+    def folded(cls, numbers: Ints, lengths: Ints, most: int) -> Self | None:
         """Without those nearer to zero than any value but zero: of numbers of both signs, nearly all."""
         sizes = np.abs(numbers)
-        nearest = _least(np.where(sizes, sizes, _FAR), lengths)
+        nearest = np.minimum.reduceat(np.where(sizes, sizes, _FAR), np.cumsum(lengths) - lengths)
         gap = np.where(nearest < _FAR, nearest - 1, 0)
-        return cls.of(numbers - _signs(numbers) * _each(gap, lengths), lengths, gap)
+        return cls.of(numbers - _signs(numbers) * _each(gap, lengths), lengths, most, gap)
 
     def numbers(self, slots: Ints) -> tuple[Ints, Ints]:
         """Column and bin number of each slot; slots rise."""
@@ -213,11 +217,6 @@ def _signs(numbers: Ints) -> Ints:
     """-1, 0 or 1 of each."""
     signs: Ints = np.sign(numbers)
     return signs
-
-
-def _least(numbers: Ints, lengths: Ints) -> Ints:
-    """Of each column."""
-    return np.minimum.reduceat(numbers, np.cumsum(lengths) - lengths)
 
 
 def _each(of_columns: Ints, lengths: Ints) -> Ints:

@@ -130,16 +130,25 @@ class Grouping:
             found = np.flatnonzero(counts)
             return np.full(found.size, self.present[0]), found, counts[found]
         cells = (len(self.keys) + 1) * n_codes
-        groups = np.tile(self._codes, codes.size // self.rows) if rows is None else self._codes[rows]
-        joint = groups * n_codes + codes
+        joint = self._codes * n_codes
+        if rows is not None:
+            joint = joint[rows]
+        elif codes.size > self.rows:
+            joint = np.tile(joint, codes.size // self.rows)
+        joint = joint + codes
         if cells <= _DENSE_CELLS_PER_CODE * codes.size + _DENSE_CELLS:
             counts = np.bincount(joint, minlength=cells)
             found = np.flatnonzero(counts[: len(self.keys) * n_codes])
-            return found // n_codes, found % n_codes, counts[found]
+            return *_apart(found, n_codes), counts[found]
         found, sparse = np.unique(joint, return_counts=True)
         inside = found < len(self.keys) * n_codes
-        found, sparse = found[inside], sparse[inside]
-        return found // n_codes, found % n_codes, sparse.astype(np.int64)
+        return *_apart(found[inside], n_codes), sparse[inside].astype(np.int64)
+
+
+def _apart(joint: Ints, n_codes: int) -> tuple[Ints, Ints]:
+    """Group and code of each; one division, which is what takes the time."""
+    groups = joint // n_codes
+    return groups, joint - groups * n_codes
 
 
 def _order(codes: Ints, bound: int) -> npt.NDArray[np.intp]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import fastavro
+import numpy as np
 import pytest
 from profiled_log import SketchLog, event, numbered, send
 from recomputed import assert_recomputed, raw_rows
@@ -16,7 +17,16 @@ from recomputed import assert_recomputed, raw_rows
 from producers import codec, schema_files
 from producers.codec import encode, frame
 from producers.settings import KafkaSettings
-from stream_processors.kafka import admin, committed_offsets, latest_offsets, reader, transactional_producer
+from stream_processors.kafka import (
+    Message,
+    TopicPartition,
+    admin,
+    committed_offsets,
+    latest_offsets,
+    reader,
+    transactional_producer,
+)
+from stream_processors.profiler.source import _offsets
 
 Profile = Callable[[], SketchLog]
 
@@ -50,6 +60,25 @@ def test_control_records(settings: KafkaSettings, profiled: Profile) -> None:
     assert committed(settings) == log.read_up_to() == ends(settings)
     assert (len(rows), log.events(), log.dead_letters()) == (60, 60, 0)
     assert_recomputed(log, rows)
+
+
+def test_offsets_between_control_records(settings: KafkaSettings) -> None:
+    """Offsets that are told by the first and last of a stretch are those of each message, with markers between them or without."""
+    client, topic = transactional_producer(settings, settings.topic("service")), settings.topic("predictions")
+    client.init_transactions(30)
+    for size in (1, 4, 2, 40):
+        client.begin_transaction()
+        for number in range(size):
+            client.produce(topic, b"any", partition=number % 2)
+        client.commit_transaction(30)
+    consumer = reader(settings)
+    consumer.assign([TopicPartition(topic, partition, 0) for partition in range(2)])
+    messages: list[Message] = []
+    while len(messages) < 47:
+        messages += [message for message in consumer.consume(47, 0.2) if message.error() is None]
+    consumer.close()
+    partitions = np.array([message.partition() for message in messages])
+    assert _offsets(messages, partitions).tolist() == [message.offset() for message in messages]
 
 
 def test_nothing_but_garbage(settings: KafkaSettings, profiled: Profile) -> None:

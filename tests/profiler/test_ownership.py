@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from profiled_log import SketchLog, event, numbered, send, writers
 from profiler_lives import LIVELY, ProfilerLives
 from recomputed import assert_recomputed, raw_rows
@@ -158,7 +159,7 @@ def test_messages_of_a_partition_that_is_not_owned(settings: KafkaSettings) -> N
     assert {message.partition() for message in messages} == {0, 1, 2}
     source = Source(ProcessorSettings(kafka=settings), lambda: None)
     source._next = {1: 5}
-    read = source._owned_part(messages)
+    read = source._owned_part(messages, np.zeros(60, dtype=np.int64))
     source.close()
     assert set(read.partitions.tolist()) == {1}
     assert read.offsets.tolist() == list(range(5, 5 + len(read.values)))
