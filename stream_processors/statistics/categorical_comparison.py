@@ -6,7 +6,13 @@ from collections.abc import Iterator
 
 from stream_processors.sketches import CategoricalSketch
 from stream_processors.statistics.categorical_reference import CategoricalReference
-from stream_processors.statistics.category_bins import Cells, bins_for_test, category_bins, unseen_counts
+from stream_processors.statistics.category_bins import (
+    Cells,
+    bins_for_test,
+    category_bins,
+    rare_counts,
+    unseen_counts,
+)
 from stream_processors.statistics.chi_squared import chi_squared
 from stream_processors.statistics.comparison import Comparison
 from stream_processors.statistics.dispersion import Dispersion
@@ -57,6 +63,8 @@ def _value_tests(cells: Cells, dispersion: Dispersion) -> Iterator[tuple[str, fl
             ),
         )
         return
+    if rare := rare_counts(cells):
+        yield "rare", dispersion.rescaled("rare", fisher(rare[0], n, rare[1], m), n, m)
     binned = bins_for_test(cells)
     if binned is not None:
         statistic = float(chi_squared(*binned))

@@ -16,8 +16,11 @@ from stream_processors.statistics.between_windows import (
     between_shares,
     between_windows,
 )
-from stream_processors.statistics.category_bins import bins_of_cells
+from stream_processors.statistics.category_bins import bins_of_cells, is_rare
 from stream_processors.statistics.dispersion import LEAST_ROWS, LEAST_WINDOWS, Dispersion
+
+# What is rare in windows of fewer rows than the reference's is learned from these as well: the rows a window has by default to be judged at all.
+_FEWEST_JUDGED = 200
 
 
 @dataclass(frozen=True)
@@ -76,11 +79,14 @@ class CategoricalReference:
         """How the values of windows (windows, cells) differ, for each of their tests."""
         total, rows = cells.sum(axis=0), cells.sum(axis=1).astype(np.float64)
         buckets = np.concatenate((bucket(hashes(self.sketch.values)), np.arange(BUCKETS)))
-        place = bins_of_cells(total, int(rows.mean()), buckets)
+        usual = int(rows.mean())
+        place = bins_of_cells(total, usual, buckets)
+        rare = is_rare(total, min(usual, _FEWEST_JUDGED))
         groups = np.zeros((int(place.max()) + 1, len(cells)), dtype=np.int64)
         np.add.at(groups, place, cells.T)
         return {
             "chi_squared": between_histograms(groups.T),
+            "rare": between_shares(cells[:, rare].sum(axis=1).astype(np.float64), rows),
             "mode": between_shares(cells[:, int(total.argmax())].astype(np.float64), rows),
             "@unseen": between_windows(_unseen_statistics(cells, rows), 1, rows, sparse=True),
         }

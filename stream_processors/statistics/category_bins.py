@@ -108,12 +108,12 @@ def bins_of_cells(pooled: Ints, smaller: int, buckets: Ints) -> Positions:
     its level: rare is a cell of which the smaller sample expects fewer than 5; they are pooled into at most sqrt(n) groups that expect about 10 each, or into
     the least of the others where they are too few for a group.
     """
-    expected: Floats = np.asarray(pooled * (smaller / pooled.sum()), dtype=np.float64)
+    expected = _expected(pooled, smaller)
     frequent = expected >= LEAST_EXPECTED
     place = np.empty(pooled.size, dtype=np.intp)
     place[frequent] = np.arange(frequent.sum())
     rare = expected[~frequent]
-    if frequent.any() and rare.sum() < LEAST_EXPECTED:
+    if _are_lost(expected):
         place[~frequent] = pooled[frequent].argmin()
         return place
     groups = max(1, int(min(math.sqrt(smaller), rare.sum() / (2 * LEAST_EXPECTED), BUCKETS)))
@@ -121,6 +121,34 @@ def bins_of_cells(pooled: Ints, smaller: int, buckets: Ints) -> Positions:
     masses = np.bincount(group, weights=rare, minlength=groups)
     place[~frequent] = frequent.sum() + merged_neighbours(np.asarray(masses, dtype=np.float64))[group]
     return place
+
+
+def is_rare(pooled: Ints, smaller: int) -> npt.NDArray[np.bool_]:
+    """Of which cells the smaller sample expects fewer than 5 rows."""
+    return _expected(pooled, smaller) < LEAST_EXPECTED
+
+
+def rare_counts(cells: Cells) -> tuple[int, int] | None:
+    """Rows of window and reference in all rare cells together, where these are too few for a group of their own; None where they are not, or there are none.
+
+    Beside a large reference the rows of a small window's new value are few of all rows, whatever its share of the window: in the bin that takes them in,
+    chi-squared does not see them.
+    """
+    pooled, smaller = cells.window + cells.reference, int(min(cells.window.sum(), cells.reference.sum()))
+    rare = is_rare(pooled, smaller)
+    if not pooled[rare].any() or not _are_lost(_expected(pooled, smaller)):
+        return None
+    return int(cells.window[rare].sum()), int(cells.reference[rare].sum())
+
+
+def _expected(pooled: Ints, smaller: int) -> Floats:
+    return np.asarray(pooled * (smaller / pooled.sum()), dtype=np.float64)
+
+
+def _are_lost(expected: Floats) -> bool:
+    """Whether the rare cells are too few for a group and go into the least of the others."""
+    rare = expected < LEAST_EXPECTED
+    return not rare.all() and float(expected[rare].sum()) < LEAST_EXPECTED
 
 
 def unseen_counts(cells: Cells) -> tuple[int, int]:

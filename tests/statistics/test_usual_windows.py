@@ -36,6 +36,13 @@ def a_new_value_a_day(rng: np.random.Generator, n: int) -> CategoricalSketch:
     return CategoricalSketch.of(np.repeat(names, counts).tolist())
 
 
+def a_campaign_now_and_then(rng: np.random.Generator, n: int) -> CategoricalSketch:
+    """Three categories, and on one day of ten another that 5 % of its rows have."""
+    share = 0.05 * (rng.random() < 0.1)
+    counts = rng.multinomial(n, [*[(1 - share) / 3] * 3, share])
+    return CategoricalSketch.of(np.repeat([*"abc", "campaign"], counts).tolist())
+
+
 def p_values(
     day: Day,
     usual: Day,
@@ -143,3 +150,12 @@ def test_a_window_that_spans_many_of_the_references_is_more_evidence() -> None:
     assert found(0.0, 30.0) <= 0.12
     assert found(0.25, 30.0) > 0.9
     assert found(0.25, 1.0) < 0.3
+
+
+@pytest.mark.parametrize("n", [200, 500])
+def test_a_rare_value_that_comes_in_bursts_is_allowed_for(n: int) -> None:
+    """A value that most windows of the reference lack and some have often is no more evidence in a window with fewer rows than these."""
+    day = a_campaign_now_and_then
+    found = p_values(day, day, (60, 2_000), n)
+    assert (found <= 0.05).mean() <= 0.085
+    assert (found <= STRICT).mean() <= 0.015

@@ -182,6 +182,18 @@ def test_categories_drift_by_share_and_by_novelty() -> None:
     assert not judged(categories(rng, 2_000, tail), categories(rng, 1_000, tail)).significant
 
 
+@pytest.mark.parametrize("name", ["never seen", "rare"])
+def test_one_value_that_was_not_there_is_found_beside_any_reference(name: str) -> None:
+    """A new value, or one that was rare, is drift at 5 % of a small window, however much larger the reference is."""
+    rng = np.random.default_rng(SEED)
+    values = [*"abc", "rare"]
+    usual = np.repeat(values, rng.multinomial(100_000, [0.3333, 0.3333, 0.3333, 0.0001])).tolist()
+    window = np.repeat([*"abc", name], rng.multinomial(500, [0.95 / 3] * 3 + [0.05])).tolist()
+    verdict = judged(CategoricalSketch.of(usual), CategoricalSketch.of(window))
+    assert verdict.state == "drifted"
+    assert verdict.tests["rare"] < 1e-20
+
+
 def test_identifiers_do_not_drift() -> None:
     """A column that is new in every row is new in the reference's rows as well."""
     reference = CategoricalSketch.of(f"id{i}" for i in range(20_000))
