@@ -4,7 +4,7 @@ Each event counts once: the verdicts are of windows that do not overlap (``recor
 
 An alert is raised by a run of drifted windows that no ``ok`` interrupts: when the run is ``persistence`` windows long, or at once where one is severe. It
 is resolved by the first ``ok`` after, or where a later contract no longer has its column or slice judged. Verdicts that are neither (too few events, nothing to
-test, no reference) change nothing. Because the whole life is worked out anew from the verdicts, it does not matter in which order windows were judged, nor how often.
+test, no reference) change nothing; one that found the reference's constant is read as ``ok``. Because the whole life is worked out anew from the verdicts, it does not matter in which order windows were judged, nor how often.
 """
 
 from __future__ import annotations

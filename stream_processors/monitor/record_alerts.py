@@ -2,6 +2,7 @@
 
 A window's verdicts are those of its last revision: what only an earlier one judged (a week, before late events made its days large enough) no longer counts.
 Of windows that overlap, those count that come first: a week is left out where a day of it was judged (``ok`` or ``drifted``), which would count twice.
+A window that is constant like the reference counts as ``ok``.
 
 A span begins after the last ``ok`` before the earliest window that changed: ``ok`` ends every run and every alert, so what lies before it cannot matter.
 """
@@ -39,6 +40,9 @@ _IDENTITY = "model_version, served, reference, column, slice"
 _OF_MODEL = "model = {model:String} AND environment = {environment:String}"
 # `window_place` of a window in microseconds
 _PLACE = "(toUnixTimestamp64Micro(window_end), -toUnixTimestamp64Micro(window_start))"
+
+# Constant on both sides and alike there is nothing to test, and no change: a column that was another constant for a while is as it was
+_STATE = "if(state = 'untestable' AND ifNull(psi = 0, false), 'ok', toString(state))"
 
 
 @dataclass
@@ -114,7 +118,7 @@ _VERDICTS = f"""
         WHERE {_OF_MODEL} AND complete AND column = '{MODEL}'
         GROUP BY model_version, served, window_start, window_end
     ), last AS (
-        SELECT {_IDENTITY}, {_PLACE} AS place, max(revision) AS last_revision, argMax(state, revision) AS last_state,
+        SELECT {_IDENTITY}, {_PLACE} AS place, max(revision) AS last_revision, argMax({_STATE}, revision) AS last_state,
                argMax(material, revision) AS last_material, argMax(contract, revision) AS last_contract,
                {", ".join(f"argMax(tuple(toNullable(toFloat64({name}))), revision).1 AS last_{name}" for name in EVIDENCE)}
         FROM drift

@@ -25,7 +25,14 @@ CONTRACTS = {
     "no slices": contract(features=X_AND_Y, slices=(), references=TRAINING),
     "no reference": contract(features=X_AND_Y),
 }
-STATES = {"o": "ok", "d": "drifted", "s": "drifted", "i": "insufficient"}
+STATES = {
+    "o": "ok",
+    "d": "drifted",
+    "s": "drifted",
+    "i": "insufficient",
+    "c": "untestable",
+    "u": "untestable",
+}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -42,7 +49,7 @@ class Verdicts:
         self._said = 0
 
     def judge(self, day: int, columns: Mapping[str, str], *, days: int = 1, under: str = "c1") -> None:
-        """Judge a window anew: its columns (and slices, "x origin=JFK"), each by a letter (o ok, d drifted, s severely, i insufficient), then the whole."""
+        """Judge a window anew: its columns (and slices, "x origin=JFK"), each by a letter (o ok, d drifted, s severely, i insufficient, c constant like the reference, u another untestable), then the whole."""
         self._revision += 1
         window = {
             "model": MODEL,
@@ -63,6 +70,7 @@ class Verdicts:
                 "slice": column.partition(" ")[2],
                 "state": STATES[letter],
                 "material": {"s": "severe", "d": "warn"}.get(letter, "none"),
+                "psi": {"c": 0.0, "u": 1.5}.get(letter),
             }
             for column, letter in columns.items()
         ]
@@ -125,6 +133,13 @@ def test_an_alert_of_a_week_ends_when_its_days_are_judged_instead(verdicts: Verd
     verdicts.judge(0, {}, days=7)
     assert verdicts.alerts() == [("x", "withdrawn", 0, 0)]
     assert verdicts.alerts() == []
+
+
+def test_an_alert_of_a_constant_ends_when_the_column_is_that_constant_again(verdicts: Verdicts) -> None:
+    """Nothing can be tested then, and nothing has changed: the alert would stand for ever. Untestable otherwise says nothing."""
+    for day, letter in enumerate("csuc"):
+        verdicts.judge(day, {"x": letter})
+    assert verdicts.alerts() == [("x", "firing", 1, 1), ("x", "resolved", 3, 1)]
 
 
 def test_windows_that_say_nothing_after_an_ok_touch_no_earlier_alert(verdicts: Verdicts) -> None:
