@@ -102,27 +102,33 @@ _Facts = dict[tuple[ModelVersion, int], WindowFacts]
 
 
 def _take_events(facts: _Facts, model: ModelVersion, table: pa.Table) -> None:
-    for row in table.select([*_KEYS, "sampling_rate", "events", "errors", "warnings"]).to_pylist():
+    for row in table.select([*_KEYS, "shape", "sampling_rate", "events", "errors", "warnings"]).to_pylist():
         place = facts.get((_version(model, row), row["judged_start"]))
         if place:
             one = place.slices.setdefault(row["slice"], SliceSketches())
             one.events[row["sampling_rate"]] += row["events"]
             one.errors[row["sampling_rate"]] += row["errors"]
             one.warnings += row["warnings"]
+            one.shapes.setdefault(row["shape"], Counter())[row["sampling_rate"]] += row["events"]
 
 
 def _take_sketches(facts: _Facts, model: ModelVersion, table: pa.Table, least: int) -> None:
-    parts: dict[tuple[ModelVersion, int, str, str], list[tuple[float, int]]] = {}
-    for number, row in enumerate(table.select([*_KEYS, "sampling_rate"]).to_pylist()):
+    """Add a sketch of each column, which accounts for the events of deltas that have the column.
+
+    A delta has every feature of its contract (``profiler.counting``): one without had an earlier contract that did not know the column, whose events lack nothing.
+    """
+    parts: dict[tuple[ModelVersion, int, str, str], list[tuple[float, str, int]]] = {}
+    for number, row in enumerate(table.select([*_KEYS, "sampling_rate", "shape"]).to_pylist()):
         key = _version(model, row), row["judged_start"], row["slice"], row["column"]
-        parts.setdefault(key, []).append((row["sampling_rate"], number))
+        parts.setdefault(key, []).append((row["sampling_rate"], row["shape"], number))
     sketch = sketch_reader(table)
     for (version, start, name, column), numbers in parts.items():
         place = facts.get((version, start))
         counted = place.slices.get(name) if place else None
         if counted and (name == WHOLE or counted.n >= least):
-            sketches = [(rate, sketch(number)) for rate, number in numbers]
-            counted.columns[column] = estimated(sketches, counted.events)
+            sketches = [(rate, sketch(number)) for rate, _, number in numbers]
+            events = counted.events_of({shape for _, shape, _ in numbers})
+            counted.columns[column] = estimated(sketches, events)
 
 
 _KEYS = ["model_version", "served", "judged_start", "slice", "column"]

@@ -18,14 +18,23 @@ class SliceSketches:
         events: how many were counted, by sampling rate.
         errors: those of them whose status is not ok.
         warnings: how many broke the contract and were kept, of all rates.
+        shapes: events by the shape of the contract that they were admitted under, and by sampling rate.
         least_part: effective size of the smallest part that the next smaller judged width has of this slice; None at the smallest.
     """
 
     events: Counter[float] = field(default_factory=Counter)
     errors: Counter[float] = field(default_factory=Counter)
     warnings: int = 0
+    shapes: dict[str, Counter[float]] = field(default_factory=dict)
     least_part: int | None = None
     columns: dict[str, Sketch] = field(default_factory=dict)
+
+    def events_of(self, shapes: set[str]) -> Counter[float]:
+        """Events that were admitted under contracts of these shapes, by sampling rate."""
+        found: Counter[float] = Counter()
+        for shape in shapes & self.shapes.keys():
+            found += self.shapes[shape]
+        return found
 
     @property
     def n(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import numpy as np
-from flushes import DAY, FIRST_DAY, Events, ordinary
+from flushes import DAY, FIRST_DAY, Events, contract, ordinary
 from monitor_road import Road, in_thread
 from waiting import eventually
 
@@ -165,3 +165,21 @@ def test_a_feature_that_changed_its_kind_in_a_window_is_judged_by_what_came_sinc
         eventually(lambda: [row["n"] for row in road.verdicts(column="@model")][-1:] == [1200], within=40)
     row = road.verdicts(column="carrier")[-1]
     assert (row["state"], row["n"], row["excluded"]) == ("ok", 600, 0)
+
+
+def test_a_feature_that_is_new_in_a_contract_is_judged_by_what_came_under_it(road: Road) -> None:
+    """Events that were admitted before the contract knew the feature do not lack it: the day of the change alarms nobody."""
+    road.publish()
+    rng = np.random.default_rng(10)
+    known = road.flushes.contract
+    before = {"distance": ordinary(rng, MONDAY).columns["distance"]}
+    with in_thread(process.run, road.settings):
+        road.flushes.contract = contract(features={"distance": known.features["distance"]})
+        road.flushes.flush([Events(MONDAY, before)])
+        road.flushes.contract = known
+        road.flushes.flush([ordinary(rng, MONDAY)])
+        road.flushes.idle(3)
+        eventually(lambda: [row["n"] for row in road.verdicts(column="@model")][-1:] == [1200], within=40)
+    assert road.verdicts(column="distance")[-1]["n"] == 1200
+    row = road.verdicts(column="carrier")[-1]
+    assert (row["state"], row["n"], row["absent_rate_change"]) == ("ok", 600, 0.0)
