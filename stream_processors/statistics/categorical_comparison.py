@@ -38,6 +38,7 @@ def compare_categorical(
         absent_rate_change=window.absent / n - whole.absent / reference.n,
         tests=tests,
         dispersion=dispersion,
+        once=unseen_counts(cells)[1],
         chi_squared=float(chi_squared(*values)) if values[0].any() and values[1].any() else None,
     )
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from stream_processors.sketches import BUCKETS, CategoricalSketch, align, bucket
 from stream_processors.sketches.bins import Floats, Ints
 from stream_processors.statistics.chi_squared import LEAST_EXPECTED, merged_neighbours
-from stream_processors.statistics.comparison_bins import MAX_BINS, ComparedBins
+from stream_processors.statistics.comparison_bins import MAX_BINS, UNSEEN, ComparedBins
 
 Positions = npt.NDArray[np.intp]
 
@@ -62,7 +62,7 @@ def category_bins(cells: Cells, window: CategoricalSketch, reference: Categorica
             *(f"@hash {i}/{groups}" for i in range(groups)),
             "@null",
             "@absent",
-            "@unseen",
+            UNSEEN,
         ],
         binned(cells.window, window.nulls, window.absent, unseen),
         binned(cells.reference, reference.nulls, reference.absent, 0),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stream_processors.statistics.cauchy import cauchy
-from stream_processors.statistics.comparison_bins import NUMERIC_SPECIALS, ComparedBins
+from stream_processors.statistics.comparison_bins import NUMERIC_SPECIALS, UNSEEN, ComparedBins
 from stream_processors.statistics.dispersion import Dispersion
 from stream_processors.statistics.jensen_shannon import jensen_shannon
-from stream_processors.statistics.psi import psi, psi_expected
+from stream_processors.statistics.psi import psi, psi_expected, psi_expected_of_unseen
 
 # Tests on small counts give p-values of 1 as a rule; bounded here they say nothing, instead of contradicting the others.
 _GREATEST_EXACT_P = 0.5
@@ -19,7 +19,10 @@ _OF_ALL_ROWS = frozenset({*NUMERIC_SPECIALS, "@below", "@above"})
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Distances, rate changes and the p-value of each test that exists; None where a number does not exist for the column."""
+    """Distances, rate changes and the p-value of each test that exists; None where a number does not exist for the column.
+
+    ``once`` is how many of the reference's categories occur in one row; 0 of numbers.
+    """
 
     n: int
     reference_n: int
@@ -29,6 +32,7 @@ class Comparison:
     absent_rate_change: float
     tests: dict[str, float]
     dispersion: Dispersion
+    once: int
     chi_squared: float | None = None
     kolmogorov_smirnov: float | None = None
     wasserstein: float | None = None
@@ -41,7 +45,11 @@ class Comparison:
     @property
     def psi_expected(self) -> float:
         """Index expected from chance alone."""
-        return psi_expected(self.n, self.reference_n, len(self.bins.labels))
+        bins = len(self.bins.labels)
+        expected = psi_expected(self.n, self.reference_n, bins)
+        if UNSEEN in self.bins.labels:
+            expected += psi_expected_of_unseen(self.n, self.reference_n, bins, self.once)
+        return expected
 
     @property
     def jensen_shannon(self) -> float:

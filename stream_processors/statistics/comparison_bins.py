@@ -21,6 +21,7 @@ MAX_BINS = 20
 
 # Rows without a finite value, in the order of their bins.
 NUMERIC_SPECIALS = ("@null", "@nan_inf", "@absent")
+UNSEEN = "@unseen"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

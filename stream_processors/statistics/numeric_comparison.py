@@ -41,5 +41,6 @@ def compare_numeric(reference: NumericReference, window: NumericSketch, spans: f
         absent_rate_change=window.absent / n - whole.absent / reference.n,
         tests=tests,
         dispersion=dispersion,
+        once=0,
         **distances,
     )

@@ -182,6 +182,20 @@ def test_categories_drift_by_share_and_by_novelty() -> None:
     assert not judged(categories(rng, 2_000, tail), categories(rng, 1_000, tail)).significant
 
 
+@pytest.mark.parametrize("n", [500, 5_000])
+def test_the_values_that_a_long_tail_always_brings_are_no_change(n: int) -> None:
+    """The reference's side of unseen values is empty by definition: what they add to PSI without any drift is expected, and what is new beyond that is not."""
+    rng = np.random.default_rng(SEED)
+    tail = zipf(100_000)
+    reference = reference_of([categories(rng, 20_000, tail)])
+    usual = [judge_column(reference, categories(rng, n, tail)) for _ in range(20)]
+    assert np.mean([verdict.psi or 0.0 for verdict in usual]) > 0.25
+    assert abs(np.mean([verdict.psi_excess or 0.0 for verdict in usual])) < 0.03
+    assert {verdict.material for verdict in usual} == {"none"}
+    renamed = CategoricalSketch.of([f"new {i}" for i in rng.choice(tail.size, n, p=tail)])
+    assert judge_column(reference, renamed).material == "severe"
+
+
 @pytest.mark.parametrize("name", ["never seen", "rare"])
 def test_one_value_that_was_not_there_is_found_beside_any_reference(name: str) -> None:
     """A new value, or one that was rare, is drift at 5 % of a small window, however much larger the reference is."""
