@@ -10,7 +10,7 @@
 --   environment String = 'production': where it ran
 --   slice String = '': slice such as origin=JFK; empty: the whole
 --   model_version String = '': one version; empty: all
---   bits UInt8 = 3 [0 to 20]: significant bits of a bin, at most those stored: 3 are bins of 6 to 12 % width
+--   bits UInt8 = 3 [0 to 20]: significant bits of a bin, at most the fewest stored: 3 are bins of 6 to 12 % width
 --   traffic String = 'served' [served, shadow, all]: served, shadow or both
 -- columns:
 --   kind: bin, category, other (categories that are counted by hash alone), nan, plus_inf, minus_inf, null or absent
@@ -38,7 +38,9 @@ merged AS
             if(w.column_kind = 'numeric', arrayMap(bin -> hindcast_bin(bin, {bits:UInt8}), w.bins), []),
             if(w.column_kind = 'numeric', w.counts, []),
             if(w.column_kind = 'numeric', arrayMap(n -> n / sampling_rate, w.counts), [])
-        ) AS numeric,
+        ) AS stored,
+        -- windows of contracts with other precisions, or coarsened ones, have bins of several widths
+        arrayReduce('sumMap', [arrayMap(bin -> hindcast_bin(bin, coarse), stored.1)], [stored.2], [stored.3]) AS numeric,
         sumMap(
             if(w.column_kind = 'categorical', w.values, []),
             if(w.column_kind = 'categorical', w.counts, []),

@@ -172,6 +172,26 @@ def test_histogram_counts_events_of_windows_without_the_column(sparse: History) 
     assert rows(sparse, "feature_histogram", model=MODEL, column="@events") == []
 
 
+def test_histogram_of_windows_of_several_precisions(ask: History, record: Recorder) -> None:
+    """All bins are as wide as the widest stored, none lies within another, and each has its own middle."""
+    for day, precision, bins in ((0, 7, [1.0, 1.0078125, 1.25]), (1, 4, [1.0, 1.0625])):
+        window = {**DELTA, "window_start": START + day * DAY, "window_end": START + (day + 1) * DAY}
+        said = {"column": "x", "column_kind": "numeric", "precision": precision}
+        record.insert(
+            "sketches",
+            [
+                {**window, **EVENTS, "events": len(bins)},
+                {**window, **said, "bins": bins, "counts": [1] * len(bins)},
+            ],
+        )
+    found = rows(ask, "feature_histogram", model=MODEL, column="x", bits=20)
+    assert [(row["bin"], row["middle"], row["count"], row["share"]) for row in found] == [
+        (1.0, 1.03125, 3, 0.6),
+        (1.0625, 1.09375, 1, 0.2),
+        (1.25, 1.28125, 1, 0.2),
+    ]
+
+
 def test_new_categories(history: History, known: KnownHistory) -> None:
     """A carrier that begins to fly in April is new then, and gone when the months are swapped."""
     april, march = {"since": APRIL, "until": END}, {"reference_since": MARCH, "reference_until": APRIL}
