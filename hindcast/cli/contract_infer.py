@@ -36,6 +36,7 @@ from stream_processors.contracts.model import Contract
 from stream_processors.contracts.problems import lacks_positive_class
 from stream_processors.contracts.proposals import precision_proposals, with_precisions
 from stream_processors.contracts.recorded_data import RecordedData, newest
+from stream_processors.contracts.training_data import is_index
 
 # columns times rows that are gathered at most, whatever --rows says: what bounds memory
 _MOST_CELLS = 40_000_000
@@ -171,12 +172,18 @@ def _tell_left_out(data_file: Path, columns: Sequence[pa.Field]) -> None:
             raise ConfigError(
                 f"column {one.name} of {data_file} is not UTF-8 text: save it as UTF-8, or --exclude the column"
             )
+    indices = [one for one in columns if is_index(one.name)]
+    named = [one for one in columns if one not in indices]
     # integers and Decimals are features unless they are too large
-    inexact = [one for one in columns if pa.types.is_integer(one.type) or pa.types.is_decimal(one.type)]
-    others = [one for one in columns if one not in inexact]
-    for why, found in (("no feature is of such a type", others), (INEXACT.replace(":", ","), inexact)):
+    inexact = [one for one in named if pa.types.is_integer(one.type) or pa.types.is_decimal(one.type)]
+    others = [one for one in named if one not in inexact]
+    for why, found in (
+        ("an index without a name is no feature", indices),
+        ("no feature is of such a type", others),
+        (INEXACT.replace(":", ","), inexact),
+    ):
         if found:
-            told = ", ".join(f"{one.name} ({one.type})" for one in found)
+            told = ", ".join(f"{one.name or repr(one.name)} ({one.type})" for one in found)
             click.echo(one_line(f"left out, as {why}: {told}"), err=True)
 
 

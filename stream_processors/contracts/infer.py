@@ -64,7 +64,7 @@ def infer(
     """A contract that fits the table, for a person to edit, and its baseline (see `baseline`).
 
     Features are all columns but those named here: numbers are numeric, text and booleans categorical, other types are left out. So are
-    integers beyond 2^53, which a logger refuses as numbers. A column without nulls is required. Categories are listed (the 100 most
+    integers beyond 2^53, which a logger refuses as numbers, and an index of pandas without a name. A column without nulls is required. Categories are listed (the 100 most
     frequent) only where there are more than 1,000; of a near-unique column, such as identifiers, free text or addresses of people, no value
     may stand in a contract or a baseline, so its list is empty.
 

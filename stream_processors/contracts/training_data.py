@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -19,6 +20,9 @@ from stream_processors.map_columns import Floats, Mask, doubles
 
 Ints = npt.NDArray[np.int64]
 Kind = Literal["numeric", "categorical"]
+
+# what pandas calls an index without a name: in Arrow and Parquet, and in a CSV
+_INDEX = re.compile(r"__index_level_\d+__|")
 
 
 @dataclass(frozen=True)
@@ -76,8 +80,8 @@ class FeatureData(Protocol):
 class TrainingData:
     """The table's feature columns as events carry them (see `sent_column`): numbers as doubles, texts and booleans as strings.
 
-    Columns of other types (times, lists, structs) are no features and are listed in ``left_out``; so are columns of nulls that have no
-    type, unless their kind is decided.
+    Columns of other types (times, lists, structs) are no features and are listed in ``left_out``; so are, unless their kind is decided,
+    columns of nulls that have no type, and those that have no name but the one of an index (see `is_index`).
 
     Args:
         table: a row per prediction.
@@ -110,7 +114,8 @@ class TrainingData:
         self.decision = _decision(table, roles.decision)
 
     def _take(self, name: str, column: pa.ChunkedArray, kind: Kind | None) -> None:
-        sent = None if column.type == pa.null() and kind is None else sent_column(name, column, kind)
+        unsaid = kind is None and (column.type == pa.null() or is_index(name))
+        sent = None if unsaid else sent_column(name, column, kind)
         if sent is None:
             self.left_out.append(name)
         elif sent.type == pa.float64():
@@ -140,6 +145,15 @@ class TableColumns:
     def numbers(self, name: str) -> tuple[Floats, Mask | None]:
         """The column of doubles, and where it is not null."""
         return doubles(self._columns[name])
+
+
+def is_index(name: str) -> bool:
+    """Whether this is no name that a person gave, but the index that pandas adds to a table of rows that were filtered, shuffled or split.
+
+    >>> is_index("__index_level_0__"), is_index(""), is_index("level")
+    (True, True, False)
+    """
+    return _INDEX.fullmatch(name) is not None
 
 
 def one_chunk(column: pa.ChunkedArray) -> pa.Array:

@@ -93,8 +93,8 @@ def sketch_table(
     """Sketch every feature column of a table: precisions and lists are the contract's, without one the stream's defaults (5 bits, no list).
 
     Kinds are those that `PredictionLogger.predictions` gives the columns: what the contract says where a column can be of it, and else
-    numbers are numeric, nulls of no type too, and text and booleans categorical. Columns of other types are left out, and so are features
-    that the contract drops or hashes. Of a contract's features only the table's are needed: the others are absent from all rows, as they
+    numbers are numeric, nulls of no type too, and text and booleans categorical. Columns of other types are left out, and so are an index of
+    pandas without a name and features that the contract drops or hashes. Of a contract's features only the table's are needed: the others are absent from all rows, as they
     are in a stream that never carries them.
 
     Args:

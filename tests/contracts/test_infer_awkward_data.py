@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.feather
 import pyarrow.parquet
 import pytest
 from contract_command import Ended, run
 
+from hindcast.cli.contract_files import read_contract
 from producers.errors import ConfigError
 from stream_processors.contracts.baseline_file import read_baseline
 from stream_processors.contracts.infer import baseline, infer
@@ -81,6 +83,19 @@ def test_columns_that_are_left_out_are_told(tmp_path: Path) -> None:
         data, "--force", "--exclude", "notes", *(f"--exclude={one}" for one in columns if one != "amount")
     )
     assert (none.exit_code, "left out" in none.output) == (0, False)
+
+
+@pytest.mark.parametrize(("ending", "index"), [("parquet", "__index_level_0__"), ("csv", "''")])
+def test_an_index_without_a_name_is_no_feature(tmp_path: Path, ending: str, index: str) -> None:
+    """Beside rows that were shuffled, and beside all in a CSV, pandas writes it; no service sends it, and every event would lack it."""
+    data = tmp_path / f"shuffled.{ending}"
+    frame = pd.DataFrame({"amount": [1.5, 2.5], "plan": ["gold", "tin"]}, index=[1, 0])
+    getattr(frame, f"to_{ending}")(data)
+    done = inferred(data)
+    assert f"left out, as an index without a name is no feature: {index} (int64)\n" in done.output
+    contract = read_contract(tmp_path / "m.yaml")
+    assert list(contract.features) == ["amount", "plan"]
+    assert {one["column"] for one in read_baseline(tmp_path / "m.baseline.avro")[0]["numeric"]} == {"amount"}
 
 
 def test_what_no_contract_holds_is_told_in_a_line(tmp_path: Path) -> None:

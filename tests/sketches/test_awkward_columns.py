@@ -12,6 +12,7 @@ import pytest
 from sketch_inputs import categorical_counts
 
 from producers.errors import ConfigError, InvalidEvent
+from stream_processors.contracts.model import Contract
 from stream_processors.sketches import CategoricalSketch, ColumnSketch, TableSketch, sketch_of, sketch_table
 
 PLAN = ["gold", None, "tin", "gold"]
@@ -47,6 +48,15 @@ def test_dictionaries_of_other_types_are_no_text() -> None:
     assert set(sketch_table(frame)) == {"x"}
     with pytest.raises(ConfigError, match="text or booleans is wanted"):
         sketch_of(times)
+
+
+def test_an_index_without_a_name_is_no_feature() -> None:
+    """One without a name is pandas' own; one with a name is a column, and a contract may name any."""
+    frame = pd.DataFrame({"x": [1.0, 2.0, 3.0]}, index=[4, 9, 2])
+    assert set(sketch_table(frame)) == {"x"}
+    assert set(sketch_table(frame.rename_axis("row"))) == {"x", "row"}
+    named = Contract.model_validate({"model": "m", "features": {"__index_level_0__": {"kind": "numeric"}}})
+    assert set(sketch_table(frame, named)) == {"x", "__index_level_0__"}
 
 
 @pytest.mark.parametrize(
