@@ -1,4 +1,4 @@
-"""The sketch of a numeric column: an exact histogram at a fixed precision, exact moments, and what is no number.
+"""The sketch of a numeric column: an exact histogram at a fixed precision, moments from the values, and what is no number.
 
 Sketches add: any split of the rows, in any order, merges to the sketch of all rows (sums within rounding). Sketches of different
 precision merge at the smaller one, also exactly.
@@ -145,7 +145,7 @@ class NumericSketch:
 
     @property
     def mean(self) -> float | None:
-        """Mean of the finite values, from the exact sum; None without any."""
+        """Mean of the finite values, from their sum and not from bins; None without any, infinite where the sum overflows."""
         return self.sum / self.finite if self.finite else None
 
     @property
@@ -212,7 +212,8 @@ class NumericSketch:
     def cdf(self, x: float) -> float | None:
         """Share of the finite values at or below ``x``, None without any; off by at most the share of the bin ``x`` lies in.
 
-        Exact at the upper end of a bin. Within a bin the bin counts whole. ``ValueError`` where ``x`` is NaN.
+        The bin of ``x`` counts whole: exact at the largest number of a bin, which is the end nearest zero of a negative one.
+        ``ValueError`` where ``x`` is NaN.
         """
         if math.isnan(x):
             raise ValueError("NaN has no share of values below it")

@@ -60,11 +60,12 @@ def sketch_of(
             categorical, also where nulls made them doubles.
 
     Raises:
-        ConfigError: values that are neither numbers, text nor booleans; integers that change as doubles, or are beyond 64 bits.
+        ConfigError: values that are neither numbers, text nor booleans; integers that change as doubles, or are beyond 64 bits; a list
+            that is not of texts.
         ValueError: a precision that is not 0 to 20.
     """
     given = _array(values)
-    names = None if listed is None else tuple(listed)
+    names = None if listed is None else _texts(listed)
     found = sent_column(_COLUMN, given, None if names is None else "categorical")
     if found is None:
         raise ConfigError(f"a column of numbers, text or booleans is wanted, not of {given.type}")
@@ -184,6 +185,15 @@ class _Counting:
         """Everything counted."""
         found = self._accumulator.drain().get(WHOLE)
         return TableSketch(self._rows, {**found.numeric, **found.categorical} if found else {})
+
+
+def _texts(listed: Iterable[str]) -> tuple[str, ...]:
+    """The list; one text alone would be a list of its letters."""
+    names = () if isinstance(listed, str) else tuple(listed)
+    wrong = [listed] if isinstance(listed, str) else [one for one in names if not isinstance(one, str)]
+    if wrong:
+        raise ConfigError(f"a list of texts is wanted, such as ['1', '2']; {wrong[0]!r} is none")
+    return names
 
 
 def _array(values: Any) -> pa.ChunkedArray:

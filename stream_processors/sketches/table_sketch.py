@@ -108,10 +108,10 @@ class TableSketch:
     def from_arrow(cls, table: pa.Table) -> TableSketch:
         """Read rows that `to_arrow` wrote, or a selection of ClickHouse's table ``sketches``; other columns are passed over.
 
-        Rows of one column add up, so select one slice. Rows of ``@events`` give the number of events. Without any, as in what `to_arrow`
-        writes, it is the largest number that a column's rows account for together, absences included. So rows of several tables are what
-        `merged` gives of them where one column is in all of the tables; where none is, the number comes out too small: merge these
-        instead. A ``near_unique`` is worked out again and need not be there.
+        Rows of one column add up, so select one slice, and one ``kind``: a total counts again what deltas have. Rows of ``@events`` give the
+        number of events. Without any, as in what `to_arrow` writes, it is the largest number that a column's rows account for together,
+        absences included. So rows of several tables are what `merged` gives of them where one column is in all of the tables; where none
+        is, the number comes out too small: merge these instead. A ``near_unique`` is worked out again and need not be there.
 
         Raises:
             ValueError: a column of the schema is missing, or as in `merged`.

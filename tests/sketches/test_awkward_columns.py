@@ -71,6 +71,13 @@ def test_a_chunk_without_values_has_the_sketch_of_its_list(empty: Any) -> None:
     assert counts(TableSketch.merged(parts)["plan"]) == counts(whole)
 
 
+@pytest.mark.parametrize(("listed", "none"), [("ab", "'ab'"), ([1, 2], "1"), (["a", None], "None")])
+def test_a_list_is_of_texts(listed: Any, none: str) -> None:
+    """A text alone would be taken for a list of its letters, and numbers are never values of a category."""
+    with pytest.raises(ConfigError, match=f"a list of texts is wanted.*; {none} is none"):
+        sketch_of(["ab"], listed=listed)
+
+
 @pytest.mark.parametrize(
     "table",
     [

@@ -298,3 +298,22 @@ def test_merging_counts_what_one_side_never_saw_as_absent() -> None:
         merged.merge(sketch_table(pa.table({"x": ["a"]})))
     with pytest.raises(ValueError, match="no sketch"):
         TableSketch.merged([])
+
+
+def test_parts_that_fit_merge_to_more_bins_than_the_whole_keeps() -> None:
+    """Merging coarsens nothing for its size; at the whole's precision the parts are the whole again."""
+    x = np.exp(np.random.default_rng(1).normal(0, 4, 8_000))
+    whole, first, second = (sketch_of(part, precision=10) for part in (x, x[:4_000], x[4_000:]))
+    assert isinstance(whole, NumericSketch)
+    assert isinstance(first, NumericSketch)
+    assert isinstance(second, NumericSketch)
+    merged = first.merge(second)
+    assert (whole.degraded, merged.degraded, merged.precision, merged.bins.size > 4_096) == (
+        True,
+        False,
+        10,
+        True,
+    )
+    coarse = merged.coarsen(whole.precision)
+    assert coarse.bins.tolist() == whole.bins.tolist()
+    assert coarse.counts.tolist() == whole.counts.tolist()
