@@ -68,21 +68,25 @@ class CategoricalSketch:
     def merged(cls, sketches: Iterable[CategoricalSketch]) -> CategoricalSketch:
         """Add the sketches up; ``ValueError`` without any. Exact for sketches of one rule, whatever the order.
 
-        Where the rules differ (two lists, a list and none), a value that one of the sketches does not keep by name goes into its bucket.
+        Where the rules differ (two lists, a list and none), a value that one of the lists, or all sketches without a list together, do not
+        keep by name goes into its bucket: the same in any order, where all are merged at once.
         """
         parts = list(sketches)
         if not parts:
             raise ValueError("there is no sketch to merge")
-        first = parts[0]
-        if not any(part.listed for part in parts):
-            return _merge_unlisted(parts)
-        if all(part.listed and part.values == first.values for part in parts):
+        lists = [part for part in parts if part.listed]
+        unlisted = [part for part in parts if not part.listed]
+        if not lists:
+            return _merge_unlisted(unlisted)
+        first = lists[0]
+        if not unlisted and all(part.values == first.values for part in lists):
             counts, buckets = (
                 _sum_of([part.counts for part in parts]),
                 _sum_of([part.buckets for part in parts]),
             )
             return _with_missing(CategoricalSketch(first.values, counts, buckets, listed=True), parts)
-        return reduce(_merge_mixed, parts)
+        # what those without a list keep together hangs on all of them, so they come first, whatever the order given
+        return reduce(_merge_with_list, [*lists, _merge_unlisted(unlisted)] if unlisted else lists)
 
     def merge(self, other: CategoricalSketch) -> CategoricalSketch:
         """Add two sketches."""
@@ -196,9 +200,7 @@ def _merge_unlisted(parts: Sequence[CategoricalSketch]) -> CategoricalSketch:
     return _with_missing(keep_smallest(ordered, counts, _sum_of([part.buckets for part in parts])), parts)
 
 
-def _merge_mixed(one: CategoricalSketch, other: CategoricalSketch) -> CategoricalSketch:
-    if not (one.listed or other.listed):
-        return _merge_unlisted((one, other))
+def _merge_with_list(one: CategoricalSketch, other: CategoricalSketch) -> CategoricalSketch:
     aligned = align(one, other)
     counts, buckets = aligned.counts.sum(axis=0), aligned.buckets.sum(axis=0)
     return _with_missing(CategoricalSketch(aligned.values, counts, buckets, listed=True), (one, other))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import pairwise, permutations
 
 import numpy as np
 import pytest
@@ -85,6 +85,17 @@ def test_different_rules_merge_by_bucket(
     assert categorical_counts(merged) == categorical_counts(b.merge(a))
     for value, count in zip(merged.values, merged.counts.tolist(), strict=True):
         assert count == one.count(value) + other.count(value)
+
+
+def test_several_rules_merge_in_any_order() -> None:
+    """What sketches without a list keep together is settled before a list has its say, and every name has its whole count."""
+    rows = [[f"id{i}" for i in np.random.default_rng(seed).integers(0, 1_500, 2_500)] for seed in range(3)]
+    lists = [None, None, [f"id{i}" for i in range(900)]]
+    parts = [CategoricalSketch.of(each, listed) for each, listed in zip(rows, lists, strict=True)]
+    merged = [CategoricalSketch.merged(order) for order in permutations(parts)]
+    assert all(categorical_counts(one) == categorical_counts(merged[0]) for one in merged)
+    counts = [sum(each.count(value) for each in rows) for value in merged[0].values]
+    assert merged[0].counts.tolist() == counts
 
 
 def test_a_name_only_one_side_keeps_goes_into_its_bucket_on_both() -> None:
