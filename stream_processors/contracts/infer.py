@@ -8,6 +8,7 @@ The sketches are made by the profiler's own code, so a reference and a stream of
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -87,7 +88,8 @@ def infer(
             than a pair; a base window that does not divide a day.
     """
     inexact = {name for name, one in zip(table.column_names, table.columns, strict=True) if is_inexact(one)}
-    data = TrainingData(table, Roles(time_column, score_column, decision_column, {*exclude, *inexact}))
+    roles = Roles(time_column, score_column, decision_column, exclude)
+    data = TrainingData(table, replace(roles, exclude={*exclude, *inexact}))
     return infer_from(
         data, table.column_names, model=model, environment=environment, slice_by=slice_by, base=base
     )

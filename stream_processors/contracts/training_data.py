@@ -33,12 +33,19 @@ class Roles:
         time: when each row's prediction was or would have been made; a time without zone is taken as UTC. None: rows have no times.
         score, decision: what the model answered; None: not in the table.
         exclude: columns to leave out: labels, identifiers.
+
+    Raises:
+        ConfigError: one text to exclude, which would be its letters.
     """
 
     time: str | None = None
     score: str | None = None
     decision: str | None = None
     exclude: Collection[str] = ()
+
+    def __post_init__(self) -> None:
+        if isinstance(self.exclude, str):
+            raise ConfigError(f"columns to exclude are a list, such as [{self.exclude!r}]")
 
     def taken(self) -> set[str]:
         """All columns that are no features."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from sketch_inputs import categorical_counts
 
 from producers.errors import ConfigError, InvalidEvent
+from stream_processors.contracts.infer import infer
 from stream_processors.contracts.model import Contract
 from stream_processors.sketches import CategoricalSketch, ColumnSketch, TableSketch, sketch_of, sketch_table
 
@@ -76,6 +78,14 @@ def test_a_list_is_of_texts(listed: Any, none: str) -> None:
     """A text alone would be taken for a list of its letters, and numbers are never values of a category."""
     with pytest.raises(ConfigError, match=f"a list of texts is wanted.*; {none} is none"):
         sketch_of(["ab"], listed=listed)
+
+
+def test_a_text_alone_excludes_nothing() -> None:
+    """It would be a list of its letters, which may be columns too."""
+    table = pa.table({"a": [1.0], "b": [2.0], "ab": [3.0]})
+    for take in (sketch_table, partial(infer, model="m")):
+        with pytest.raises(ConfigError, match=r"columns to exclude are a list, such as \['ab'\]"):
+            take(table, exclude="ab")
 
 
 @pytest.mark.parametrize(
