@@ -29,7 +29,7 @@ from hindcast.one_line import one_line
 from producers.errors import ConfigError
 from producers.values import INEXACT
 from stream_processors.contracts.baseline_file import baseline_path, write_baseline
-from stream_processors.contracts.infer import Records, infer_from
+from stream_processors.contracts.infer import Records, baseline_from, infer_from
 from stream_processors.contracts.infer import baseline as make_baseline
 from stream_processors.contracts.infer import infer as infer_contract
 from stream_processors.contracts.model import Contract
@@ -65,27 +65,35 @@ def _role_options(command: Any) -> Any:
     return command
 
 
+def _recorded_options(command: Any) -> Any:
+    for option in (
+        click.option(
+            "--rows",
+            type=click.IntRange(1, 10_000_000),
+            default=1_000_000,
+            show_default=True,
+            help="With --from-recorded: the newest predictions at most.",
+        ),
+        click.option(
+            "--since",
+            metavar="DURATION",
+            default="7d",
+            show_default=True,
+            callback=length_of_time,
+            help="With --from-recorded: how far to look back.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 @click.command()
 @click.argument("data_file", metavar="[DATA.parquet]", type=FILE, required=False)
 @click.option("--model", callback=_fits, help="Name of the model; required with a file.")
 @click.option(
     "--from-recorded", metavar="MODEL", help="Use what was recorded of this model instead of a file."
 )
-@click.option(
-    "--since",
-    metavar="DURATION",
-    default="7d",
-    show_default=True,
-    callback=length_of_time,
-    help="With --from-recorded: how far to look back.",
-)
-@click.option(
-    "--rows",
-    type=click.IntRange(1, 10_000_000),
-    default=1_000_000,
-    show_default=True,
-    help="With --from-recorded: the newest predictions at most.",
-)
+@_recorded_options
 @click.option(
     "--environment", callback=_fits, help="One environment only; without it the contract is for all."
 )
@@ -126,23 +134,22 @@ def infer(
 
 @click.command()
 @contract_argument
-@click.argument("data_file", metavar="DATA.parquet", type=FILE)
+@click.argument("data_file", metavar="[DATA.parquet]", type=FILE, required=False)
+@click.option("--from-recorded", is_flag=True, help="Use what was recorded of the model instead of a file.")
+@_recorded_options
 @_role_options
 def baseline(
-    contract_file: Path,
-    data_file: Path,
-    time_column: str | None,
-    score_column: str | None,
-    decision_column: str | None,
+    contract_file: Path, data_file: Path | None, from_recorded: bool, since: int, rows: int, **roles: Any
 ) -> None:
     """Make the baseline of an edited contract again."""
-    sketches = make_baseline(
-        read_contract(contract_file),
-        data_table(data_file),
-        time_column=time_column,
-        score_column=score_column,
-        decision_column=decision_column,
-    )
+    if (data_file is None) != from_recorded:
+        raise click.UsageError("either a file or --from-recorded is wanted")
+    contract = read_contract(contract_file)
+    if data_file is not None:
+        sketches = make_baseline(contract, data_table(data_file), **roles)
+    else:
+        _refuse(roles, list(roles), "is for a file")
+        sketches = baseline_from(contract, _recorded(contract.model, contract.environment, since, rows))
     write_baseline(baseline_path(contract_file), sketches)
     click.echo(f"{baseline_path(contract_file)}: {len(sketches)} reference sketches")
 
@@ -211,7 +218,7 @@ def _of_record(model: str, output: Path, options: dict[str, Any]) -> None:
         return
     write_text(output, with_precisions(current, proposals).to_yaml())
     click.echo(f"{output}: the contract in effect with other precisions, from {data.rows:,} predictions")
-    click.echo("its shape is another: hindcast contract baseline, then publish")
+    click.echo("its shape is another: hindcast contract baseline (--from-recorded or a file), then publish")
 
 
 def _refuse(options: dict[str, Any], names: Sequence[str], why: str) -> None:
@@ -234,7 +241,7 @@ def _recorded(model: str, environment: str | None, since: int, rows: int) -> Rec
                 if left <= 0:
                     break
                 data.add(newest(recorded.read(block), left))
-                moved(block.events)
+                moved(min(block.events, left))
     if not data.rows:
         raise ConfigError(
             f"every recorded prediction of model {model} failed: there is nothing to infer from"

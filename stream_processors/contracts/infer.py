@@ -165,8 +165,19 @@ def baseline(
             raise ConfigError(
                 f"column {name} is of type {table.column(name).type}, the contract says {feature.kind}"
             )
-        if feature.bucket is not None:
-            data.numeric[name] = bucketed_column(data.numeric[name], feature.bucket)
+    return _baseline(contract, data)
+
+
+def baseline_from(contract: Contract, data: FeatureData) -> Records:
+    """`baseline` from columns that are events already, such as recorded ones. A feature that none of them carries is absent throughout.
+
+    Raises:
+        ConfigError: a feature that came as the other kind.
+    """
+    for name, feature in contract.features.items():
+        other = ("categorical", data.categorical) if feature.kind == "numeric" else ("numeric", data.numeric)
+        if not feature.hidden and name in other[1]:
+            raise ConfigError(f"feature {name} came as {other[0]}, the contract says {feature.kind}")
     return _baseline(contract, data)
 
 
@@ -198,8 +209,12 @@ def _baseline(contract: Contract, data: FeatureData) -> Records:
     )
     features = {name: feature for name, feature in contract.features.items() if not feature.hidden}
     segments = _segments(contract)
+    numeric = {name: column for name, column in data.numeric.items() if name in features}
+    for name, column in numeric.items():
+        if (bucket := features[name].bucket) is not None:
+            numeric[name] = bucketed_column(column, bucket)
     maps = {
-        "numeric_features": TableColumns({k: v for k, v in data.numeric.items() if k in features}),
+        "numeric_features": TableColumns(numeric),
         "categorical_features": TableColumns({k: v for k, v in data.categorical.items() if k in features}),
         "segments": TableColumns({k: v for k, v in data.categorical.items() if k in segments}),
         "probabilities": TableColumns({}),

@@ -114,6 +114,49 @@ def test_better_precisions_for_the_contract_in_effect(tmp_path: Path, environmen
     assert not (tmp_path / "never.yaml").exists()
 
 
+def test_a_baseline_of_what_is_recorded(tmp_path: Path, environment: dict[str, str]) -> None:
+    """A contract without training data can be edited: the same predictions make the baseline of its new shape."""
+    output, made = tmp_path / "k.yaml", tmp_path / "k.baseline.avro"
+    assert inferred(output, environment, "--environment", "production").exit_code == 0
+    first = read_baseline(made)
+    made.unlink()
+    again = run("baseline", output, "--from-recorded", **environment)
+    assert again.exit_code == 0, again.output
+    assert read_baseline(made) == first
+    edited = Contract.from_yaml(output.read_text())
+    plan = {"by": ["plan"], "values": [["basic"], ["plus"]]}
+    more = {"slices": [plan], "features": {**edited.model_dump()["features"], "new": {"kind": "numeric"}}}
+    edited = Contract.model_validate({**edited.model_dump(exclude_unset=True), **more})
+    output.write_text(edited.to_yaml())
+    assert run("baseline", output, "--from-recorded", "--rows", "100", **environment).exit_code == 0
+    sketches = read_baseline(made)
+    assert {one["shape"] for one in sketches} == {edited.shape()}
+    whole = [one for one in sketches if one["slice"] == ""]
+    parts = [one for one in sketches if one["slice"].startswith("plan=")]
+    assert sum(one["events"] for one in whole) == sum(one["events"] for one in parts) == 80
+    absent = [column["absent"] for one in whole for column in one["numeric"] if column["column"] == "new"]
+    assert sum(absent) == 80
+    kelvin = {"kelvin": {"kind": "categorical"}}
+    output.write_text(Contract.model_validate({"model": MODEL, "features": kelvin}).to_yaml())
+    refused = run("baseline", output, "--from-recorded", **environment)
+    assert (refused.exit_code, "feature kelvin came as numeric" in refused.output) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ((), "either a file or --from-recorded is wanted"),
+        (("x.parquet", "--from-recorded"), "either a file or --from-recorded is wanted"),
+        (("--from-recorded", "--score-column", "s"), "--score-column is for a file"),
+    ],
+)
+def test_wrong_use_of_baseline(tmp_path: Path, arguments: tuple[str, ...], says: str) -> None:
+    """It is said what is wrong."""
+    (tmp_path / "c.yaml").write_text("model: m\n")
+    done = run("baseline", tmp_path / "c.yaml", *arguments)
+    assert (done.exit_code, says in done.output) == (2, True), done.output
+
+
 def test_only_the_newest(tmp_path: Path, environment: dict[str, str]) -> None:
     """As many rows as asked for, of the time asked for."""
     output = tmp_path / "k.yaml"
