@@ -73,7 +73,7 @@ def publish(contract_file: Path, effective_from: datetime | None, reason: str | 
 
 @contract.command()
 @click.argument("model")
-@click.option("--environment", default="production", show_default=True)
+@click.option("--environment", default="production", show_default=True, help="Where the model runs.")
 @click.option("--json", "as_json", is_flag=True, help="Canonical JSON instead of YAML.")
 def show(model: str, environment: str, as_json: bool) -> None:
     """Print the contract that applies to a model now."""
