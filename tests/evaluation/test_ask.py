@@ -98,6 +98,18 @@ def test_one_answer_in_four_forms(run: Run, known: KnownHistory) -> None:
     assert lines[1].split()[:3] == ["2013-02-01", "1", "champion"]
 
 
+def test_an_answer_without_rows_says_what_is_not_recorded(run: Run) -> None:
+    """A mistyped model or environment is told on stderr; a known one of which there is nothing to tell is not."""
+    for given, said in {
+        "model=m\nx": "hindcast: no prediction of model m\\nx is recorded\n",
+        f"model={MODEL}": f"hindcast: model {MODEL} is recorded in production, staging, not in nowhere\n",
+    }.items():
+        done = run("query", "volume", "--param", given, "--param", "environment=nowhere", "--json")
+        assert (done.returncode, json.loads(done.stdout), done.stderr) == (0, [], said)
+    later = run("query", "volume", "--param", f"model={MODEL}", "--param", "since=2100-01-01", "--json")
+    assert (later.returncode, json.loads(later.stdout), later.stderr) == (0, [], "")
+
+
 def test_own_sql_from_argument_and_stdin(run: Run) -> None:
     """A statement comes as an argument or on the standard input, with bound parameters."""
     statement = "SELECT {x:String} AS a, count() AS n FROM predictions_v WHERE model = {model:String}"
