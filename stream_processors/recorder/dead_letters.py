@@ -19,6 +19,8 @@ from stream_processors.recorder.provenance import MICROS, Provenance
 FACTS = "hindcast.dead-letter"
 REFUSED = "refused"
 EXPIRED = "expired"
+# how the messages of a gap went that nobody deleted
+LEFT = "left the log"
 
 Header = tuple[str, bytes | None]
 
@@ -126,6 +128,12 @@ def read_dead_letters(messages: Messages) -> list[DeadLetter]:
             letter = DeadLetter.of(facts, message)
         found.append(letter)
     return found
+
+
+def gap(topic: str, topic_id: str, partition: int, first: int, end: int, *, now: int, how: str) -> DeadLetter:
+    """The entry for messages from ``first`` to before ``end`` that went, ``how``, before they were recorded."""
+    detail = f"offsets {first} to {end - 1} {how} before they were recorded"
+    return DeadLetter(Facts(topic, topic_id, partition, first, now, EXPIRED, detail), None, None)
 
 
 _HEADERS = pa.list_(pa.struct([("name", pa.string()), ("value", pa.binary())]))

@@ -9,7 +9,7 @@ from producers.errors import BrokerUnavailable
 from producers.settings import KafkaSettings
 from stream_processors.kafka import Consumer, KafkaException, TopicPartition
 from stream_processors.recorder.brake import Brake
-from stream_processors.recorder.dead_letters import EXPIRED, DeadLetter, Facts
+from stream_processors.recorder.dead_letters import LEFT, DeadLetter, gap
 from stream_processors.recorder.pauses import (
     FullPartition,
     Pause,
@@ -37,6 +37,7 @@ class Holding:
         confirmed_end: its end when it was last known to be the log of this topic id.
         pause: set while it waits for a person.
         lost: messages that left the log, or were deleted with their topic, before they were recorded.
+        begins_unsaid: the log begins after offset 0 and no commit says how much of what stood before is recorded.
     """
 
     topic: str
@@ -49,6 +50,7 @@ class Holding:
     confirmed_end: int
     pause: Pause | None = None
     lost: DeadLetter | None = None
+    begins_unsaid: bool = False
     brake: Brake = field(default_factory=Brake)
 
     @property
@@ -119,8 +121,9 @@ def _holding(
     submitted = max(committed, low)
     pause = pause_in(place) if ours else None
     holding = Holding(name, topic_id, place.partition, committed, submitted, submitted, high, high, pause)
+    holding.begins_unsaid = committed < 0 < low
     if 0 <= committed < low:
-        holding.lost = _lost(holding, committed, low, now, "left the log")
+        holding.lost = _lost(holding, committed, low, now, LEFT)
     if before and before.topic_id != topic_id and before.recorded < before.confirmed_end:
         holding.lost = _lost(
             before, before.recorded, before.confirmed_end, now, "were deleted with their topic"
@@ -129,9 +132,7 @@ def _holding(
 
 
 def _lost(holding: Holding, first: int, end: int, now: int, how: str) -> DeadLetter:
-    detail = f"offsets {first} to {end - 1} {how} before they were recorded"
-    facts = Facts(holding.topic, holding.topic_id, holding.partition, first, now, EXPIRED, detail)
-    return DeadLetter(facts, None, None)
+    return gap(holding.topic, holding.topic_id, holding.partition, first, end, now=now, how=how)
 
 
 def watermarks(client: Consumer, topic: str, partition: int) -> tuple[int, int]:

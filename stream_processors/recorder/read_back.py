@@ -22,6 +22,16 @@ SELECT max(_offset) + 1 AS next, count() AS rows FROM {table}
 WHERE _topic_id = {{topic:String}} AND _partition = {{partition:UInt32}} AND _offset >= {{first:UInt64}}
 """
 
+_LAST_BEFORE = """
+SELECT max(_offset) + 1 AS next, count() AS rows FROM {table}
+WHERE _topic_id = {{topic:String}} AND _partition = {{partition:UInt32}} AND _offset < {{end:UInt64}}
+"""
+
+_LAST_LETTER_BEFORE = """
+SELECT max(offset) + 1 AS next, count() AS rows FROM dead_letters
+WHERE topic_id = {topic:String} AND partition = {partition:UInt32} AND offset < {end:UInt64}
+"""
+
 # A message counts as present only with all its rows; a repeat that a crash left behind is one row of its number.
 _WHOLE = """
 SELECT _offset AS place FROM {table}
@@ -40,6 +50,14 @@ def next_unrecorded(store: Store, tables: Iterable[str], topic_id: str, partitio
         if row["rows"]:
             found = max(found, int(row["next"]))
     return found
+
+
+def recorded_before(store: Store, tables: Iterable[str], topic_id: str, partition: int, end: int) -> int:
+    """The offset after the last before ``end`` that these tables or the dead letters hold; 0 where they hold none."""
+    parameters = {"topic": topic_id, "partition": partition, "end": end}
+    queries = [*(_LAST_BEFORE.format(table=table) for table in tables), _LAST_LETTER_BEFORE]
+    found = [store.rows(query, parameters)[0] for query in queries]
+    return max(int(row["next"]) if row["rows"] else 0 for row in found)
 
 
 def whole_offsets(store: Store, table: str, topic_id: str, partition: int, first: int, last: int) -> Ints:

@@ -27,7 +27,7 @@ from stream_processors.recorder.gathering import Limits, LogChanged, gather
 from stream_processors.recorder.messages import Messages, by_topic
 from stream_processors.recorder.pauses import FullPartition
 from stream_processors.recorder.sorting import SortedMessages, sort_messages
-from stream_processors.recorder.writer import INSERT_S, Batch, Writer, Written
+from stream_processors.recorder.writer import INSERT_S, Batch, LogStart, Writer, Written
 from stream_processors.settings import ProcessorSettings
 from stream_processors.status import StatusFile
 
@@ -136,7 +136,12 @@ class Recorder:
             for one in holdings.values()
             if one.lost
         ]
-        self._submit(lost, {key: one.submitted for key, one in holdings.items()})
+        starts = [
+            LogStart(one.topic, one.topic_id, one.partition, one.submitted, self._now())
+            for one in holdings.values()
+            if one.begins_unsaid
+        ]
+        self._submit(lost, {key: one.submitted for key, one in holdings.items()}, starts)
 
     def _take_anew(self, change: LogChanged) -> None:
         """Finish what is in flight, which may stand nowhere else any more, and take the partitions as their logs are now."""
@@ -196,11 +201,16 @@ class Recorder:
 
     # --- the writer, and the commit ------------------------------------------------------------------------------
 
-    def _submit(self, parts: Sequence[SortedMessages], positions: Mapping[FullPartition, int]) -> None:
+    def _submit(
+        self,
+        parts: Sequence[SortedMessages],
+        positions: Mapping[FullPartition, int],
+        starts: Sequence[LogStart] = (),
+    ) -> None:
         """Hand over to the writer; the positions are committed when it has written all that came before them."""
         if not parts and not positions:
             return
-        batch = Batch(tuple(parts), positions, self._ours.epoch)
+        batch = Batch(tuple(parts), positions, self._ours.epoch, tuple(starts))
         for key, offset in positions.items():
             self._ours.holdings[key].submitted = offset
         self._in_flight.append((batch, self._thread.submit(partial(self._writer.write, batch))))
@@ -219,6 +229,8 @@ class Recorder:
 
     def _finished(self, batch: Batch, written: Written) -> None:
         self._status.worked(len(batch))
+        for (topic, partition), letter in written.lost.items():
+            self._ours.holdings[self._prefix + topic, partition].lost = letter
         self._recovered()
         self._ours.commit(batch.positions)
         for (topic, partition), count in written.refused.items():

@@ -6,7 +6,7 @@ The protocol: what is not known is read back; what is there is dropped; the rest
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import wait
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,10 +24,10 @@ from stream_processors.clickhouse import QueryRefused, Store
 from stream_processors.partitions import distinct
 from stream_processors.recorder.daemon_thread import DaemonThread
 from stream_processors.recorder.dead_letter_sender import DeadLetterSender
-from stream_processors.recorder.dead_letters import REFUSED, DeadLetter, Facts
+from stream_processors.recorder.dead_letters import LEFT, REFUSED, DeadLetter, Facts, gap
 from stream_processors.recorder.insert_form import in_few_bytes
 from stream_processors.recorder.query_ids import query_id
-from stream_processors.recorder.read_back import next_unrecorded, settle, whole_offsets
+from stream_processors.recorder.read_back import next_unrecorded, recorded_before, settle, whole_offsets
 from stream_processors.recorder.sorting import TABLES, SortedMessages, TableRows
 from stream_processors.recorder.table_partitions import pieces
 
@@ -43,6 +43,22 @@ _MISSING = {16, 60, 81}
 Place = tuple[int, int]
 
 
+@dataclass(frozen=True)
+class LogStart:
+    """Where a partition's log begins, with no commit that says how much of what stood before is recorded.
+
+    Attributes:
+        topic: without prefix.
+        seen_at: microseconds since the epoch.
+    """
+
+    topic: str
+    topic_id: str
+    partition: int
+    offset: int
+    seen_at: int
+
+
 @dataclass(frozen=True, eq=False)
 class Batch:
     """What was consumed between two looks at the log.
@@ -51,11 +67,13 @@ class Batch:
         parts: one per topic.
         positions: (full topic name, partition) → the offset that may be committed when all is written.
         epoch: number of the assignment it was consumed under.
+        starts: logs before whose beginning messages may be lost: the record is asked.
     """
 
     parts: tuple[SortedMessages, ...]
     positions: Mapping[tuple[str, int], int]
     epoch: int
+    starts: tuple[LogStart, ...] = ()
 
     def __len__(self) -> int:
         return sum(len(part.messages) for part in self.parts)
@@ -68,10 +86,12 @@ class Written:
     Attributes:
         abandoned: it was given up unwritten (its partitions are no longer ours, or the process stops): commit nothing.
         refused: (topic without prefix, partition) → messages that ClickHouse refused, now dead letters.
+        lost: (topic without prefix, partition) → what was found to be lost before the log's beginning.
     """
 
     abandoned: bool = False
     refused: dict[tuple[str, int], int] = field(default_factory=dict)
+    lost: dict[tuple[str, int], DeadLetter] = field(default_factory=dict)
 
 
 class _NotOursAnyMore(Exception):
@@ -149,6 +169,7 @@ class Writer:
             self._store = self._connect()
         written = Written()
         try:
+            self._look_before(self._store, batch.starts, written)
             for place, part in enumerate(batch.parts):
                 if place not in letters_sent:
                     self._sender.send(part.dead)
@@ -159,6 +180,22 @@ class Writer:
             self._uncertain_until.clear()
             raise
         return written
+
+    def _look_before(self, store: Store, starts: Sequence[LogStart], written: Written) -> None:
+        """Say what is lost before the beginning of logs that were recorded once: what follows the last that is recorded."""
+        for start in starts:
+            first = recorded_before(store, TABLES[start.topic], start.topic_id, start.partition, start.offset)
+            if 0 < first < start.offset:
+                written.lost[start.topic, start.partition] = gap(
+                    start.topic,
+                    start.topic_id,
+                    start.partition,
+                    first,
+                    start.offset,
+                    now=start.seen_at,
+                    how=LEFT,
+                )
+        self._sender.send(list(written.lost.values()))
 
     def _write_part(self, store: Store, part: SortedMessages, written: Written) -> None:
         self._read_back(store, part)
