@@ -24,14 +24,14 @@ class TopicIds:
         self._settings = settings
         self._client = admin(settings, reconnect_backoff_max_ms=1000)
 
-    def of(self, names: Iterable[str]) -> dict[str, str]:
+    def of(self, names: Iterable[str], *, within: float = 10.0) -> dict[str, str]:
         """UUIDs by full name; a topic that does not exist is left out.
 
         Raises:
-            BrokerUnavailable: no answer within 10 s.
+            BrokerUnavailable: no answer within so many seconds.
         """
         found = {}
-        futures = self._client.describe_topics(TopicCollection(sorted(names)), request_timeout=10)
+        futures = self._client.describe_topics(TopicCollection(sorted(names)), request_timeout=within)
         for name, future in futures.items():
             try:
                 found[name] = _uuid_text(answer_of(future).topic_id)

@@ -50,7 +50,8 @@ class Assignment:
         failed: Failed,
         now: Callable[[], int],
     ) -> None:
-        self._settings, self._letting_go, self._failed, self._now = settings, letting_go, failed, now
+        self._settings, self._instance = settings, instance
+        self._letting_go, self._failed, self._now = letting_go, failed, now
         self.away = f"no Kafka answers at {settings.bootstrap}"
         self.epoch = 0
         self.holdings: dict[FullPartition, Holding] = {}
@@ -58,23 +59,29 @@ class Assignment:
         self._fresh: list[FullPartition] = []
         self._before: dict[FullPartition, Holding] = {}
         self._deleted: dict[FullPartition, Holding] = {}
-        self._leaving = False
+        self._leaving = self._is_outdated = False
         self._topic_ids = TopicIds(settings)
         self._resumptions = Resumptions(settings)
-        self.client: Consumer = consumer(
-            settings,
-            group=recorder_group(settings),
-            instance=instance,
+        # UUIDs of the topics that the client has held, by name without prefix
+        self._held: dict[str, str] = {}
+        self.client: Consumer = self._joining()
+
+    def _joining(self) -> Consumer:
+        client = consumer(
+            self._settings,
+            group=recorder_group(self._settings),
+            instance=self._instance,
             error_cb=self._fault,
             # where the log does not hold what comes next, nothing is passed over in silence
             auto_offset_reset="error",
         )
-        self.client.subscribe(
-            [settings.topic(name) for name in topics()],
+        client.subscribe(
+            [self._settings.topic(name) for name in topics()],
             on_assign=self._assigned,
             on_revoke=self._revoked,
             on_lost=self._lost,
         )
+        return client
 
     def close(self) -> None:
         """Leave; a static member's partitions stay its own until the session times out."""
@@ -90,7 +97,7 @@ class Assignment:
         self._let_go()
         self._fresh = [(one.topic, one.partition) for one in places]
         self._before = {key: self._deleted.pop(key) for key in self._fresh if key in self._deleted}
-        if not self.take_hold():
+        if not self._take_hold():
             # nothing flows before it is known where it stands
             client.assign([TopicPartition(*key, OFFSET_END) for key in self._fresh])
             client.pause(list(places))
@@ -129,9 +136,31 @@ class Assignment:
         return bool(self._fresh)
 
     def take_hold(self) -> bool:
-        """Learn where fresh partitions stand, and let them flow from there; False where Kafka does not answer."""
+        """Learn where fresh partitions stand, and let them flow from there; False where that is not known yet.
+
+        Where a topic was made anew, another client joins in the place of this one: librdkafka knows the leaders' epochs of the old topic,
+        takes the new one's lower ones for old news, and would ask for the deleted log for ever.
+        """
+        if self._take_hold():
+            return True
+        if self._is_outdated:
+            self._begin_again()
+        return False
+
+    def _begin_again(self) -> None:
+        """Let another client join as the same member; what is known of the logs that are gone is kept until it has the new ones."""
+        before = self._before
+        self._let_go()
+        self._leaving = True
+        self.client.close()
+        self._leaving = False
+        self._deleted |= before
+        self._held, self._is_outdated = {}, False
+        self.client = self._joining()
+
+    def _take_hold(self) -> bool:
         try:
-            self.holdings = take_hold(
+            holdings = take_hold(
                 self.client,
                 self._settings,
                 self._topic_ids,
@@ -142,20 +171,28 @@ class Assignment:
         except TransientError as fault:
             self._failed(fault)
             return False
+        ids = {one.topic: one.topic_id for one in holdings.values()}
+        anew = {topic for topic, one in ids.items() if self._held.get(topic, one) != one}
+        if anew:
+            self._is_outdated = True
+            self._before = {key: one for key, one in self._before.items() if one.topic in anew}
+            return False
+        self._held |= ids
+        self.holdings = holdings
         self._before, self._fresh, self.is_new = {}, [], True
         self.client.assign([TopicPartition(*key, one.submitted) for key, one in self.holdings.items()])
         self.client.pause([TopicPartition(*key) for key, one in self.holdings.items() if one.pause])
         self.flow()
         return True
 
-    def confirm(self, names: Iterable[str]) -> None:
+    def confirm(self, names: Iterable[str], *, within: float = 10.0) -> None:
         """Make sure that what was consumed of these topics, by full name, is of the topics that we hold.
 
         A topic that is not there any more still is the one that we hold.
 
         Raises:
             LogChanged: one was deleted and made anew.
-            BrokerUnavailable: Kafka does not say.
+            BrokerUnavailable: Kafka does not say within so many seconds.
         """
         wanted = set(names)
         ends = {
@@ -163,7 +200,7 @@ class Assignment:
             for key, one in self.holdings.items()
             if key[0] in wanted
         }
-        found = self._topic_ids.of(wanted)
+        found = self._topic_ids.of(wanted, within=within)
         for key, end in ends.items():
             one = self.holdings[key]
             if found.get(key[0], one.topic_id) != one.topic_id:

@@ -38,6 +38,9 @@ _PATIENCE_S = 5.0
 _LETTING_GO_S = 5.0
 _STOPPING_S = 1.2
 _LOOK_FOR_RESUMPTIONS_S = 2.0
+_LOOK_AT_TOPICS_S = 5.0
+# no longer, as neither heartbeat nor stopping waits for a Kafka that is silent
+_LOOKING_S = 1.0
 _BEAT_S = 1.0
 _AGAIN_S = 0.5
 
@@ -63,7 +66,7 @@ class Recorder:
         self._prefix = settings.kafka.topic("")
         self._contracts = ContractFollower(settings.kafka)
         self._in_flight: deque[tuple[Batch, Future[Written]]] = deque()
-        self._looked_for_resumptions = self._beaten = clock()
+        self._looked_for_resumptions = self._looked_at_topics = self._beaten = clock()
         self._ours = Assignment(
             settings.kafka,
             f"recorder-{settings.slot}",
@@ -114,6 +117,7 @@ class Recorder:
         elif not self._in_flight:
             self._submit((), self._ours.advanced())
         self._look_for_resumptions()
+        self._look_at_topics()
         self._beat()
 
     def close(self) -> None:
@@ -261,6 +265,18 @@ class Recorder:
         until = self._clock() + within
         while self._in_flight and self._clock() < until:
             self._finish_written(wait=max(0.0, min(0.2, until - self._clock())))
+
+    def _look_at_topics(self) -> None:
+        """Make sure that the topics still are those that we hold: of one that was made anew nothing may ever come.
+
+        Raises:
+            LogChanged: one was made anew.
+        """
+        if self._clock() - self._looked_at_topics >= _LOOK_AT_TOPICS_S:
+            self._looked_at_topics = self._clock()
+            # a Kafka that is away is said elsewhere
+            with suppress(TransientError):
+                self._ours.confirm({topic for topic, _ in self._ours.holdings}, within=_LOOKING_S)
 
     # --- people --------------------------------------------------------------------------------------------------
 
