@@ -27,8 +27,10 @@ SELECT max(_offset) + 1 AS next, count() AS rows FROM {table}
 WHERE _topic_id = {{topic:String}} AND _partition = {{partition:UInt32}} AND _offset < {{end:UInt64}}
 """
 
+# a gap is one entry, which ends where its detail says
 _LAST_LETTER_BEFORE = """
-SELECT max(offset) + 1 AS next, count() AS rows FROM dead_letters
+SELECT max(greatest(offset, toUInt64OrDefault(extract(detail, '^offsets [0-9]+ to ([0-9]+) '), offset))) + 1 AS next, count() AS rows
+FROM dead_letters
 WHERE topic_id = {topic:String} AND partition = {partition:UInt32} AND offset < {end:UInt64}
 """
 

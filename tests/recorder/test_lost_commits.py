@@ -48,6 +48,22 @@ def test_a_gap_is_said_where_no_commit_is_left(road: Road) -> None:
     eventually(lambda: "offsets 10 to 14" in road.heartbeat()["last_error"], saying="the status says it")
 
 
+def test_a_gap_is_said_once(road: Road) -> None:
+    """Where commits are forgotten again before anything behind the gap was recorded, the entry that is there tells where it ends."""
+    road.send("labels", labels("a", range(10)), partition=0)
+    first = road.start()
+    road.recorded("labels")
+    road.kill(first)
+    road.send("labels", labels("b", range(5)), partition=0)
+    road.drop_before("labels", 0, 15)
+    for _ in range(2):
+        forget_commits(road)
+        again = road.start()
+        road.recorded("labels", "dead-letters")
+        road.kill(again)
+    assert [(one["reason"], one["offset"]) for one in road.letters()] == [("expired", 10)]
+
+
 def test_a_log_that_nobody_ever_recorded_has_no_gap(road: Road) -> None:
     """What left the log before there was a recorder is not a gap of the record."""
     road.send("labels", labels("a", range(10)), partition=0)
