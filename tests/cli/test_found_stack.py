@@ -62,7 +62,7 @@ def said(home: Path, *arguments: str, **environment: str) -> str:
         ("spool replay --spool .", "replayed 0 messages of 0 segments\n"),
         ("contract history nobody --json", "[]\n"),
         ("sql SELECT(currentDatabase()) --format csv", "currentDatabase()\nof_mine\n"),
-        ("query volume -p model=m --json", "[]\n"),
+        ("query integrity --json", "[]\n"),
     ],
 )
 def test_a_command_finds_the_stack(home: Path, line: str, answer: str) -> None:
