@@ -16,6 +16,7 @@ from evaluation.queries import NamedQuery, find_query, shipped_queries
 from hindcast.cli.completion import complete_name, complete_parameter
 from hindcast.cli.outputs import Output, output_options
 from hindcast.cli.servers import CLICKHOUSE, variables
+from hindcast.cli.unrecorded import what_lacks
 from hindcast.one_line import one_line
 from producers.errors import ConfigError
 from stream_processors.settings import ClickHouseSettings
@@ -62,7 +63,9 @@ def query(
         asked, parameters = find_query(name), parsed(pairs)
         with History(settings()) as history:
             answer = history.answer(asked.name, parameters)
-            lacks = None if answer.num_rows else what_lacks(history, asked, parameters)
+            lacks = None if answer.num_rows else what_lacks(history, asked, parameters, datetime.now(UTC))
+        if lacks and goes.plot is not None:
+            raise ConfigError(one_line(f"nothing to plot: {lacks}"))
         goes.write(answer, asked.plot)
         if lacks:
             click.echo(one_line(f"hindcast: {lacks}"), err=True)
@@ -84,21 +87,6 @@ def sql(statement: str | None, pairs: Sequence[str], **output: Any) -> None:
     with History(settings()) as history:
         answer = history.sql(statement, parsed(pairs))
     goes.write(answer)
-
-
-def what_lacks(history: History, asked: NamedQuery, parameters: Mapping[str, object]) -> str | None:
-    """Why an answer has no rows, where that is for a model, or an environment of it, of which no prediction is recorded; else None."""
-    bound = asked.bind(parameters, datetime.now(UTC))
-    model, environment = bound.get("model"), bound.get("environment")
-    if not model:
-        return None
-    statement = "SELECT DISTINCT environment FROM predictions WHERE model = {model:String}"
-    recorded = sorted(history.sql(statement, {"model": model}).column(0).to_pylist())
-    if not recorded:
-        return f"no prediction of model {model} is recorded"
-    if environment and environment not in recorded:
-        return f"model {model} is recorded in {', '.join(recorded)}, not in {environment}"
-    return None
 
 
 def _from_standard_input() -> str:

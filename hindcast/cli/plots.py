@@ -76,8 +76,12 @@ def picture(answer: pa.Table, chosen: Mapping[str, str]) -> Picture:
             raise ConfigError(f"{y} cannot be plotted: it is no number")
         if math.isfinite(value):
             points.append((_word(name), _place(at), float(value)))
+    if not answer.num_rows:
+        raise ConfigError("nothing to plot: the answer has no rows")
     if not points:
-        raise ConfigError("nothing to plot: no row has both numbers")
+        raise ConfigError(
+            f"nothing to plot: no row has both {x} and {y}; --axes x=COLUMN,y=COLUMN takes others of {', '.join(answer.column_names)}"
+        )
     drawn = Picture(x, y, by, points)
     if len(drawn.lines) > MOST_LINES and not drawn.of_words:
         raise ConfigError(

@@ -148,8 +148,13 @@ def test_what_cannot_be_drawn(axes: Mapping[str, str], said: str) -> None:
 
 def test_a_picture_of_nothing_and_of_too_much() -> None:
     """Neither an empty picture is drawn nor one in which nothing can be told apart."""
-    with pytest.raises(ConfigError, match="nothing to plot"):
+    with pytest.raises(ConfigError, match="nothing to plot: the answer has no rows"):
         picture(TABLE.slice(0, 0), AXES)
+    categories = pa.table({"middle": pa.array([None], pa.float64()), "value": ["a"], "share": [1.0]})
+    with pytest.raises(
+        ConfigError, match=r"no row has both middle and share; --axes .* of middle, value, share"
+    ):
+        picture(categories, {"x": "middle", "y": "share"})
     many = pa.table({"x": [1] * 20, "y": [1.0] * 20, "by": [str(n) for n in range(20)]})
     with pytest.raises(ConfigError, match=f"20 lines of by cannot be told apart.*{MOST_LINES}"):
         picture(many, {"x": "x", "y": "y", "by": "by"})

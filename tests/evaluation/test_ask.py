@@ -110,6 +110,38 @@ def test_an_answer_without_rows_says_what_is_not_recorded(run: Run) -> None:
     assert (later.returncode, json.loads(later.stdout), later.stderr) == (0, [], "")
 
 
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("feature_histogram column=nosuch", f"no sketch of column nosuch of model {MODEL} is recorded in production"),
+        ("calibration model_version=9", f"no prediction of version 9 of model {MODEL} is recorded in production"),
+        (
+            "champion_against_challenger champion=1 challenger=9",
+            f"no prediction of version 9 of model {MODEL} is recorded in production",
+        ),
+        (
+            "volume since=2013-03-01 until=2013-02-01",
+            "no moment is from since=2013-03-01 00:00:00.000000 to before until=2013-02-01 00:00:00.000000",
+        ),
+        ("feature_histogram column=distance since=2100-01-01", ""),
+        ("calibration model_version=1 since=2100-01-01", ""),
+    ],
+)  # fmt: skip
+def test_an_answer_without_rows_says_which_part_is_not_recorded(run: Run, asked: str, said: str) -> None:
+    """A column, a version or a period that cannot have rows is told on stderr, and one that can is not."""
+    name, *pairs = asked.split()
+    given = [word for pair in (f"model={MODEL}", *pairs) for word in ("--param", pair)]
+    done = run("query", name, *given, "--json")
+    assert (done.returncode, json.loads(done.stdout), done.stderr) == (0, [], said and f"hindcast: {said}\n")
+
+
+def test_a_picture_of_what_is_not_recorded_says_so(run: Run) -> None:
+    """It is the reason why nothing is drawn, in one line."""
+    refused(
+        run("query", "volume", "-p", "model=m", "--plot"), "nothing to plot: no prediction of model m is", 2
+    )
+
+
 def test_own_sql_from_argument_and_stdin(run: Run) -> None:
     """A statement comes as an argument or on the standard input, with bound parameters."""
     statement = "SELECT {x:String} AS a, count() AS n FROM predictions_v WHERE model = {model:String}"
