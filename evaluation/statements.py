@@ -144,8 +144,12 @@ def read_only(statement: str) -> str:
     """The statement without semicolons and comments at its end, if it is one statement that reads, and reads the record alone.
 
     Raises:
-        ConfigError: empty, several statements, something that does not read, a file or another server, or a FORMAT of its own.
+        ConfigError: empty, no text, several statements, something that does not read, a file or another server, or a FORMAT of its own.
     """
+    try:
+        statement.encode()
+    except UnicodeEncodeError:
+        raise ConfigError("half of a surrogate pair in the statement is no text") from None
     tokens = _one_statement(statement)
     if not tokens:
         raise ConfigError("no statement: give one, or send it to the standard input")

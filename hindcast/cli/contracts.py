@@ -91,6 +91,13 @@ def history(model: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([_row(one) for one in found], indent=1))
         return
+    if not found:
+        click.echo(
+            one_line(
+                "no contract is published" if model is None else f"no contract of model {model} is published"
+            )
+        )
+        return
     table = Table()
     for heading in ("model", "environment", "in effect from (UTC)", "digest", "shape", "owner"):
         table.add_column(heading, overflow="fold")

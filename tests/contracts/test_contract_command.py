@@ -86,6 +86,9 @@ def test_publish_and_show(data: Path, contracts_topic: dict[str, str]) -> None:
     """What is published is shown as in effect, with the baseline's digest in it, and stands in the history."""
     none = run("show", "shop", **contracts_topic)
     assert (none.exit_code, "has no contract in effect" in none.output) == (2, True)
+    empty = run("history", "shop\x1b[1m", **contracts_topic)
+    assert (empty.exit_code, empty.output) == (0, "no contract of model shop\\x1b[1m is published\n")
+    assert run("history", **contracts_topic).output == "no contract is published\n"
     done = run("publish", inferred(data), "--reason", "first", **contracts_topic)
     assert (done.exit_code, "in effect" in done.output) == (0, True), done.output
     shown = json.loads(run("show", "shop", "--json", **contracts_topic).output)

@@ -57,6 +57,7 @@ def test_statements_that_read_are_answered(history: History, statement: str) -> 
         ("SELECT \u2018'\u2019; SELECT 2 --'", "outside of quotation marks"),
         ("SELECT 1 // '\n; SELECT 2 --'", "outside of quotation marks"),
         ("SELECT 1 INTO OUTFILE '/tmp/x'", "INTO OUTFILE"),
+        ("SELECT '\ud800'", "half of a surrogate pair"),
     ],
 )
 def test_other_statements_are_one_clear_line(statement: str, said: str) -> None:
