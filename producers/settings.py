@@ -11,30 +11,12 @@ from urllib.parse import SplitResult, urlsplit
 
 from producers.errors import ConfigError
 
-_TRUE = {"1", "true", "yes", "on"}
-_FALSE = {"0", "false", "no", "off"}
 _SERVERS = "bootstrap.servers"
 # host, host:port or [v6]:port, with or without a protocol, as librdkafka takes them
 _SERVER = re.compile(r"(\w+://)?([^\s,:/\[\]]+|\[[0-9A-Fa-f:.%]+\])(:(?P<port>\d{1,5}))?")
 _LAST_PORT = 65_535
 # Kafka takes names of up to 249 such letters; a topic's own name follows the prefix and its dot
 _PREFIX = re.compile(r"[A-Za-z0-9._-]{1,200}")
-
-
-def flag(environment: Mapping[str, str], name: str, default: bool) -> bool:  # noqa: FBT001 - a default is a value
-    """The truth of a variable: ``"false"`` is false.
-
-    Raises:
-        ConfigError: the text is neither true nor false; the message names the variable.
-    """
-    text = environment.get(name, "").strip().lower()
-    if not text:
-        return default
-    if text in _TRUE:
-        return True
-    if text in _FALSE:
-        return False
-    raise ConfigError(f"{name} is {text!r}: say true or false")
 
 
 def number(

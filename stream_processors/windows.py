@@ -58,11 +58,6 @@ class Width:
         """Whether the width is a calendar month, which has no fixed number of microseconds."""
         return self.micros == 0
 
-    @property
-    def is_base(self) -> bool:
-        """Whether this can be a base window: a divisor of a day, at most a day."""
-        return not self.is_month and self.micros <= DAY
-
     def __str__(self) -> str:
         """Spell the width so that ``parse`` reads it back, in the largest unit that fits."""
         if self.is_month:
@@ -116,16 +111,6 @@ def window_of(moment: int, width: Width) -> Window:
         return Window(start, start + width.micros)
     following = np.array([start]).view("datetime64[us]").astype("datetime64[M]") + np.timedelta64(1, "M")
     return Window(start, int(following.astype("datetime64[us]").view(np.int64)[0]))
-
-
-def previous_window(window: Window, width: Width) -> Window:
-    """Return the window that ends where this one starts."""
-    return window_of(window.start - 1, width)
-
-
-def is_sum_of(rollup: Width, base: Width) -> bool:
-    """Whether every window of ``rollup`` is a whole number of ``base`` windows, so that their counts add up to its own."""
-    return base.is_base and (rollup.is_month or rollup.micros % base.micros == 0)
 
 
 def windows_between(start: int, end: int, width: Width) -> list[Window]:

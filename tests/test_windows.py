@@ -13,8 +13,6 @@ from stream_processors.windows import (
     MONTH,
     Width,
     Window,
-    is_sum_of,
-    previous_window,
     window_of,
     window_start,
     windows_between,
@@ -37,7 +35,7 @@ def test_windows_tile_time(moment: int, spelling: str) -> None:
     window = window_of(moment, width)
     assert moment in window
     assert window.end not in window
-    assert previous_window(window, width).end == window.start
+    assert window_of(window.start - 1, width).end == window.start
     assert window_of(window.end, width).start == window.end
     assert window_of(window.start, width) == window == window_of(window.end - 1, width)
 
@@ -85,15 +83,6 @@ def test_widths_without_alignment_are_refused(spelling: str) -> None:
 def test_a_width_is_spelled_as_it_is_read(spelling: str) -> None:
     """Reading and writing a width are inverse."""
     assert str(Width.parse(spelling)) == spelling
-
-
-def test_rollups_are_sums_of_base_windows() -> None:
-    """A rollup holds whole base windows only if the base divides it."""
-    assert is_sum_of(Width.parse("1h"), Width.parse("5m"))
-    assert is_sum_of(Width.parse("1w"), Width.parse("1d"))
-    assert is_sum_of(MONTH, Width.parse("8h"))
-    assert not is_sum_of(Width.parse("20m"), Width.parse("15m"))
-    assert not is_sum_of(MONTH, Width.parse("1w"))
 
 
 def test_windows_between_cover_the_span() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import secrets
 import shlex
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -145,14 +144,3 @@ def read_record(layout: Layout) -> Record | None:
 def new_password() -> str:
     """A password that needs no quoting anywhere."""
     return secrets.token_hex(16)
-
-
-def stack_environment(directory: Path) -> Mapping[str, str]:
-    """The variables of the stack that was last started in this directory; empty when there was none.
-
-    Raises:
-        ConfigError: its record cannot be read.
-    """
-    layout = Layout(directory.resolve())
-    record = read_record(layout)
-    return {} if record is None else record.environment(layout)

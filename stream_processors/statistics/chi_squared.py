@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import chdtrc
 
 from stream_processors.sketches.bins import Floats, Ints
 
@@ -27,11 +26,6 @@ def chi_squared(window: Ints, reference: Ints) -> Floats:
     ratio = np.sqrt(m / n)
     difference: Floats = ratio * window - reference / ratio
     return np.asarray(np.add.reduce(difference * difference / (window + reference), axis=-1))
-
-
-def chi_squared_p(statistic: float, bins: int) -> float:
-    """Probability of a statistic at least this great without any difference, over ``bins`` bins (at least 2)."""
-    return float(chdtrc(bins - 1, statistic))
 
 
 def merged_neighbours(expected: Floats, least: float = LEAST_EXPECTED) -> npt.NDArray[np.intp]:

@@ -17,7 +17,6 @@ from waiting import eventually
 
 from hindcast.local.clickhouse import pings
 from hindcast.local.kafka import answers
-from hindcast.local.layout import stack_environment
 from hindcast.local.ports import is_free
 from hindcast.local.stack import LocalStack
 from hindcast.local.startup import ROLES, StackOptions
@@ -50,11 +49,10 @@ def line(stack: LocalStack, name: str) -> dict[str, object]:
 
 def test_everything_runs_and_is_found_through_the_directory(stack: LocalStack) -> None:
     """Another process that knows the directory finds the servers, topics' prefix and database."""
-    found = stack_environment(stack.layout.directory)
+    found = LocalStack(stack.layout.directory).environment()
     assert answers(found["HINDCAST_KAFKA"])
     assert pings(found["HINDCAST_CLICKHOUSE"])
     assert (found["HINDCAST_TOPIC_PREFIX"], found["HINDCAST_DATABASE"]) == ("mine", "of_mine")
-    assert found == LocalStack(stack.layout.directory).environment()
     assert [found["name"] for found in stack.status()["processes"]] == ["kafka", "clickhouse", *ROLES]
 
 

@@ -12,7 +12,7 @@ from scipy.spatial.distance import jensenshannon
 
 from stream_processors.statistics.benjamini_hochberg import benjamini_hochberg
 from stream_processors.statistics.cauchy import cauchy
-from stream_processors.statistics.chi_squared import chi_squared, chi_squared_p
+from stream_processors.statistics.chi_squared import chi_squared
 from stream_processors.statistics.fisher import fisher, fisher_greater
 from stream_processors.statistics.jensen_shannon import jensen_shannon
 from stream_processors.statistics.kolmogorov_smirnov import kolmogorov_smirnov
@@ -85,9 +85,7 @@ def test_chi_squared_is_scipys(table: list[tuple[int, int]]) -> None:
     if a.size < 2:
         return
     expected = stats.chi2_contingency(np.stack([a, b]), correction=False)
-    found = float(chi_squared(a, b))
-    assert found == pytest.approx(expected.statistic, rel=1e-9, abs=1e-9)
-    assert chi_squared_p(found, a.size) == pytest.approx(expected.pvalue, rel=1e-6, abs=1e-12)
+    assert float(chi_squared(a, b)) == pytest.approx(expected.statistic, rel=1e-9, abs=1e-9)
 
 
 @given(st.tuples(st.integers(0, 40), st.integers(1, 60), st.integers(0, 80), st.integers(1, 5000)))
