@@ -8,7 +8,6 @@ from datetime import datetime
 from evaluation.history import History
 from evaluation.queries import NamedQuery
 
-_PERIODS = (("since", "until"), ("reference_since", "reference_until"))
 _VERSIONS = ("model_version", "champion", "challenger")
 _ENVIRONMENTS = "SELECT DISTINCT environment FROM predictions WHERE model = {model:String}"
 _OF_MODEL = "model = {model:String} AND environment = {environment:String}"
@@ -25,9 +24,9 @@ def what_lacks(
 ) -> str | None:
     """Why an answer has no rows, where no moment is in the period asked for, or its model, environment, version or column is not recorded; else None."""
     bound = asked.bind(parameters, now)
-    for first, end in _PERIODS:
-        if first in bound and end in bound and bound[first] >= bound[end]:
-            return f"no moment is from {first}={bound[first]} to before {end}={bound[end]}"
+    since, until = bound.get("since"), bound.get("until")
+    if since and until and since >= until:
+        return f"no moment is from since={since} to before until={until}"
     model, environment = bound.get("model"), bound.get("environment")
     if not model:
         return None

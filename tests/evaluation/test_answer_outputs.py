@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import subprocess
@@ -158,6 +159,21 @@ def test_a_picture_of_nothing_and_of_too_much() -> None:
     many = pa.table({"x": [1] * 20, "y": [1.0] * 20, "by": [str(n) for n in range(20)]})
     with pytest.raises(ConfigError, match=f"20 lines of by cannot be told apart.*{MOST_LINES}"):
         picture(many, {"x": "x", "y": "y", "by": "by"})
+
+
+def test_a_file_that_fails_in_the_middle_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the file is there nor the part that was written beside it."""
+
+    def disk_full(answer: pa.Table, form: str, out: io.TextIOBase) -> None:
+        out.write("a,b")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("hindcast.cli.outputs.write_answer", disk_full)
+    with pytest.raises(ConfigError, match=r"cannot write .*answer\.csv: No space left"):
+        Output("csv", tmp_path / "answer.csv", None, {}).write(TABLE)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_lines_and_bars_in_a_terminal() -> None:
