@@ -22,16 +22,11 @@ SELECT max(_offset) + 1 AS next, count() AS rows FROM {table}
 WHERE _topic_id = {{topic:String}} AND _partition = {{partition:UInt32}} AND _offset >= {{first:UInt64}}
 """
 
-_LAST_BEFORE = """
-SELECT max(_offset) + 1 AS next, count() AS rows FROM {table}
-WHERE _topic_id = {{topic:String}} AND _partition = {{partition:UInt32}} AND _offset < {{end:UInt64}}
-"""
-
 # a gap is one entry, which ends where its detail says
-_LAST_LETTER_BEFORE = """
+_HIGHEST_LETTER = """
 SELECT max(greatest(offset, toUInt64OrDefault(extract(detail, '^offsets [0-9]+ to ([0-9]+) '), offset))) + 1 AS next, count() AS rows
 FROM dead_letters
-WHERE topic_id = {topic:String} AND partition = {partition:UInt32} AND offset < {end:UInt64}
+WHERE topic_id = {topic:String} AND partition = {partition:UInt32}
 """
 
 # A message counts as present only with all its rows; a repeat that a crash left behind is one row of its number.
@@ -54,12 +49,17 @@ def next_unrecorded(store: Store, tables: Iterable[str], topic_id: str, partitio
     return found
 
 
-def recorded_before(store: Store, tables: Iterable[str], topic_id: str, partition: int, end: int) -> int:
-    """The offset after the last before ``end`` that these tables or the dead letters hold; 0 where they hold none."""
-    parameters = {"topic": topic_id, "partition": partition, "end": end}
-    queries = [*(_LAST_BEFORE.format(table=table) for table in tables), _LAST_LETTER_BEFORE]
-    found = [store.rows(query, parameters)[0] for query in queries]
-    return max(int(row["next"]) if row["rows"] else 0 for row in found)
+def recorded_up_to(store: Store, tables: Iterable[str], topic_id: str, partition: int) -> int:
+    """The offset after the last that these tables or the dead letters hold of the partition; 0 where they hold none."""
+    row = store.rows(_HIGHEST_LETTER, {"topic": topic_id, "partition": partition})[0]
+    letters = int(row["next"]) if row["rows"] else 0
+    return max(letters, next_unrecorded(store, tables, topic_id, partition, 0))
+
+
+def is_recorded(store: Store, tables: Iterable[str], topic_id: str) -> bool:
+    """Whether any of these tables holds anything of the topic."""
+    query = "SELECT 1 FROM {} WHERE _topic_id = {{topic:String}} LIMIT 1"
+    return any(store.rows(query.format(table), {"topic": topic_id}) for table in tables)
 
 
 def whole_offsets(store: Store, table: str, topic_id: str, partition: int, first: int, last: int) -> Ints:

@@ -27,7 +27,13 @@ from stream_processors.recorder.dead_letter_sender import DeadLetterSender
 from stream_processors.recorder.dead_letters import LEFT, REFUSED, DeadLetter, Facts, gap
 from stream_processors.recorder.insert_form import in_few_bytes
 from stream_processors.recorder.query_ids import query_id
-from stream_processors.recorder.read_back import next_unrecorded, recorded_before, settle, whole_offsets
+from stream_processors.recorder.read_back import (
+    is_recorded,
+    next_unrecorded,
+    recorded_up_to,
+    settle,
+    whole_offsets,
+)
 from stream_processors.recorder.sorting import TABLES, SortedMessages, TableRows
 from stream_processors.recorder.table_partitions import pieces
 
@@ -182,18 +188,14 @@ class Writer:
         return written
 
     def _look_before(self, store: Store, starts: Sequence[LogStart], written: Written) -> None:
-        """Say what is lost before the beginning of logs that were recorded once: what follows the last that is recorded."""
+        """Say what is lost before the beginning of logs of topics that were recorded once: what follows the last that is recorded."""
         for start in starts:
-            first = recorded_before(store, TABLES[start.topic], start.topic_id, start.partition, start.offset)
-            if 0 < first < start.offset:
-                written.lost[start.topic, start.partition] = gap(
-                    start.topic,
-                    start.topic_id,
-                    start.partition,
-                    first,
-                    start.offset,
-                    now=start.seen_at,
-                    how=LEFT,
+            tables, topic_id, partition = TABLES[start.topic], start.topic_id, start.partition
+            settle(store, topic_id, [partition], clock=self._clock, wait=self._stop.wait)
+            first = recorded_up_to(store, tables, topic_id, partition)
+            if first < start.offset and (first or is_recorded(store, tables, topic_id)):
+                written.lost[start.topic, partition] = gap(
+                    start.topic, topic_id, partition, first, start.offset, now=start.seen_at, how=LEFT
                 )
         self._sender.send(list(written.lost.values()))
 
