@@ -170,7 +170,8 @@ class NamedQuery:
         """Every parameter's value, defaults included, as ClickHouse reads it.
 
         Raises:
-            ConfigError: one is missing, unknown or of another type; the message names those that there are.
+            ConfigError: one is missing, unknown or of another type; the message names those that there are. Or the period compared with
+                is empty.
         """
         known = {parameter.name: parameter for parameter in self.parameters}
         unknown = sorted(set(given) - set(known))
@@ -187,6 +188,10 @@ class NamedQuery:
                 raise ConfigError(
                     f"{name} of query {self.name}: half of a surrogate pair is no text"
                 ) from None
+        since, until = bound.get("reference_since", ""), bound.get("reference_until", "")
+        # compared with nothing, everything would be new
+        if since and since >= until:
+            raise ConfigError(f"reference_since={since} of query {self.name} must be before {until}")
         return bound
 
     def _has(self) -> str:

@@ -159,6 +159,15 @@ def test_wrong_use_is_one_line(run: Run) -> None:
     refused(run("query", "volume", "-p", "model=m", "-p", "evry=day"), "no parameter evry; it has", 2)
     refused(run("query", "volume", "-p", "model"), "NAME=VALUE", 2)
     refused(run("query", "volume", "-p", "model=a", "-p", "model=b"), "twice", 2)
+    period = (
+        "since=2013-04-01",
+        "until=2013-05-01",
+        "reference_since=2013-04-01",
+        "reference_until=2013-03-01",
+    )
+    given = [word for pair in (f"model={MODEL}", *period) for word in ("-p", pair)]
+    refused(run("query", "new_categories", *given), "must be before 2013-03-01", 2)
+    refused(run("query", "feature_change", *given), "must be before 2013-03-01", 2)
     refused(run("sql", "DROP TABLE predictions"), "only statements that read", 2)
     refused(run("sql"), "no statement", 2)
     refused(
