@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from time import monotonic
+from collections.abc import Mapping
 
 from producers.errors import BrokerUnavailable
 from producers.settings import KafkaSettings
 from stream_processors.fencing import fatal, is_fatal
+from stream_processors.group_coverage import Coverage, leave
 from stream_processors.joiner.joining import Position
 from stream_processors.kafka import (
     Consumer,
@@ -22,9 +22,6 @@ _TOPICS = ("labels", "predictions")
 # the assignment's position is never used: nothing is fetched
 _END = -1
 
-# seconds in which every member has looked at the topics there are
-_HALF_S = 12.0
-
 # commits of a member that the group has meanwhile given up, or that is being moved: the next assignment reads positions anew
 _MOVED = {
     KafkaError.ILLEGAL_GENERATION,
@@ -32,10 +29,6 @@ _MOVED = {
     KafkaError.REBALANCE_IN_PROGRESS,
     KafkaError._ASSIGNMENT_LOST,  # noqa: SLF001 - public constant
 }
-
-
-class StaleAssignment(BrokerUnavailable):
-    """The group gives this static member an assignment of before a topic was made anew; only one that it has forgotten gets another."""
 
 
 class Membership:
@@ -54,21 +47,19 @@ class Membership:
         settings: KafkaSettings,
         slot: str,
         topic_ids: Mapping[str, str],
-        *,
-        clock: Callable[[], float] = monotonic,
     ) -> None:
-        self._clock = clock
         self._names = {settings.topic(name): name for name in _TOPICS}
         self._full = {name: full for full, name in self._names.items()}
         self._topic_ids = topic_ids
         self._committed: dict[Position, int] = {}
         self.positions: dict[Position, int] = {}
         self.generation = 0
-        self._half_since: float | None = None
         self._unread: list[TopicPartition] = []
+        group = settings.topic("joiner")
+        self._coverage = Coverage(settings, group, self._names)
         self._consumer: Consumer = consumer(
             settings,
-            group=settings.topic("joiner"),
+            group=group,
             instance=f"joiner-{slot}",
             fetch_wait_max_ms=500,
         )
@@ -90,18 +81,13 @@ class Membership:
         if self._unread:
             self._read_positions()
 
-    def refuse_half(self) -> None:
-        """Make sure that an assignment is of both topics.
+    def refuse_stale(self) -> None:
+        """Now and then make sure that somebody has each partition.
 
         Raises:
-            StaleAssignment: for longer than a group needs to see a topic, it has been of one only.
+            StaleAssignment: nobody has one of them, until we `leave`.
         """
-        if len({topic for topic, _ in self.positions}) != 1:
-            self._half_since = None
-        elif self._half_since is None:
-            self._half_since = self._clock()
-        elif self._clock() - self._half_since > _HALF_S:
-            raise StaleAssignment("the group does not know of one of labels and predictions")
+        self._coverage.refuse_stale()
 
     def commit(self, positions: Mapping[Position, int]) -> None:
         """Commit the positions that moved, each with its topic's UUID beside it.
@@ -127,8 +113,12 @@ class Membership:
             raise BrokerUnavailable(f"positions were not committed: {error.args[0].str()}") from None
         self._committed |= moved
 
+    def leave(self) -> None:
+        """Give up our place, so that the group assigns its partitions anew."""
+        leave(self._consumer)
+
     def close(self) -> None:
-        """Leave; a static member's partitions wait for it until its session ends."""
+        """Close the connection; a static member's partitions wait for it until its session ends."""
         self._consumer.close()
 
     def _assigned(self, client: Consumer, places: list[TopicPartition]) -> None:

@@ -13,17 +13,17 @@ from stream_processors.await_servers import await_topics
 from stream_processors.clickhouse import Store
 from stream_processors.contracts.follower import ContractFollower
 from stream_processors.fencing import Fenced, Lapses
+from stream_processors.group_coverage import LEAVE_FOR
 from stream_processors.joiner.joining import Joining, by_name, lags
 from stream_processors.joiner.marks import Marks
-from stream_processors.joiner.membership import Membership, StaleAssignment
+from stream_processors.joiner.membership import Membership
 from stream_processors.joiner.publishing import Publisher
 from stream_processors.joiner.quality.measuring import Measuring
-from stream_processors.kafka import SESSION_S, KafkaException
+from stream_processors.kafka import KafkaException
 from stream_processors.metrics import reporting
 from stream_processors.processor_main import processor_main
 from stream_processors.settings import ProcessorSettings
 from stream_processors.status import StatusFile
-from stream_processors.topic_ids import TopicMadeAnew
 
 _TOPICS = ("predictions", "labels", "contracts", "outcomes", "quality")
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 15.0
@@ -50,7 +50,6 @@ def run(settings: ProcessorSettings, stop: threading.Event) -> None:
     await_topics(settings.kafka, _TOPICS, stop, status)
     lapses = Lapses()
     while not stop.is_set():
-        forgotten_at = 0.0
         joiner = _patiently(lambda: _Joiner(settings, stop, status), stop, status)
         if joiner is None:
             return
@@ -59,15 +58,12 @@ def run(settings: ProcessorSettings, stop: threading.Event) -> None:
         except Fenced as fault:
             lapses.forgive(fault)
             status.failed(fault)
-        except (TopicMadeAnew, StaleAssignment) as fault:
+        except LEAVE_FOR as fault:
             status.failed(fault)
-            forgotten_at = monotonic() + SESSION_S + 1
+            joiner.leave()
         finally:
             joiner.close()
             status.beat(force=True)
-        # a static member that comes back before is given the assignment that it had
-        while monotonic() < forgotten_at and not stop.wait(_POLL_S):
-            status.beat()
 
 
 def _work(joiner: _Joiner, stop: threading.Event, status: StatusFile) -> None:
@@ -82,7 +78,7 @@ def _work(joiner: _Joiner, stop: threading.Event, status: StatusFile) -> None:
             joiner.step()
             wait_s = _FIRST_WAIT_S
             status.recovered()
-        except (ConfigError, TopicMadeAnew, StaleAssignment):
+        except (ConfigError, *LEAVE_FOR):
             raise
         except (HindcastError, KafkaException) as fault:
             status.failed(fault)
@@ -145,10 +141,10 @@ class _Joiner:
 
         Raises:
             HindcastError: what was delivered may be delivered again, nothing is passed over.
-            TopicMadeAnew, StaleAssignment: only a new joiner, which knows the new topic's UUID, can go on.
+            TopicMadeAnew, StaleAssignment: only a new joiner, which knows the new topic's UUID and is given what there is, can go on.
         """
         self._follow_assignment()
-        self._membership.refuse_half()
+        self._membership.refuse_stale()
         now = monotonic()
         if now >= self._ids_at:
             self._marks.refuse_other_topics()
@@ -166,8 +162,12 @@ class _Joiner:
         self._measuring.step()
         self._tell()
 
+    def leave(self) -> None:
+        """Give up our place in the group, so that it assigns its partitions anew."""
+        self._membership.leave()
+
     def close(self) -> None:
-        """Leave the group and close every connection."""
+        """Close every connection."""
         self._membership.close()
         for close in self._closing:
             close()

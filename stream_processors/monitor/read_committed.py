@@ -55,5 +55,13 @@ class ReadCommittedApp(faust.App):
         consumer: Any = self.consumer
         return consumer.fetched if isinstance(consumer, ReadCommittedConsumer) else 0
 
+    def leave_when_stopped(self) -> None:
+        """Let its consumer give up its place in the group when it stops, which a static member does not."""
+        thread: Any = getattr(self.consumer, "_thread", None)
+        consumer = getattr(thread, "_consumer", None)
+        if consumer is not None:
+            # aiokafka leaves for members without such a name, and knows no other way
+            consumer._coordinator._group_instance_id = None  # noqa: SLF001 - the same
+
     def _new_transport(self) -> Any:
         return ReadCommittedTransport(self.conf.broker_consumer, self)

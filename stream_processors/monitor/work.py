@@ -10,6 +10,8 @@ from producers.codec import Registry
 from producers.errors import TransientError
 from stream_processors.clickhouse import QueryRefused, Store
 from stream_processors.contracts.follower import ContractFollower
+from stream_processors.group_coverage import Coverage, StaleAssignment
+from stream_processors.monitor.faust_app import monitor_group
 from stream_processors.monitor.outbox import Outbox
 from stream_processors.monitor.rounds import Assigned, Delivered, Rounds
 from stream_processors.monitor.topology import Topology
@@ -42,6 +44,9 @@ class Work(Thread):
         self._settings, self._stop_asked, self._status, self._registry = settings, stop, status, registry
         self._follower = ContractFollower(settings.kafka)
         self._topology = Topology(settings.kafka)
+        self._coverage = Coverage(
+            settings.kafka, monitor_group(settings.kafka), [settings.kafka.topic("sketches")]
+        )
         self._outbox = Outbox(settings.kafka, registry, stopping=stop.is_set)
 
     @property
@@ -56,6 +61,8 @@ class Work(Thread):
             while not self._stop_asked.wait(pause):
                 try:
                     pause = 0.0 if self._round() else _PAUSE_S
+                except StaleAssignment:
+                    raise
                 except (TransientError, QueryRefused) as fault:
                     self.sound_since = None
                     if not self._stop_asked.is_set():
@@ -82,6 +89,7 @@ class Work(Thread):
         self._known = max(self._known, 1) if self.inbox.qsize() else self._known
         more = self.rounds.round()
         self._known = self.rounds.waiting
+        self._coverage.refuse_stale()
         self._status.recovered()
         self.sound_since = self.sound_since or monotonic()
         return more

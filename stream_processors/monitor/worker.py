@@ -17,6 +17,7 @@ from faust.types import TP
 
 from producers.errors import ContractError, TransientError
 from producers.registry import registry_of
+from stream_processors.group_coverage import StaleAssignment
 from stream_processors.monitor.faust_app import faust_app
 from stream_processors.monitor.flight import Flight
 from stream_processors.monitor.headings import Heading, read_heading
@@ -44,7 +45,7 @@ class Worker:
 
     Raises:
         ConfigError: from making it, or when a server refuses the credentials.
-        FaustCeased, FaustCrashed: the process should end with an error and be started again.
+        FaustCeased, FaustCrashed, StaleAssignment: the process should end with an error and be started again.
     """
 
     def __init__(
@@ -130,6 +131,8 @@ class Worker:
 
     def _check(self, app: ReadCommittedApp) -> None:
         if self._work.failure is not None:
+            if isinstance(self._work.failure, StaleAssignment):
+                app.leave_when_stopped()
             raise self._work.failure
         if app.crashed:
             raise FaustCrashed(f"Faust crashed: {type(app.crash_reason).__name__}")

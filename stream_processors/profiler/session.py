@@ -17,6 +17,7 @@ from producers.errors import TransientError
 from stream_processors.admission import admit
 from stream_processors.contracts.follower import ContractFollower
 from stream_processors.decoding import Decoded, decode_batch
+from stream_processors.group_coverage import LEAVE_FOR
 from stream_processors.kafka import admin, latest_offsets, partition_counts
 from stream_processors.partitions import distinct
 from stream_processors.profiler.batch_memory import give_back
@@ -92,6 +93,8 @@ class Session:
     ) -> None:
         # closing revokes: there must be nothing left to flush
         self._drop()
+        if isinstance(error, LEAVE_FOR):
+            self._source.leave()
         self._source.close()
         self._follower.close()
 
@@ -103,7 +106,12 @@ class Session:
             self._flush_or_start_over()
 
     def step(self) -> None:
-        """Read once, count, and flush if it is time."""
+        """Read once, count, and flush if it is time.
+
+        Raises:
+            TopicMadeAnew, StaleAssignment: the next session is given what there is now.
+        """
+        self._source.refuse_stale()
         if not self._read():
             self._start_over()
             return

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from producers.errors import BrokerUnavailable
 from stream_processors.fencing import fatal, is_fatal
+from stream_processors.group_coverage import Coverage, leave
 from stream_processors.kafka import (
     OFFSET_BEGINNING,
     Consumer,
@@ -82,9 +83,11 @@ class Source:
         self._memory = BatchMemory()
         # the first one tells how large messages are
         self._batch = _LEAST_BATCH
+        group = kafka.topic("profiler")
+        self._coverage = Coverage(kafka, group, [self.topic])
         self._client: Consumer = consumer(
             kafka,
-            group=kafka.topic("profiler"),
+            group=group,
             instance=f"profiler-{settings.slot}",
             enable_partition_eof=True,
             # a batch that is decoded should find the next one fetched
@@ -104,6 +107,18 @@ class Source:
     def group_metadata(self) -> object:
         """What a transaction needs to commit this member's offsets."""
         return self._client.consumer_group_metadata()
+
+    def refuse_stale(self) -> None:
+        """Now and then make sure that somebody has each partition.
+
+        Raises:
+            StaleAssignment: nobody has one of them, until we `leave`.
+        """
+        self._coverage.refuse_stale()
+
+    def leave(self) -> None:
+        """Give up our place in the group, so that it assigns its partitions anew."""
+        leave(self._client)
 
     def close(self) -> None:
         """Close the connection; the static member keeps its partitions until its session ends."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from producers.errors import TransientError
 from producers.settings import KafkaSettings
 from producers.topics import topics
+from stream_processors.group_coverage import Coverage, leave
 from stream_processors.kafka import (
     OFFSET_END,
     Consumer,
@@ -64,6 +65,8 @@ class Assignment:
         self._resumptions = Resumptions(settings)
         # UUIDs of the topics that the client has held, by name without prefix
         self._held: dict[str, str] = {}
+        self._names = [settings.topic(name) for name in topics()]
+        self._coverage = Coverage(settings, recorder_group(settings), self._names)
         self.client: Consumer = self._joining()
 
     def _joining(self) -> Consumer:
@@ -76,7 +79,7 @@ class Assignment:
             auto_offset_reset="error",
         )
         client.subscribe(
-            [self._settings.topic(name) for name in topics()],
+            self._names,
             on_assign=self._assigned,
             on_revoke=self._revoked,
             on_lost=self._lost,
@@ -144,17 +147,26 @@ class Assignment:
         if self._take_hold():
             return True
         if self._is_outdated:
-            self._begin_again()
+            before = self._before
+            self._let_go()
+            self.begin_again()
+            self._deleted |= before
         return False
 
-    def _begin_again(self) -> None:
-        """Let another client join as the same member; what is known of the logs that are gone is kept until it has the new ones."""
-        before = self._before
-        self._let_go()
+    def refuse_stale(self) -> None:
+        """Now and then make sure that somebody has each partition.
+
+        Raises:
+            StaleAssignment: nobody has one of them, until we `begin_again`.
+        """
+        self._coverage.refuse_stale()
+
+    def begin_again(self) -> None:
+        """Leave the group and let another client join; what is known of logs that are gone is kept until it has the new ones."""
+        leave(self.client)
         self._leaving = True
         self.client.close()
         self._leaving = False
-        self._deleted |= before
         self._held, self._is_outdated = {}, False
         self.client = self._joining()
 

@@ -17,6 +17,7 @@ from producers.codec import Registry
 from producers.errors import TransientError
 from stream_processors.clickhouse import Store
 from stream_processors.contracts.follower import ContractFollower
+from stream_processors.group_coverage import StaleAssignment
 from stream_processors.kafka import Message
 from stream_processors.partitions import distinct
 from stream_processors.recorder.assignment import Assignment, names
@@ -93,6 +94,9 @@ class Recorder:
             self._step()
         except LogChanged as change:
             self._take_anew(change)
+        except StaleAssignment as fault:
+            self._status.failed(fault)
+            self._ours.begin_again()
 
     def _step(self) -> None:
         self._finish_written()
@@ -267,16 +271,18 @@ class Recorder:
             self._finish_written(wait=max(0.0, min(0.2, until - self._clock())))
 
     def _look_at_topics(self) -> None:
-        """Make sure that the topics still are those that we hold: of one that was made anew nothing may ever come.
+        """Make sure that the topics still are those that we hold, of one that was made anew nothing may ever come, and that each has its recorder.
 
         Raises:
             LogChanged: one was made anew.
+            StaleAssignment: one has none.
         """
         if self._clock() - self._looked_at_topics >= _LOOK_AT_TOPICS_S:
             self._looked_at_topics = self._clock()
             # a Kafka that is away is said elsewhere
             with suppress(TransientError):
                 self._ours.confirm({topic for topic, _ in self._ours.holdings}, within=_LOOKING_S)
+        self._ours.refuse_stale()
 
     # --- people --------------------------------------------------------------------------------------------------
 

@@ -17,7 +17,6 @@ from producers.errors import ConfigError
 from producers.settings import KafkaSettings
 from producers.topics import topics
 from stream_processors.joiner.marks import Marks
-from stream_processors.joiner.membership import Membership, StaleAssignment
 from stream_processors.kafka import create_topics
 
 HOUR = timedelta(hours=1)
@@ -141,31 +140,6 @@ def test_topics_made_anew_while_the_joiner_runs(own_road: Road, anew: tuple[str,
     eventually(lambda: len(road.outcomes("m")) == 50, within=60, saying="the new topics are joined")
     assert len({row["prediction_id"] for row in road.outcomes("m")}) == 50
     assert joiner.poll() is None
-
-
-def test_an_assignment_of_one_topic_alone_is_not_kept(kafka: str, topic_prefix: str) -> None:
-    """A group gives a static member that comes back what it had, even from before a topic was made anew; for a moment every join is such."""
-    now = [0.0]
-    member = Membership(KafkaSettings(kafka, topic_prefix), "0", {}, clock=lambda: now[0])
-    both = {("predictions", 0): 1, ("labels", 0): 1}
-    half = {("predictions", 0): 1}
-    try:
-        for at, member.positions in (
-            (0, half),
-            (11, half),
-            (12, both),
-            (13, half),
-            (24, half),
-            (25, {}),
-            (90, half),
-        ):
-            now[0] = float(at)
-            member.refuse_half()
-        now[0] = 103.0
-        with pytest.raises(StaleAssignment):
-            member.refuse_half()
-    finally:
-        member.close()
 
 
 def test_two_joiners_share_the_work(own_road: Road) -> None:

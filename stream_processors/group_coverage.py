@@ -1,0 +1,120 @@
+"""Whether a consumer group has all there is of its topics.
+
+A group's leader hands out the partitions, and whoever sees a topic change asks it to do so again. But a static member that comes back as
+itself is given what it had, and nobody looks at the topics again: what was added, or belongs to a topic that was made anew, while it was
+away would be nobody's for ever (KAFKA-13435; KIP-814 mended it for Java, while librdkafka 2.16 and aiokafka ask for an assignment as before).
+Only a member that leaves and comes back gets another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from time import monotonic
+
+from confluent_kafka import ConsumerGroupState, KafkaError, KafkaException, TopicCollection
+
+from producers.errors import BrokerUnavailable
+from producers.settings import KafkaSettings
+from stream_processors.kafka import Consumer, admin, answer_of
+from stream_processors.topic_ids import TopicMadeAnew
+
+_LOOK_S = 4.0
+# members look at topics every five seconds and hear within one of a new assignment
+_PATIENCE_S = 12.0
+# no longer, as neither heartbeat nor stopping waits for a Kafka that is silent
+_ANSWER_S = 1.0
+_LEAVING_S = 5.0
+
+
+class StaleAssignment(BrokerUnavailable):
+    """Partitions are nobody's: a member that keeps the assignment it has would keep them so."""
+
+
+# what a static member must leave its group for: coming back as itself it would get partitions that are gone, or not those that are new
+LEAVE_FOR = (StaleAssignment, TopicMadeAnew)
+
+
+class Coverage:
+    """Looks every few seconds at whether somebody has each partition.
+
+    Args:
+        settings: where Kafka is.
+        group: the consumer group, by its full name.
+        topics: what the group reads, by full names; one that is not there (yet) is not missed.
+        clock: a steady clock's seconds.
+    """
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        group: str,
+        topics: Iterable[str],
+        *,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._group, self._topics, self._clock = group, sorted(topics), clock
+        self._client = admin(settings, reconnect_backoff_max_ms=1000)
+        self._looked = clock()
+        self._since: float | None = None
+
+    def refuse_stale(self) -> None:
+        """Return where all is well, or it is not known, or it is not time to look.
+
+        Raises:
+            StaleAssignment: for longer than a group needs to see a topic, a partition has been nobody's.
+        """
+        now = self._clock()
+        if now - self._looked < _LOOK_S:
+            return
+        self._looked = now
+        try:
+            unowned = self._unowned()
+        except KafkaException:
+            # what does not answer is said by whoever reads from it
+            return
+        if not unowned:
+            self._since = None
+        elif self._since is None:
+            self._since = now
+        elif now - self._since > _PATIENCE_S:
+            self._since = None
+            topic, partition = min(unowned)
+            raise StaleAssignment(f"no member of {self._group} has {topic}-{partition}: it is assigned anew")
+
+    def _unowned(self) -> set[tuple[str, int]]:
+        groups = self._client.describe_consumer_groups([self._group], request_timeout=_ANSWER_S)
+        group = answer_of(groups[self._group])
+        # while members come and go nothing can be told
+        if group.state != ConsumerGroupState.STABLE:
+            return set()
+        owned = {
+            (place.topic, place.partition)
+            for member in group.members
+            for place in member.assignment.topic_partitions
+        }
+        return self._existing() - owned
+
+    def _existing(self) -> set[tuple[str, int]]:
+        found: set[tuple[str, int]] = set()
+        futures = self._client.describe_topics(TopicCollection(self._topics), request_timeout=_ANSWER_S)
+        for name, future in futures.items():
+            try:
+                found |= {(name, partition.id) for partition in answer_of(future).partitions}
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                    raise
+        return found
+
+
+def leave(client: Consumer) -> None:
+    """Let a static member leave its group, which closing does not; callbacks of revocation are called. Close the client then.
+
+    Where no broker answers it is left to the session's end.
+    """
+    # refused where it is of no use any more
+    with suppress(KafkaException):
+        client.unsubscribe()
+    limit = monotonic() + _LEAVING_S
+    while client.memberid() and monotonic() < limit:
+        client.poll(0.05)
