@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -42,32 +42,32 @@ def add_partitions(road: Road, topic: str, total: int) -> None:
 
 
 class Members:
-    """Processes of one role, one slot."""
+    """One process of every role."""
 
-    def __init__(self, road: Road, role: str, log: Path) -> None:
-        self._road, self._role, self._log = road, role, log
-        self._running: subprocess.Popen[bytes] | None = None
+    def __init__(self, road: Road, log: Path) -> None:
+        self._road, self._log = road, log
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self) -> None:
-        """Start it, in place of the one before; where it says that only a new process helps it is started again, as by a supervisor."""
-        with self._log.open("ab") as log:
-            self._running = subprocess.Popen(
-                [sys.executable, "-m", f"stream_processors.{self._role}"],
-                env={**os.environ, **self._road.environment, "HINDCAST_SLOT": "0"},
-                cwd=REPOSITORY,
-                stderr=log,
-            )
+    def start(self, roles: Iterable[str] = READS) -> None:
+        """Start them, in place of those before."""
+        for role in roles:
+            with self._log.open("ab") as log:
+                self._running[role] = subprocess.Popen(
+                    [sys.executable, "-m", f"stream_processors.{role}"],
+                    env={**os.environ, **self._road.environment, "HINDCAST_SLOT": "0"},
+                    cwd=REPOSITORY,
+                    stderr=log,
+                )
 
     def kill(self) -> None:
-        """End it with SIGKILL."""
-        if self._running:
-            self._running.kill()
-            self._running.wait(10)
+        """End all with SIGKILL."""
+        for one in self._running.values():
+            one.kill()
+            one.wait(10)
 
-    def is_there(self) -> None:
-        """Start it again if it has ended with an error."""
-        if self._running and self._running.poll() == 1:
-            self.start()
+    def supervise(self) -> None:
+        """Start those again that say that only a new process helps."""
+        self.start([role for role, one in self._running.items() if one.poll() == 1])
 
 
 @pytest.fixture
@@ -77,25 +77,23 @@ def road(kafka: str, clickhouse: str, topic_prefix: str, database: str, tmp_path
         yield made
 
 
-@pytest.mark.parametrize("role", list(READS))
-def test_what_is_added_while_a_member_is_away_is_somebodys(road: Road, role: str, tmp_path: Path) -> None:
-    """The member that comes back notices that the group lacks a partition, leaves, and is given all."""
-    topic, members = READS[role], Members(road, role, tmp_path / "members.log")
-    added = ["predictions", "labels"] if role in {"joiner", "profiler"} else [topic]
-    all_now = {(topic, partition) for partition in range(6)}
+def test_what_is_added_while_a_member_is_away_is_somebodys(road: Road, tmp_path: Path) -> None:
+    """The member that comes back notices that its group lacks a partition, leaves, and is given all."""
+    members = Members(road, tmp_path / "members.log")
+
+    def whole(count: int) -> None:
+        members.supervise()
+        for role, topic in READS.items():
+            assert owned(road, role) >= {(topic, partition) for partition in range(count)}, role
+
     try:
         members.start()
-        eventually(lambda: {(topic, 3)} <= owned(road, role), saying="it joins")
+        eventually(lambda: whole(4), saying="all join")
         members.kill()
-        for name in added:
-            add_partitions(road, name, 6)
+        for topic in READS.values():
+            add_partitions(road, topic, 6)
         members.start()
-
-        def whole() -> None:
-            members.is_there()
-            assert all_now <= owned(road, role)
-
-        eventually(whole, saying="every partition is somebody's")
+        eventually(lambda: whole(6), saying="every partition is somebody's")
     finally:
         members.kill()
 

@@ -13,7 +13,7 @@ from stream_processors.monitor.outbox import Places
 from stream_processors.recorder.groups import recorder_group
 from stream_processors.topic_ids import topic_ids
 
-# A new partition of predictions must hold the watermark back within seconds; it is a documented procedure, so rare.
+# a topic that was made anew, or got a partition after all, must hold the watermark back within seconds; it is rare
 _REFRESH_S = 10.0
 
 
