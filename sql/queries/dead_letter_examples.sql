@@ -3,7 +3,7 @@
 -- parameters:
 --   model String = '': one model; empty: all, with those nobody can attribute
 --   topic String = '': topic they came on; empty: all
---   reason String = '' [, undecodable, unknown_schema, implausible_time, contract, refused, expired]: one reason; empty: all
+--   reason String = '' [, undecodable, unknown_schema, implausible_time, incomplete, contract, refused, expired]: one reason; empty: all
 --   since DateTime64(6, 'UTC') = 1970-01-01: first append time, UTC
 --   until DateTime64(6, 'UTC') = 2299-12-31: append times before this, UTC
 --   most UInt32 = 3: examples of each topic, model and reason
@@ -13,7 +13,7 @@
 --   partition: its partition
 --   offset: its offset
 --   model: model where known
---   reason: undecodable, unknown_schema, implausible_time, contract, refused, or expired: a gap in the log, whose first message stands here
+--   reason: undecodable, unknown_schema, implausible_time, incomplete, contract, refused, or expired: a gap in the log, whose first message stands here
 --   detail: what was wrong
 --   fingerprint: of its schema, hex, where there was one
 --   bytes: length of its value

@@ -6,7 +6,7 @@
 -- columns:
 --   topic: topic they came on
 --   model: model where known
---   reason: undecodable, unknown_schema, implausible_time, contract, refused, or expired: a gap in the log, of which detail says the offsets
+--   reason: undecodable, unknown_schema, implausible_time, incomplete, contract, refused, or expired: a gap in the log, of which detail says the offsets
 --   detail: what was wrong, of the newest
 --   messages: count; of gaps all that were lost in them
 --   replayed: of these, sent back since

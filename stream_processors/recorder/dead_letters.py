@@ -19,6 +19,7 @@ from stream_processors.recorder.provenance import MICROS, Provenance
 FACTS = "hindcast.dead-letter"
 REFUSED = "refused"
 EXPIRED = "expired"
+INCOMPLETE = "incomplete"
 # how the messages of a gap went that nobody deleted
 LEFT = "left the log"
 
@@ -33,8 +34,8 @@ class Facts:
         topic: without prefix.
         topic_id: Kafka's UUID of it.
         appended_at: append time of the original, microseconds since the epoch; of expired ones, when they were missed.
-        reason: undecodable, unknown_schema, implausible_time, contract, refused (by ClickHouse), or expired (messages
-            from this offset on left the log, or were deleted with their topic, before they were recorded).
+        reason: undecodable, unknown_schema, implausible_time, incomplete (a label without a truth), contract, refused (by ClickHouse),
+            or expired (messages from this offset on left the log, or were deleted with their topic, before they were recorded).
         detail: what was wrong; never a payload.
         fingerprint: of the schema, hex, where the value names one.
         model: where it is known.

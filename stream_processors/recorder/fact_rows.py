@@ -32,6 +32,15 @@ def outside_time(batch: pa.RecordBatch) -> Mask:
     return outside
 
 
+def says_nothing(schema: str, batch: pa.RecordBatch) -> Mask:
+    """Labels that say that the truth is known, and not what it is; no producer of ours sends one."""
+    if schema != "label":
+        return np.zeros(batch.num_rows, dtype=np.bool_)
+    told = pc.is_in(batch.column("kind").cast(pa.string()), pa.array(["truth", "correction"]))
+    empty = pc.and_(batch.column("truth").is_null(), batch.column("truth_value").is_null())
+    return np.asarray(pc.and_(told, empty).to_numpy(zero_copy_only=False))
+
+
 def _known(columns: Columns, provenance: Provenance) -> Columns:
     stated = columns["known_at"]
     appended = times(provenance.appended)

@@ -15,12 +15,13 @@ from stream_processors.admission import IMPLAUSIBLE_TIME, Refusal, admit
 from stream_processors.contracts.effect import ContractHistory
 from stream_processors.decoding import Decoded, DecodedGroup, decode_batch
 from stream_processors.recorder.dead_letters import (
+    INCOMPLETE,
     DeadLetter,
     Facts,
     dead_letter_rows,
     read_dead_letters,
 )
-from stream_processors.recorder.fact_rows import fact_rows, outside_time
+from stream_processors.recorder.fact_rows import fact_rows, outside_time, says_nothing
 from stream_processors.recorder.messages import Messages
 from stream_processors.recorder.prediction_rows import (
     intake_rows,
@@ -202,13 +203,20 @@ def _refused(messages: Messages, group: DecodedGroup, refusals: Sequence[Refusal
 def _facts(
     messages: Messages, group: DecodedGroup, provenance: Provenance, letters: list[DeadLetter]
 ) -> list[TableRows]:
-    outside = outside_time(group.batch)
-    detail = "a time is outside the years 1900 to 2299"
-    letters += _refused(
-        messages, group, [Refusal(int(row), IMPLAUSIBLE_TIME, detail) for row in np.flatnonzero(outside)]
-    )
-    batch = group.batch if not outside.any() else group.batch.filter(pa.array(~outside))
-    own = provenance.take(group.positions[~outside])
+    refused = np.zeros(group.batch.num_rows, dtype=np.bool_)
+    for rows, reason, detail in (
+        (outside_time(group.batch), IMPLAUSIBLE_TIME, "a time is outside the years 1900 to 2299"),
+        (
+            says_nothing(group.schema.name, group.batch),
+            INCOMPLETE,
+            "a truth or correction with neither a class nor a number",
+        ),
+    ):
+        places = np.flatnonzero(rows & ~refused).tolist()
+        letters += _refused(messages, group, [Refusal(row, reason, detail) for row in places])
+        refused |= rows
+    batch = group.batch if not refused.any() else group.batch.filter(pa.array(~refused))
+    own = provenance.take(group.positions[~refused])
     if group.schema.name == "sketch":
         return [TableRows("sketches", sketch_rows(batch, own))]
     return [TableRows(*fact_rows(group.schema.name, batch, own))]

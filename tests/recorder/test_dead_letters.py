@@ -62,6 +62,30 @@ def test_a_time_that_clickhouse_cannot_keep_is_a_dead_letter(running: Road) -> N
     assert [one["reason"] for one in running.letters()] == ["implausible_time"] * 2
 
 
+def test_a_label_without_a_truth_is_a_dead_letter(running: Road) -> None:
+    """It would count as labelled, with nothing to compare; a fact that takes back, or says that there will be none, needs no truth."""
+    nothing = {"truth": None, "truth_value": None}
+    said = [
+        {},
+        nothing,
+        {**nothing, "kind": "correction"},
+        {**nothing, "kind": "retraction"},
+        {**nothing, "kind": "void"},
+        {**nothing, "truth_value": 0.0},
+        {**nothing, "true_at": 250_000_000_000_000_000},
+    ]
+    records = [example("label", label_id=str(place), **more) for place, more in enumerate(said)]
+    running.send_records("labels", "label", records, partition=0)
+    running.recorded("labels", "dead-letters")
+    kept = running.rows("SELECT label_id FROM labels FINAL ORDER BY label_id")
+    assert [row["label_id"] for row in kept] == ["0", "3", "4", "5"]
+    letters = [(one["reason"], one["detail"]) for one in running.letters()]
+    assert letters == [
+        *[("incomplete", "a truth or correction with neither a class nor a number")] * 2,
+        ("implausible_time", "a time is outside the years 1900 to 2299"),
+    ]
+
+
 def test_a_message_on_the_wrong_topic_is_a_dead_letter(running: Road) -> None:
     """A prediction on the topic of labels is not recorded as anything."""
     running.send("labels", [GOOD])
