@@ -12,7 +12,7 @@ import pyarrow as pa
 from evaluation.column_values import bytes_where_no_text, has_wide_values, wide_values_as_text
 from evaluation.frames import FORMS, Form, as_frame
 from evaluation.queries import NamedQuery, clickhouse_time, find_query, shipped_queries
-from evaluation.statements import read_only
+from evaluation.statements import read_only, refuse_functions_by_parameter
 from evaluation.whole_numbers import refuse_beyond_type
 from producers.errors import ConfigError
 from stream_processors.clickhouse import Store
@@ -121,6 +121,7 @@ class History:
     def sql(self, statement: str, parameters: Mapping[str, Any] | None = None, *, as_: Form = "arrow") -> Any:
         """The answer to one statement that reads; ``{name:Type}`` in it is bound to ``parameters``."""
         form, statement = _known(as_), read_only(statement)
+        refuse_functions_by_parameter(statement, parameters or {})
         refuse_beyond_type(statement, parameters or {})
         return as_frame(self._asked(statement, parameters), form)
 

@@ -1,7 +1,7 @@
 """What a read-only statement may look like, before it is sent. Pure.
 
 A server holds its readers to that itself. The embedded engine knows no users: its ``readonly`` lets a reader open the machine's files and network
-(``file()`` as a function, any table function in a DESCRIBE), kill queries, and send several statements at once. So a statement is taken apart here, and
+(``file()`` as a function, or by its bare name as in ``arrayMap(file, ...)``, any table function in a DESCRIBE), kill queries, and send several statements at once. So a statement is taken apart here, and
 refused wherever it could be read otherwise than the engine reads it: its lexer also knows quotes and spaces beyond ASCII, here-documents, comments in
 comments and ``//``.
 """
@@ -9,7 +9,8 @@ comments and ``//``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from producers.errors import ConfigError
 
@@ -63,6 +64,23 @@ TABLE_FUNCTIONS = frozenset(
         "zeros_mt",
     ]
 )
+# Functions that are no tables. The engine takes the bare name of one wherever it wants a function, as in arrayMap(file, ...).
+REFUSED_NAMES = frozenset(
+    [
+        "aiclassify",
+        "aiembed",
+        "aiextract",
+        "aifilter",
+        "aigenerate",
+        "airedact",
+        "aisimilarity",
+        "aitranslate",
+        "catboostevaluate",
+        "file",
+        "hascolumnintable",
+        "showcertificate",
+    ]
+)
 REFUSED_FUNCTIONS = frozenset(
     [
         "arrowstream",
@@ -81,7 +99,6 @@ REFUSED_FUNCTIONS = frozenset(
         "deltalakes3cluster",
         "eval",
         "executable",
-        "file",
         "filecluster",
         "filesystem",
         "gcs",
@@ -125,17 +142,7 @@ REFUSED_FUNCTIONS = frozenset(
         "url",
         "urlcluster",
         "ytsaurus",
-        "aiclassify",
-        "aiembed",
-        "aiextract",
-        "aifilter",
-        "aigenerate",
-        "airedact",
-        "aisimilarity",
-        "aitranslate",
-        "catboostevaluate",
-        "hascolumnintable",
-        "showcertificate",
+        *REFUSED_NAMES,
     ]
 )
 
@@ -170,6 +177,19 @@ def refuse_what_does_not_read(statement: str) -> None:
         ConfigError: several statements, something that writes, a file or another server.
     """
     _refuse_what_reaches_out([text for text, _ in _one_statement(statement)])
+
+
+def refuse_functions_by_parameter(statement: str, parameters: Mapping[str, Any]) -> None:
+    """Return where no parameter of a statement that reads, and has an ``{name:Identifier}``, is the name of a function that reaches beyond the record.
+
+    Raises:
+        ConfigError: one is.
+    """
+    # comments may stand beside name and type, so that neither is compared as a whole
+    if any("Identifier" in kind for _, kind in placeholders(statement)):
+        for name, value in parameters.items():
+            if str(value).lower() in REFUSED_NAMES:
+                raise ConfigError(f"parameter {name} names a function that reaches beyond the record")
 
 
 def placeholders(statement: str) -> Iterator[tuple[str, str]]:
@@ -227,6 +247,10 @@ def _refuse_what_reaches_out(words: Sequence[str]) -> None:
         depth += (word in "([{") - (word in ")]}") if len(word) == 1 else 0
         if following[:1] == ["("] and word in REFUSED_FUNCTIONS:
             raise ConfigError(f"{word}() reaches beyond the record, and only the record is read")
+        if word in REFUSED_NAMES:
+            raise ConfigError(
+                f"{word} names a function that reaches beyond the record, and only the record is read: nothing else may have that name here"
+            )
         if word == "apply" and any(one in REFUSED_FUNCTIONS for one in following):
             raise ConfigError("APPLY of a function that reaches beyond the record")
         if (word, *following[:1]) in {("into", "outfile"), ("from", "infile")}:

@@ -54,6 +54,8 @@ def test_statements_that_read_are_answered(history: History, statement: str) -> 
         ("SELECT file('/etc/hostname')", r"file\(\) reaches beyond the record"),
         ("DESCRIBE TABLE url('http://127.0.0.1:1/', 'LineAsString')", r"url\(\) reaches beyond the record"),
         ("SELECT * APPLY(file) FROM (SELECT '/etc/hostname' AS x)", "APPLY of a function"),
+        ("SELECT arrayMap(file, ['/etc/hostname'])", "file names a function that reaches beyond the record"),
+        ("SELECT arrayMap(\"file\" AS f, ['/etc/hostname'])", "file names a function"),
         ("SELECT \u2018'\u2019; SELECT 2 --'", "outside of quotation marks"),
         ("SELECT 1 // '\n; SELECT 2 --'", "outside of quotation marks"),
         ("SELECT 1 INTO OUTFILE '/tmp/x'", "INTO OUTFILE"),
@@ -65,6 +67,12 @@ def test_other_statements_are_one_clear_line(statement: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said) as raised:
         read_only(statement)
     assert "\n" not in str(raised.value)
+
+
+def test_a_parameter_names_no_function_that_reads_files(history: History) -> None:
+    """The engine takes the name that is bound for the function."""
+    with pytest.raises(ConfigError, match="parameter f names a function that reaches beyond the record"):
+        history.sql("SELECT arrayMap({f:Identifier}, ['/etc/hostname'])", {"f": "file"})
 
 
 @pytest.mark.parametrize(

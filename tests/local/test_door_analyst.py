@@ -12,7 +12,7 @@ from door_users import ANALYST_PASSWORD
 from http_answers import ask
 from waiting import eventually
 
-from evaluation.statements import REFUSED_FUNCTIONS, TABLE_FUNCTIONS
+from evaluation.statements import REFUSED_FUNCTIONS, REFUSED_NAMES, TABLE_FUNCTIONS
 
 
 @pytest.fixture
@@ -55,6 +55,9 @@ def test_an_analyst_reads(analyst: str) -> None:
         "SELECT file /* it is */ ('/etc/hostname')",
         "SELECT * APPLY(file) FROM (SELECT '/etc/hostname' AS x)",
         "SELECT COLUMNS('x') APPLY file FROM (SELECT '/etc/hostname' AS x)",
+        "SELECT arrayMap(file, ['/etc/hostname'])",
+        "SELECT arrayMap((`file`) AS f, ['/etc/hostname'])",
+        "SELECT arrayMap(ALL file, ['/etc/hostname'])",
         "DESCRIBE TABLE file('/etc/passwd')",
         "DESC url('http://127.0.0.1:1/', 'CSV')",
         "DESCRIBE TABLE (SELECT * FROM s3('http://127.0.0.1:1/bucket/y'))",
@@ -80,6 +83,21 @@ def test_an_analyst_changes_nothing(analyst: str, sql: str) -> None:
     answer = ask(analyst, sql)
     assert answer.status != 200
     assert answer.headers["x-clickhouse-exception-code"] in ("62", "164", "358"), answer.text
+
+
+@pytest.mark.parametrize(
+    "bound", ["f:Identifier", "f: /* of what? */ Identifier", "/* which? */ f:Identifier"]
+)
+def test_a_parameter_names_no_function_that_reaches_beyond_the_record(analyst: str, bound: str) -> None:
+    """Where the engine takes a bound name for a function; of a text, and of a name of the record, there is nothing to fear."""
+    sql = f"SELECT arrayMap({{{bound}}}, ['/etc/hostname'])"
+    answer = ask(analyst, sql, param_f="file")
+    assert answer.headers["x-clickhouse-exception-code"] == "164", answer.text
+    assert (
+        ask(analyst, method="GET", query=sql, param_f="file").headers["x-clickhouse-exception-code"] == "164"
+    )
+    assert ask(analyst, "SELECT {f:String}", param_f="file").text == "file\n"
+    assert ask(analyst, "SELECT count({a:Identifier}) FROM seen", param_a="a").status == 200
 
 
 def test_a_get_reads_whoever_asks(door: str) -> None:
@@ -118,6 +136,13 @@ def test_every_table_function_of_the_engine_is_known(door: str) -> None:
     names = set(ask(door, "SELECT lower(name) FROM system.table_functions").text.split())
     assert names - TABLE_FUNCTIONS - REFUSED_FUNCTIONS == set()
     assert not TABLE_FUNCTIONS & REFUSED_FUNCTIONS
+
+
+def test_a_refused_function_that_is_no_table_is_refused_by_its_bare_name(door: str) -> None:
+    """The engine takes the name alone for the function where it wants one."""
+    names = set(ask(door, "SELECT lower(name) FROM system.functions").text.split())
+    assert names & REFUSED_FUNCTIONS
+    assert names & REFUSED_FUNCTIONS <= REFUSED_NAMES
 
 
 def test_an_analyst_cannot_lift_the_limits(analyst: str) -> None:

@@ -6,7 +6,9 @@ users; and chDB runs several statements of one text one after another.
 
 from __future__ import annotations
 
-from evaluation.statements import refuse_what_does_not_read
+from collections.abc import Mapping
+
+from evaluation.statements import refuse_functions_by_parameter, refuse_what_does_not_read
 from hindcast.local.clickhouse_door.failures import (
     INTO_OUTFILE_NOT_ALLOWED,
     NOT_IMPLEMENTED,
@@ -28,8 +30,8 @@ _READING = frozenset(
 )
 
 
-def admit(text: bytes, *, reading_only: bool) -> None:
-    """Return when the statement may go to the engine.
+def admit(text: bytes, parameters: Mapping[str, str], *, reading_only: bool) -> None:
+    """Return when the statement, with what its placeholders are bound to, may go to the engine.
 
     Raises:
         QueryFailed: it may not; in ClickHouse's words and codes.
@@ -41,6 +43,7 @@ def admit(text: bytes, *, reading_only: bool) -> None:
     if reading_only:
         try:
             refuse_what_does_not_read(text.decode())
+            refuse_functions_by_parameter(text.decode(), parameters)
         except (ConfigError, UnicodeDecodeError) as problem:
             raise refused(READONLY, f"Cannot execute query in readonly mode: {problem}") from None
         return

@@ -101,7 +101,7 @@ class Door:
         query = asked.query.encode()
         insert = _split_insert(query)
         if insert is not None and insert.data_at >= len(query) and not asked.blocks_in:
-            admit(query, reading_only=_reading_only(request, user))
+            admit(query, asked.parameters, reading_only=_reading_only(request, user))
             answer = await self._insert_stream(request, asked, user, insert, encoding)
             return self._succeeded(request, asked, answer, asked.default_format)
         body = await request.body()
@@ -132,7 +132,8 @@ class Door:
         plain = await self._beside(decompress, body, encoding)
         text = asked.query.encode() + b"\n" + plain if asked.query else plain
         insert = _split_insert(text)
-        admit(text[: insert.data_at] if insert else text, reading_only=_reading_only(request, user))
+        statement = text[: insert.data_at] if insert else text
+        admit(statement, asked.parameters, reading_only=_reading_only(request, user))
         if insert is not None:
             with body_file(request, self._incoming) as (spool, path):
                 spool.write(memoryview(text)[insert.data_at :])
