@@ -8,6 +8,7 @@ from typing import Any
 from stream_processors.clickhouse import Store
 from stream_processors.reconciliation.findings import WindowFacts
 from stream_processors.reconciliation.frontier import Frontier
+from stream_processors.windows import DAY
 
 _NEXT = "{nexts:Array(Int64)}[indexOf({sources:Array(String)}, concat(%s, '/', toString(%s)))]"
 _START = (
@@ -30,21 +31,34 @@ _ON_THEIR_WAY = f"""
       AND next_offset > {_NEXT % ("topic_id", "source_partition")}
 """
 
+# how many contracts had taken effect when a message came, and for how long what is admitted then is kept; 0 for ever
+_CONTRACT = "arrayCount(effect -> effect <= toUnixTimestamp64Micro(_appended_at), {effects:Array(Int64)})"
+_RETENTION = f"{{days:Array(Int64)}}[1 + {_CONTRACT}] * {DAY}"
+# without a contract only a backfill, which is kept for ever, may be older when it comes than the default retention
+_KEPT = (
+    f"{_RETENTION} = 0 OR {_START} + {_RETENTION} >= {{now:Int64}}"
+    f" OR {_CONTRACT} = 0 AND toUnixTimestamp64Micro(event_time) + {_RETENTION} < toUnixTimestamp64Micro(_appended_at)"
+)
+
 # predictions are told apart as the table of predictions does it
 _FACTS = f"""
-    SELECT start, sum(messages) AS messages, sum(predictions) AS predictions, sum(rows) AS rows
+    SELECT start, sum(messages) AS messages, sum(predictions) AS predictions, sum(kept) AS kept, sum(rows) AS rows
     FROM (
-        SELECT {_START} AS start, count() AS messages, uniqExact(prediction_id_hash, model_version, event_time) AS predictions, 0 AS rows
+        SELECT {_START} AS start, count() AS messages, uniqExact(prediction_id_hash, model_version, event_time) AS predictions,
+            uniqExactIf(prediction_id_hash, model_version, event_time, {_KEPT}) AS kept, 0 AS rows
         FROM intake FINAL
         WHERE {_TIMES} AND NOT dead_letter AND _offset < {_NEXT % ("_topic_id", "_partition")} AND start IN {{starts:Array(Int64)}}
         GROUP BY start
         UNION ALL
-        SELECT {_START} AS start, 0 AS messages, 0 AS predictions, count() AS rows
+        SELECT {_START} AS start, 0 AS messages, 0 AS predictions, 0 AS kept, count() AS rows
         FROM predictions FINAL
         WHERE {_TIMES} AND _offset < {_NEXT % ("_topic_id", "_partition")} AND start IN {{starts:Array(Int64)}}
         GROUP BY start)
     GROUP BY start
 """
+
+
+_COUNTED = ("messages", "predictions", "kept", "rows")
 
 
 def waiting(
@@ -75,10 +89,14 @@ def waiting(
 def window_facts(
     store: Store, parameters: dict[str, Any], frontier: Frontier, starts: Sequence[int], base: int
 ) -> dict[int, WindowFacts]:
-    """What intake and rows hold of the windows that begin at ``starts`` and last ``base`` microseconds."""
+    """What intake and rows hold of the windows that begin at ``starts`` and last ``base`` microseconds.
+
+    ``parameters`` are the model and environment; ``effects``, when its contracts took effect, in order; ``days`` that predictions are kept without a
+    contract and under each of these, 0 for ever; and ``now``; times in microseconds.
+    """
     if not starts:
         return {}
     more = {"starts": list(starts), "first": min(starts), "last": max(starts) + base}
     rows = store.rows(_FACTS, {**parameters, **frontier.parameters(), **more})
-    found = {row["start"]: WindowFacts(row["messages"], row["predictions"], row["rows"]) for row in rows}
+    found = {row["start"]: WindowFacts(**{name: row[name] for name in _COUNTED}) for row in rows}
     return {start: found.get(start, WindowFacts()) for start in starts}

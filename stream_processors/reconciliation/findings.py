@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -17,7 +17,7 @@ class Cause(StrEnum):
     """Why stream and rows differ in a window.
 
     ``RESENT``: messages came again, and the stream counted them again. ``MISSING_ROWS``: intake knows predictions that the table of predictions
-    does not hold. ``EXPIRED``: the same, of a window older than the model's retention; or the window has expired itself, and its hour stands alone. ``MISCOUNTED``: neither; deltas are missing or wrong.
+    does not hold. ``EXPIRED``: the same, and no more than the retention has let go that held when they came; or the window has expired itself, and its hour stands alone. ``MISCOUNTED``: neither; deltas are missing or wrong.
     """
 
     RESENT = "resent"
@@ -28,16 +28,20 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WindowFacts:
-    """Of one window's time, over all contracts: messages taken in, distinct predictions among them, and prediction rows."""
+    """Of one window's time, over all contracts: messages taken in, distinct predictions among them, those of them that no retention has let go, and prediction rows."""
 
     messages: int = 0
     predictions: int = 0
+    kept: int = 0
     rows: int = 0
 
-    def cause(self, *, expired: bool) -> Cause:
+    @property
+    def cause(self) -> Cause:
         """Why the views differ from the rows there."""
+        if self.rows < self.kept:
+            return Cause.MISSING_ROWS
         if self.rows < self.predictions:
-            return Cause.EXPIRED if expired else Cause.MISSING_ROWS
+            return Cause.EXPIRED
         return Cause.RESENT if self.messages > self.predictions else Cause.MISCOUNTED
 
 
@@ -69,7 +73,9 @@ class Finding:
             "window_start": time_text(self.start),
             "window_end": time_text(self.end),
             "cause": str(self.cause),
-            **asdict(self.facts),
+            "messages": self.facts.messages,
+            "predictions": self.facts.predictions,
+            "rows": self.facts.rows,
         }
 
     def record(self) -> dict[str, Any]:

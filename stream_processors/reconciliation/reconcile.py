@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from producers.errors import TransientError
 from stream_processors.alone_hours import alone_hours
 from stream_processors.clickhouse import Store
+from stream_processors.contracts.effect import ContractHistory, PublishedContract
 from stream_processors.contracts.model import Contract
 from stream_processors.reconciliation.comparing import Difference, differences, miscounted
 from stream_processors.reconciliation.counting_rules import CountingRules
@@ -100,15 +101,19 @@ def known(store: Store, model: str) -> bool:
     return bool(store.rows(_KNOWN, {"model": model}))
 
 
-def _contracts(store: Store, model: str) -> dict[str, Contract]:
-    """Contracts by digest; without those that are none, which nothing was recorded or counted under."""
-    found = {}
-    for row in store.rows(
-        "SELECT digest, any(body) AS body FROM contracts WHERE model = {model:String} GROUP BY digest",
-        {"model": model},
-    ):
+_PUBLISHED = """
+    SELECT digest, shape, body, toUnixTimestamp64Micro(in_effect_from) AS in_effect_from, _partition AS partition, _offset AS offset
+    FROM contracts FINAL
+    WHERE model = {model:String}
+"""
+
+
+def _published(store: Store, model: str) -> list[PublishedContract]:
+    """A model's contracts; without those that are none, which nothing was recorded or counted under."""
+    found = []
+    for row in store.rows(_PUBLISHED, {"model": model}):
         with suppress(ValidationError):
-            found[str(row["digest"])] = Contract.model_validate_json(row["body"])
+            found.append(PublishedContract(contract=Contract.model_validate_json(row.pop("body")), **row))
     return found
 
 
@@ -116,7 +121,7 @@ class Reconciliation:
     """One model's contracts, and what was recorded of it up to a frontier.
 
     Args:
-        now: microseconds; rows of windows that retention has passed by then are no loss.
+        now: microseconds; rows that the retention they were admitted under has let go by then are no loss.
 
     Raises:
         ContractUnrecorded: from every method.
@@ -124,9 +129,17 @@ class Reconciliation:
     """
 
     def __init__(self, store: Store, frontier: Frontier, model: str, environment: str, *, now: int) -> None:
-        self._store, self._frontier, self._now = store, frontier, now
+        self._store, self._frontier = store, frontier
         self._model, self._environment = model, environment
-        self._contracts = _contracts(store, model)
+        published = _published(store, model)
+        self._contracts = {one.digest: one.contract for one in published}
+        history = ContractHistory(published)
+        kept = [_DEFAULTS, *(one.contract for one in history.published(model, environment))]
+        self._retention = {
+            "effects": history.boundaries(model, environment),
+            "days": [one.retention_days for one in kept],
+            "now": now,
+        }
 
     def report(self, first: int, last: int, *, each: Callable[[int], None] = lambda _: None) -> Report:
         """Compare all windows that begin in ``[first, last)``; ``each`` is told how far it has come, in microseconds."""
@@ -179,10 +192,11 @@ class Reconciliation:
         late = waiting(self._store, parameters, self._frontier, windows)
         report.unsettled += sorted(late)
         settled = [start for start, end in windows if (start, end) not in late]
-        facts = window_facts(self._store, parameters, self._frontier, settled, rules.base)
+        asked = {**parameters, **self._retention}
+        facts = window_facts(self._store, asked, self._frontier, settled, rules.base)
         alone = self._alone(rules.base, settled)
         for start, fact in facts.items():
-            cause = Cause.EXPIRED if start in alone else fact.cause(expired=self._expired(start))
+            cause = Cause.EXPIRED if start in alone else fact.cause
             report.findings.append(
                 Finding(
                     self._model,
@@ -203,11 +217,6 @@ class Reconciliation:
         hours = {start: start - start % HOUR for start in starts}
         alone = alone_hours(self._store, self._model, self._environment, sorted(set(hours.values())))
         return {start for start, hour in hours.items() if hour in alone}
-
-    def _expired(self, start: int) -> bool:
-        days = [one.retention_days for one in self._contracts.values()] or [_DEFAULTS.retention_days]
-        kept = [number for number in days if number]
-        return bool(kept) and start < self._now - min(kept) * DAY
 
     def _shapes(self, bounds: dict[str, Any]) -> list[str]:
         found = set()
