@@ -143,6 +143,11 @@ def test_embedded_settings_are_what_they_seem() -> None:
     inline = rendered({})["configs"]
     analyst = ET.fromstring(inline["analyst"]["content"])
     assert analyst.findtext("profiles/analyst/readonly") == "2"
+    # the analyst's limits are those that `hindcast analyst` sets, and no setting of a statement changes them
+    limits = set(re.findall(r"(\w+) = \S+ CONST", (REPOSITORY / "sql/users/analyst.sql").read_text()))
+    for name in limits - {"readonly"}:
+        assert analyst.findtext(f"profiles/analyst/{name}")
+        assert analyst.find(f"profiles/analyst/constraints/{name}/readonly") is not None
     assert (
         int(ET.fromstring(inline["look_ups"]["content"]).findtext("index_uncompressed_cache_size", "0")) > 0
     )
