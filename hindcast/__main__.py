@@ -1,6 +1,7 @@
 """`hindcast …` and `python -m hindcast …`: run a command; what goes wrong is one line on stderr and an exit code.
 
-Exit codes: 0 done; 1 failed; 2 wrong use or settings; 3 a server that does not answer now; 130 interrupted.
+Exit codes: 0 done; 1 failed; 2 wrong use or settings; 3 a server that does not answer now; 4 an export that is damaged;
+130 interrupted.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from hindcast.move.damage import DamagedExport
 from hindcast.one_line import one_line
 from producers.errors import ConfigError, HindcastError, TransientError
 
 if TYPE_CHECKING:
     import click
 
-FAILED, WRONG_USE, TRY_LATER, INTERRUPTED = 1, 2, 3, 130
+FAILED, WRONG_USE, TRY_LATER, DAMAGED, INTERRUPTED = 1, 2, 3, 4, 130
 OURS = {"producers", "stream_processors", "evaluation", "hindcast"}
 # a larger extra repeats the packages of those it builds on
 SMALLEST_FIRST = ("processors", "plot", "gateway", "embedded", "demo", "dev")
@@ -66,6 +68,8 @@ def run(arguments: Sequence[str]) -> int:
 
 def exit_code(error: HindcastError) -> int:
     """The code that says what the caller should do."""
+    if isinstance(error, DamagedExport):
+        return DAMAGED
     if isinstance(error, ConfigError):
         return WRONG_USE
     return TRY_LATER if isinstance(error, TransientError) else FAILED

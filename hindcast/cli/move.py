@@ -134,7 +134,7 @@ def import_(directory: Path, *, skip_expired: bool, as_json: bool) -> None:
 @_JSON
 @click.pass_context
 def verify(context: click.Context, directory: Path, *, against_record: bool, as_json: bool) -> None:
-    """Check the files in DIRECTORY against its manifest; exits with 1 where the record differs."""
+    """Check the files in DIRECTORY against its manifest; exits with 4 where they are damaged, with 1 where the record differs."""
     asked = Interruption()
     with _bars(as_json=as_json) as bars, _interruptible(asked, "nothing was changed"):
         contents = _checked(directory, bars, asked)

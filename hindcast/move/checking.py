@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from hindcast.move.damage import DamagedExport
 from hindcast.move.files import check_file, check_form
 from hindcast.move.manifest import MANIFEST, Contents
 from hindcast.move.reading import Reading, columns_of
@@ -39,12 +40,12 @@ def check_files(directory: Path, contents: Contents, moved: Callable[[int], None
     """Return when the directory holds the files of the manifest, as they were written, and nothing else.
 
     Raises:
-        ConfigError: it does not; the message names the first file.
+        DamagedExport: it does not; the message names the first file.
     """
     expected = {MANIFEST, *(file.name for file in contents.files)}
     strangers = sorted(path.name for path in directory.iterdir() if path.name not in expected)
     if strangers:
-        raise ConfigError(f"{directory / strangers[0]} is not in the manifest")
+        raise DamagedExport(f"{directory / strangers[0]} is not in the manifest")
     for table in contents.tables.values():
         for file in table.files:
             check_file(directory, file, moved)

@@ -12,6 +12,7 @@ from typing import Self
 import pyarrow as pa
 import pyarrow.parquet
 
+from hindcast.move.damage import DamagedExport
 from hindcast.move.manifest import FileFacts, file_name, sync_directory
 from producers.errors import ConfigError
 
@@ -82,14 +83,15 @@ def check_file(directory: Path, facts: FileFacts, moved: Callable[[int], None]) 
     """Return when the file is what the manifest says; ``moved`` is told of bytes read.
 
     Raises:
-        ConfigError: it is not.
+        DamagedExport: it is not.
+        ConfigError: it cannot be read.
     """
     path = directory / facts.name
     try:
         if path.is_symlink() or not path.is_file():
-            raise ConfigError(f"{path} is missing" if not path.exists() else f"{path} is no plain file")
+            raise DamagedExport(f"{path} is missing" if not path.exists() else f"{path} is no plain file")
         if path.stat().st_size != facts.bytes:
-            raise ConfigError(
+            raise DamagedExport(
                 f"{path} has {path.stat().st_size:,} bytes, and {facts.bytes:,} in the manifest"
             )
         digest = hashlib.sha256()
@@ -100,50 +102,50 @@ def check_file(directory: Path, facts: FileFacts, moved: Callable[[int], None]) 
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from None
     if digest.hexdigest() != facts.sha256:
-        raise ConfigError(f"{path} is not as it was written: its hash is another than in the manifest")
+        raise DamagedExport(f"{path} is not as it was written: its hash is another than in the manifest")
 
 
 def check_form(directory: Path, facts: FileFacts, columns: set[str]) -> None:
     """Return when a file has the rows and columns that the manifest says, by what it says of itself.
 
     Raises:
-        ConfigError: it has not, or is no Parquet.
+        DamagedExport: it has not, or is no Parquet.
     """
     path = directory / facts.name
     with opened(path) as file:
         if file.metadata.num_rows != facts.rows:
-            raise ConfigError(
+            raise DamagedExport(
                 f"{path} has {file.metadata.num_rows:,} rows, and {facts.rows:,} in the manifest"
             )
         names = file.schema_arrow.names
         if set(names) != columns or len(names) != len(columns):
-            raise ConfigError(f"{path} has other columns than the manifest says")
+            raise DamagedExport(f"{path} has other columns than the manifest says")
         for number in range(file.num_row_groups):
             if file.metadata.row_group(number).total_byte_size > _GROUP_BYTES:
-                raise ConfigError(f"{path} has a row group too large to be read safely")
+                raise DamagedExport(f"{path} has a row group too large to be read safely")
 
 
 def opened(path: Path) -> pyarrow.parquet.ParquetFile:
     """The file as Parquet.
 
     Raises:
-        ConfigError: it is none, or cannot be read.
+        DamagedExport: it is none, or cannot be read.
     """
     try:
         return pyarrow.parquet.ParquetFile(path, pre_buffer=False)
     except (OSError, pa.ArrowException):
-        raise ConfigError(f"{path} is no Parquet file that can be read") from None
+        raise DamagedExport(f"{path} is no Parquet file that can be read") from None
 
 
 def pieces(path: Path, columns: list[str] | None = None) -> Iterator[pa.Table]:
     """The rows, some at a time, never more than a row group.
 
     Raises:
-        ConfigError: the file is damaged.
+        DamagedExport: it is no Parquet.
     """
     with opened(path) as file:
         try:
             for batch in file.iter_batches(batch_size=_PIECE_ROWS, columns=columns):
                 yield pa.Table.from_batches([batch])
         except (OSError, pa.ArrowException):
-            raise ConfigError(f"{path} is no Parquet file that can be read") from None
+            raise DamagedExport(f"{path} is no Parquet file that can be read") from None

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from hindcast.move.damage import DamagedExport
 from hindcast.move.tables import BY_NAME, Selection
 from producers.errors import ConfigError
 
@@ -180,7 +181,8 @@ def read_manifest(directory: Path) -> Contents:
     """The manifest of a finished export.
 
     Raises:
-        ConfigError: there is none, or it is not what this version or any before it wrote.
+        DamagedExport: it is not what this version or any before it wrote.
+        ConfigError: there is none, or a newer version wrote it.
     """
     path = directory / MANIFEST
     if not path.exists() and (directory / UNFINISHED).exists():
@@ -192,7 +194,7 @@ def read_manifest(directory: Path) -> Contents:
         raise ConfigError(f"{path} was written by a newer version of Hindcast")
     said = body.pop("sha256", None)
     if said != _digest(body):
-        raise ConfigError(f"{path} is not as it was written: its own hash does not fit")
+        raise DamagedExport(f"{path} is not as it was written: its own hash does not fit")
     contents = _parsed(Contents, body, path)
     _check_tables(contents, path)
     return contents
@@ -202,7 +204,7 @@ def read_unfinished(directory: Path) -> Unfinished | None:
     """How far an export is; None where none was begun.
 
     Raises:
-        ConfigError: the file is damaged.
+        DamagedExport: the file is not what an export writes.
     """
     path = directory / UNFINISHED
     return _parsed(Unfinished, _read(path), path) if path.exists() else None
@@ -221,15 +223,15 @@ def file_name(table: str, number: int) -> str:
 def _check_tables(contents: Contents, path: Path) -> None:
     names = [file.name for file in contents.files]
     if len(set(names)) < len(names):
-        raise ConfigError(f"{path} names a file twice")
+        raise DamagedExport(f"{path} names a file twice")
     for name, table in contents.tables.items():
         if name not in BY_NAME:
-            raise ConfigError(f"{path} names a table {name[:40]!r}, which the record does not have")
+            raise DamagedExport(f"{path} names a table {name[:40]!r}, which the record does not have")
         strangers = [file.name for file in table.files if not file.name.startswith(f"{name}-")]
         if strangers:
-            raise ConfigError(f"{path} names {strangers[0]} as a file of {name}")
+            raise DamagedExport(f"{path} names {strangers[0]} as a file of {name}")
         if sum(file.rows for file in table.files) != table.rows:
-            raise ConfigError(f"{path} is at odds with itself: the rows of {name} do not add up")
+            raise DamagedExport(f"{path} is at odds with itself: the rows of {name} do not add up")
 
 
 def _parsed(form: type[Form], body: Any, path: Path) -> Form:
@@ -238,20 +240,20 @@ def _parsed(form: type[Form], body: Any, path: Path) -> Form:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(step) for step in first["loc"])[:80]
-        raise ConfigError(f"{path}: {place}: {first['msg'].removeprefix('Value error, ')}") from None
+        raise DamagedExport(f"{path}: {place}: {first['msg'].removeprefix('Value error, ')}") from None
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > _MOST_BYTES:
-            raise ConfigError(f"{path} is too large for what it should be")
+            raise DamagedExport(f"{path} is too large for what it should be")
         body = json.loads(path.read_bytes())
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from None
     except (ValueError, RecursionError):
-        raise ConfigError(f"{path} is not JSON") from None
+        raise DamagedExport(f"{path} is not JSON") from None
     if not isinstance(body, dict):
-        raise ConfigError(f"{path} is not what an export writes")
+        raise DamagedExport(f"{path} is not what an export writes")
     return body
 
 

@@ -14,6 +14,7 @@ import pytest
 from hindcast import cli
 from hindcast.__main__ import exit_code, extra_of, run
 from hindcast.cli import COMMANDS, hindcast
+from hindcast.move.damage import DamagedExport
 from producers.errors import BrokerUnavailable, ConfigError, HindcastError, InvalidEvent
 
 ROOT = Path(__file__).parents[2]
@@ -239,7 +240,13 @@ def test_extra_of_a_module(module: str, extra: str) -> None:
 
 @pytest.mark.parametrize(
     ("error", "code"),
-    [(ConfigError(""), 2), (BrokerUnavailable(""), 3), (InvalidEvent("f", "p"), 1), (HindcastError(""), 1)],
+    [
+        (ConfigError(""), 2),
+        (DamagedExport(""), 4),
+        (BrokerUnavailable(""), 3),
+        (InvalidEvent("f", "p"), 1),
+        (HindcastError(""), 1),
+    ],
 )
 def test_exit_code(error: HindcastError, code: int) -> None:
     """The class of an error decides the exit code."""
