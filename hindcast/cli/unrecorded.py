@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+import pyarrow as pa
+
 from evaluation.history import History
 from evaluation.queries import NamedQuery
 
@@ -17,12 +19,22 @@ _COLUMN = " UNION ALL ".join(
     f"(SELECT 1 FROM {table} WHERE {_OF_MODEL} AND column = {{column:String}} LIMIT 1)"
     for table in ("sketches", "rollups")
 )
+_SLICES = " UNION DISTINCT ".join(
+    f"(SELECT slice FROM {table} WHERE {_OF_MODEL} AND slice != '')" for table in ("sketches", "rollups")
+)
+# both the attributes and the categorical features of a prediction make segments
+_SEGMENTS = f"SELECT DISTINCT arrayJoin(arrayConcat(mapKeys(segments), mapKeys(categorical_features))) FROM predictions WHERE {_OF_MODEL}"
+_VALUES = f"""
+    SELECT DISTINCT arrayJoin([segments[{{segment:String}}], ifNull(categorical_features[{{segment:String}}], '')]) AS value
+    FROM predictions WHERE {_OF_MODEL} AND value != ''
+"""
+_NAMED = 12
 
 
 def what_lacks(
     history: History, asked: NamedQuery, parameters: Mapping[str, object], now: datetime
 ) -> str | None:
-    """Why an answer has no rows, where no moment is in the period asked for, or its model, environment, version or column is not recorded; else None."""
+    """Why an answer has no rows, where no moment is in the period asked for, or its model, environment or part of it is not recorded; else None."""
     bound = asked.bind(parameters, now)
     since, until = bound.get("since"), bound.get("until")
     if since and until and since >= until:
@@ -39,7 +51,7 @@ def what_lacks(
 
 
 def _part_lacks(history: History, model: str, bound: Mapping[str, str]) -> str | None:
-    """The version or column, of a model in an environment that is recorded."""
+    """The version, column, slice or segment, of a model in an environment that is recorded."""
     within = {"model": model, "environment": bound["environment"]}
     for version in (bound[name] for name in _VERSIONS if bound.get(name)):
         if not history.sql(_VERSION, {**within, "version": version}).num_rows:
@@ -49,4 +61,30 @@ def _part_lacks(history: History, model: str, bound: Mapping[str, str]) -> str |
     column = bound.get("column")
     if column and not history.sql(_COLUMN, {**within, "column": column}).num_rows:
         return f"no sketch of column {column} of model {model} is recorded in {bound['environment']}"
-    return None
+    return _segment_lacks(history, within, bound)
+
+
+def _segment_lacks(history: History, within: Mapping[str, str], bound: Mapping[str, str]) -> str | None:
+    """The slice or segment, with those that there are."""
+    where = f"of model {within['model']} is recorded in {within['environment']}"
+    wanted = bound.get("slice")
+    if wanted:
+        return _lacks(f"no slice {wanted} {where}", wanted, history.sql(_SLICES, within))
+    segment = bound.get("segment") or bound.get("by")
+    if not segment:
+        return None
+    lacks = _lacks(f"no segment {segment} {where}", segment, history.sql(_SEGMENTS, within))
+    value = bound.get("value")
+    if lacks or not value:
+        return lacks
+    values = history.sql(_VALUES, {**within, "segment": segment})
+    return _lacks(f"no segment {segment}={value} {where}", value, values)
+
+
+def _lacks(told: str, wanted: str, there: pa.Table) -> str | None:
+    """The same with the names that there are, some of many; None where the one that is wanted is among them."""
+    names = sorted(there.column(0).to_pylist())
+    if wanted in names:
+        return None
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return f"{told}: there are {', '.join(names[:_NAMED])}{more}" if names else told

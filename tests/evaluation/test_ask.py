@@ -123,12 +123,31 @@ def test_an_answer_without_rows_says_what_is_not_recorded(run: Run) -> None:
             "volume since=2013-03-01 until=2013-02-01",
             "no moment is from since=2013-03-01 00:00:00.000000 to before until=2013-02-01 00:00:00.000000",
         ),
+        (
+            "segment_quality segment=carier value=B6",
+            f"no segment carier of model {MODEL} is recorded in production: there are carrier, origin, region",
+        ),
+        (
+            "segment_quality segment=carrier value=ZZ",
+            f"no segment carrier=ZZ of model {MODEL} is recorded in production: there are AA, B6, UA",
+        ),
+        (
+            "worst_segments by=carier",
+            f"no segment carier of model {MODEL} is recorded in production: there are carrier, origin, region",
+        ),
+        (
+            "feature_histogram column=distance slice=origin=XXX",
+            f"no slice origin=XXX of model {MODEL} is recorded in production",
+        ),
+        ("segment_quality segment=carrier value=B6 since=2100-01-01", ""),
+        ("segment_quality segment=region value=east since=2100-01-01", ""),
+        ("worst_segments by=carrier minimum=1000000", ""),
         ("feature_histogram column=distance since=2100-01-01", ""),
         ("calibration model_version=1 since=2100-01-01", ""),
     ],
 )  # fmt: skip
 def test_an_answer_without_rows_says_which_part_is_not_recorded(run: Run, asked: str, said: str) -> None:
-    """A column, a version or a period that cannot have rows is told on stderr, and one that can is not."""
+    """A column, version, slice, segment or period that cannot have rows is told on stderr, and one that can is not."""
     name, *pairs = asked.split()
     given = [word for pair in (f"model={MODEL}", *pairs) for word in ("--param", pair)]
     done = run("query", name, *given, "--json")
