@@ -26,6 +26,7 @@ from hindcast.move.manifest import (
     write_unfinished,
 )
 from hindcast.move.reading import Page, Reading, Slice, columns_of
+from hindcast.move.recorded import refuse_unrecorded
 from hindcast.move.tables import BY_NAME, TABLES, MovedTable, Selection
 from producers.errors import ConfigError, StoreUnavailable
 from stream_processors.clickhouse import Store
@@ -73,7 +74,7 @@ class Export:
         """How far the export is: nothing yet, or what an earlier one of the same has done, whose moment stays.
 
         Raises:
-            ConfigError: the directory holds something else.
+            ConfigError: the directory holds something else, or the record nothing of the model or environment.
         """
         source = self._source()
         there = read_unfinished(self.directory)
@@ -93,6 +94,7 @@ class Export:
             migration=last_migration(self.store),
             selection=Chosen.of(self.selection),
         )
+        refuse_unrecorded(self.store, self.selection)
         unfinished = Unfinished(contents=contents)
         write_unfinished(self.directory, unfinished)
         return unfinished

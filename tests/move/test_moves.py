@@ -280,12 +280,29 @@ def test_a_database_without_a_record_is_named(
     elsewhere.store.close()
 
 
-def test_an_export_of_nothing_says_so(source: Recorder, hindcast: Hindcast, tmp_path: Path) -> None:
-    """A mistyped model is no failure, as a range may be empty; but nobody takes it for the record."""
-    told = hindcast(source, "export", tmp_path / "none", "--model", "mistyped", "--json")
+def test_an_export_of_nothing_says_so(target: Recorder, hindcast: Hindcast, tmp_path: Path) -> None:
+    """A record without rows is no failure; but nobody takes it for another."""
+    told = hindcast(target, "export", tmp_path / "none", "--json")
     assert told.code == 0
     assert not any(json.loads(told.out)["rows"].values())
     assert told.line == "hindcast: the record has nothing of that: the export is empty"
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("--model mistyped", "no model mistyped is recorded: there are m, n"),
+        ("--environment mistyped", "no environment mistyped is recorded: there are production"),
+        ("--model n --environment mistyped", "no environment mistyped of model n is recorded: there are production"),
+    ],
+)  # fmt: skip
+def test_an_export_of_what_is_not_recorded_is_refused(
+    source: Recorder, hindcast: Hindcast, tmp_path: Path, asked: str, said: str
+) -> None:
+    """Labels may be of every environment, so that a mistyped one would be exported with all of them; nothing is written."""
+    told = hindcast(source, "export", tmp_path / "none", *asked.split())
+    assert (told.code, told.line) == (2, f"hindcast: {said}")
+    assert not any((tmp_path / "none").iterdir())
 
 
 def test_a_range_may_reach_to_the_ends_of_the_calendar(
