@@ -28,6 +28,12 @@ _VALUES = f"""
     SELECT DISTINCT arrayJoin([segments[{{segment:String}}], ifNull(categorical_features[{{segment:String}}], '')]) AS value
     FROM predictions WHERE {_OF_MODEL} AND value != ''
 """
+# questions about the positive class
+_OF_CLASSES = ("calibration", "roc_auc_by_month")
+_TRUTHS = f"""
+    SELECT count() AS told, countIf(positive IS NOT NULL) AS classed, countIf(contract != '') AS judged
+    FROM outcomes_all_v WHERE {_OF_MODEL} AND label_state = 'labelled'
+"""
 _NAMED = 12
 
 
@@ -47,20 +53,22 @@ def what_lacks(
         return f"no prediction of model {model} is recorded"
     if environment and environment not in recorded:
         return f"model {model} is recorded in {', '.join(recorded)}, not in {environment}"
-    return _part_lacks(history, model, bound) if environment else None
+    if not environment:
+        return None
+    within = {"model": model, "environment": environment}
+    lacks = _part_lacks(history, within, bound)
+    return lacks or (_classes_lack(history, within) if asked.name in _OF_CLASSES else None)
 
 
-def _part_lacks(history: History, model: str, bound: Mapping[str, str]) -> str | None:
+def _part_lacks(history: History, within: Mapping[str, str], bound: Mapping[str, str]) -> str | None:
     """The version, column, slice or segment, of a model in an environment that is recorded."""
-    within = {"model": model, "environment": bound["environment"]}
+    where = f"of model {within['model']} is recorded in {within['environment']}"
     for version in (bound[name] for name in _VERSIONS if bound.get(name)):
         if not history.sql(_VERSION, {**within, "version": version}).num_rows:
-            return (
-                f"no prediction of version {version} of model {model} is recorded in {bound['environment']}"
-            )
+            return f"no prediction of version {version} {where}"
     column = bound.get("column")
     if column and not history.sql(_COLUMN, {**within, "column": column}).num_rows:
-        return f"no sketch of column {column} of model {model} is recorded in {bound['environment']}"
+        return f"no sketch of column {column} {where}"
     return _segment_lacks(history, within, bound)
 
 
@@ -79,6 +87,19 @@ def _segment_lacks(history: History, within: Mapping[str, str], bound: Mapping[s
         return lacks
     values = history.sql(_VALUES, {**within, "segment": segment})
     return _lacks(f"no segment {segment}={value} {where}", value, values)
+
+
+def _classes_lack(history: History, within: Mapping[str, str]) -> str | None:
+    """Why no truth is the positive class or the other, of whatever period."""
+    (found,) = history.sql(_TRUTHS, within).to_pylist()
+    where = f"of model {within['model']} in {within['environment']}"
+    if not found["told"]:
+        return f"no prediction {where} has a truth"
+    if found["classed"]:
+        return None
+    if found["judged"]:
+        return f"no truth {where} is one of two classes by its contract: this is asked of binary predictions"
+    return f"no contract {where} names the positive class, and without one only the truths true and false are classes"
 
 
 def _lacks(told: str, wanted: str, there: pa.Table) -> str | None:

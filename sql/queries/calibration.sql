@@ -8,7 +8,7 @@
 --   model_version String = '': one version; empty: all, each by itself
 --   since DateTime64(6, 'UTC') = 1970-01-01: first event time, UTC
 --   until DateTime64(6, 'UTC') = 2299-12-31: event times before this, UTC
---   buckets UInt32 = 10: how many buckets from 0 to 1
+--   buckets UInt32 = 10 [1 to 4294967295]: how many buckets from 0 to 1
 --   traffic String = 'served' [served, shadow, all]: served, shadow or both
 -- columns:
 --   model_version: version that answered
@@ -32,8 +32,7 @@ WITH judged AS
 (
     SELECT
         model_version, served, score, positive, 1 / sampling_rate AS weight,
-        greatest({buckets:UInt32}, 1) AS buckets,
-        least(toUInt32(floor(score * buckets)), buckets - 1) AS bucket
+        least(toUInt32(floor(score * {buckets:UInt32})), {buckets:UInt32} - 1) AS bucket
     FROM outcomes_all_v
     WHERE model = {model:String}
         AND environment = {environment:String}
@@ -48,8 +47,8 @@ pow(sum(weight), 2) / sum(weight * weight) AS n
 SELECT
     model_version,
     served,
-    bucket / any(buckets) AS score_from,
-    (bucket + 1) / any(buckets) AS score_to,
+    bucket / {buckets:UInt32} AS score_from,
+    (bucket + 1) / {buckets:UInt32} AS score_to,
     count() AS labelled,
     avgWeighted(score, weight) AS mean_score,
     avgWeighted(positive, weight) AS positive_share,
