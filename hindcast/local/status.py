@@ -57,6 +57,9 @@ def process_status(
     status["last_error"] = beat.get("last_error", "")
     status["last_error_at"] = beat.get("last_error_at", "")
     if beat.get("pid") == process.pid:
+        # supervisord waits for some seconds more before it says so
+        if process.state == "starting":
+            status["state"] = "running"
         lag = beat.get("lag") or {}
         status |= {
             "heartbeat_age_s": heartbeat_age(beat.get("at", ""), now),
