@@ -59,6 +59,8 @@ class History:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         settings = ClickHouseSettings.at(where) if isinstance(where, str) else where
+        if not isinstance(settings, ClickHouseSettings):
+            raise ConfigError(f"where is an address or ClickHouseSettings, not {_kind(where)}")
         self._store = Store(settings if database is None else settings.with_database(database))
         # what the server has fixed for this user cannot be set again, not even to the same
         self._limits = {name: value for name, value in READ_LIMITS.items() if self._store.may_set(name)}
@@ -120,7 +122,10 @@ class History:
     ) -> pl.DataFrame: ...
     def sql(self, statement: str, parameters: Mapping[str, Any] | None = None, *, as_: Form = "arrow") -> Any:
         """The answer to one statement that reads; ``{name:Type}`` in it is bound to ``parameters``."""
-        form, statement = _known(as_), read_only(statement)
+        form = _known(as_)
+        if not isinstance(statement, str):
+            raise ConfigError(f"a statement is a text, not {_kind(statement)}")
+        statement = read_only(statement)
         refuse_functions_by_parameter(statement, parameters or {})
         refuse_beyond_type(statement, parameters or {})
         return as_frame(self._asked(statement, parameters), form)
@@ -131,6 +136,11 @@ class History:
             kinds = self._store.arrow(f"DESCRIBE TABLE ({statement})", parameters, self._limits)
             answer = wide_values_as_text(answer, kinds.column("type").to_pylist())
         return bytes_where_no_text(answer)
+
+
+def _kind(given: object) -> str:
+    """What was given instead, without its value: it may be a secret."""
+    return "None" if given is None else f"of type {type(given).__name__}"
 
 
 def _known(form: str) -> str:

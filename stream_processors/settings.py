@@ -67,7 +67,7 @@ class ClickHouseSettings:
         Raises:
             ConfigError: it cannot be the name of one.
         """
-        if not _DATABASE.fullmatch(database):
+        if not isinstance(database, str) or not _DATABASE.fullmatch(database):
             raise ConfigError(f"database {database!r}: letters, digits and underscores are wanted")
         return replace(self, database=database)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from known_history import MODEL
@@ -147,3 +148,25 @@ def test_nobody_there_is_one_clear_line() -> None:
         History(ClickHouseSettings(url="http://127.0.0.1:1"))
     assert isinstance(raised.value, HindcastError)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("where", "database", "said"),
+    [
+        (None, None, "where is an address or ClickHouseSettings, not None"),
+        (b"http://u:secret@h", None, "where is an address or ClickHouseSettings, not of type bytes"),
+        ("http://127.0.0.1:1", 5, "database 5: letters, digits and underscores are wanted"),
+    ],
+)
+def test_what_is_no_address_is_one_clear_line(where: Any, database: Any, said: str) -> None:
+    """As an environment variable that is not set gives None; what was given may hold a password, and is not repeated."""
+    with pytest.raises(ConfigError) as raised:
+        History(where, database=database)
+    assert str(raised.value) == said
+
+
+@pytest.mark.parametrize(("given", "told"), [(None, "None"), (b"SELECT 1", "of type bytes")])
+def test_what_is_no_text_is_no_statement(history: History, given: Any, told: str) -> None:
+    """Refused in one line, as other wrong use is."""
+    with pytest.raises(ConfigError, match=f"a statement is a text, not {told}"):
+        history.sql(given)

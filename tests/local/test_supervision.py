@@ -85,7 +85,7 @@ def test_figures_of_an_earlier_run_are_left_out() -> None:
 
 @pytest.mark.parametrize(("pid", "state"), [(7, "running"), (6, "starting")])
 def test_what_beats_runs(pid: int, state: str) -> None:
-    """supervisord says `starting` for some seconds, when `hindcast up --detach` has long waited for the heartbeat."""
+    """Though supervisord says `starting` for some seconds, when `hindcast up --detach` has long waited for the heartbeat."""
     beat = {"role": "joiner", "pid": pid, "at": NOW.isoformat()}
     process = ProcessState("joiner", "starting", 7, NOW)
     assert process_status(process, History(), beat, Path("x"), NOW)["state"] == state
