@@ -20,7 +20,7 @@ A header is comment lines at the start of the file::
     --   2013-02-01 05:00:00           17
 
 A parameter without a default must be given. The default ``now`` of a time is the moment of asking. Parameters are bound by ClickHouse
-(``{model:String}`` in the text), never pasted.
+(``{model:String}`` in the text), never pasted. An axis ``a|b`` of a plot is the first of these columns that has a value.
 """
 
 from __future__ import annotations

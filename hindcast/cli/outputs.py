@@ -71,7 +71,7 @@ class Output:
             ConfigError: columns of one name where each must have its own, nothing to draw, or a file that cannot be written.
         """
         if self.plot is not None:
-            self._draw(answer, {**(usual_axes or {}), **self.axes})
+            self._draw(answer, {**_with_values(answer, usual_axes or {}), **self.axes})
         elif self.file is None:
             _write(answer, str(self.form), sys.stdout)
         else:
@@ -103,6 +103,17 @@ def _axes(text: str) -> dict[str, str]:
     if set(pairs) - {"x", "y", "by"} or not all(pairs.values()):
         raise ConfigError(f"--axes wants x=COLUMN,y=COLUMN,by=COLUMN, not {text!r}")
     return pairs
+
+
+def _with_values(answer: pa.Table, usual: Mapping[str, str]) -> dict[str, str]:
+    """The usual axes; of ``a|b`` the first column that has a value, such as the one of a feature's kind, or ``a``."""
+    chosen = {}
+    for axis, columns in usual.items():
+        names = columns.split("|")
+        chosen[axis] = next(
+            (name for name in names if answer.column(name).null_count < answer.num_rows), names[0]
+        )
+    return chosen
 
 
 def _write(answer: pa.Table, form: str, out: TextIO) -> None:

@@ -20,7 +20,7 @@
 --   count: events
 --   share: share of all events
 -- example: model=flights column=distance since=2013-02-01 until=2013-05-01
--- plot: x=middle y=share
+-- plot: x=middle|value y=share
 -- output:
 --   kind  bin  middle  value  count   share
 --   bin   192     200  -        217  0.2411

@@ -247,7 +247,26 @@ def test_usual_axes_are_columns(name: str) -> None:
     query = shipped_queries()[name]
     assert set(query.plot) <= {"x", "y", "by"}
     assert {"x", "y"} <= set(query.plot)
-    assert set(query.plot.values()) <= {column.name for column in query.columns}
+    axes = {name for columns in query.plot.values() for name in columns.split("|")}
+    assert axes <= {column.name for column in query.columns}
+
+
+@pytest.mark.parametrize(("middle", "value", "x"), [(1.5, None, "middle"), (None, "JFK", "value")])
+def test_a_histogram_is_drawn_by_what_the_feature_has(
+    capsys: pytest.CaptureFixture[str], middle: float | None, value: str | None, x: str
+) -> None:
+    """The bins of numbers and the words of categories, without --axes; rows of neither, such as absences, are left out."""
+    answer = pa.table(
+        {
+            "middle": pa.array([middle, None], pa.float64()),
+            "value": pa.array([value, None], pa.string()),
+            "share": [0.9, 0.1],
+        }
+    )
+    output(plot="-").write(answer, shipped_queries()["feature_histogram"].plot)
+    drawn = capsys.readouterr().out
+    assert x in drawn
+    assert ("JFK" in drawn) == (x == "value")
 
 
 def proposed(words: str) -> list[str]:
