@@ -20,6 +20,8 @@ from hindcast.one_line import one_line
 
 FORMATS = ("table", "csv", "json", "jsonl")
 _NOTHING = "-"
+# letters of a cell beside others; what CSV and JSON say is whole
+_CELL = 500
 
 
 def write_answer(answer: pa.Table, form: str, out: TextIO) -> None:
@@ -120,7 +122,14 @@ def _cell(value: Any) -> Any:
 
 
 def _columns(answer: pa.Table) -> list[list[str]]:
-    return [_shown(_values(answer.column(place))) for place in range(answer.num_columns)]
+    shown = [_shown(_values(answer.column(place))) for place in range(answer.num_columns)]
+    # a column alone is what somebody asked to read, such as a view's text
+    return shown if len(shown) == 1 else [list(map(_shortened, texts)) for texts in shown]
+
+
+def _shortened(text: str) -> str:
+    """Long ones end with their length: a name of megabytes would push every other cell out of sight."""
+    return text if len(text) <= _CELL else f"{text[:_CELL]}… ({len(text):,} characters)"
 
 
 def _shown(values: Sequence[Any]) -> list[str]:

@@ -20,6 +20,7 @@ from recorded_rows import Recorder
 
 from evaluation.history import History
 from evaluation.queries import shipped_queries
+from hindcast.cli.answers import write_answer
 from hindcast.cli.outputs import Output
 from hindcast.cli.plots import MOST_LINES, Picture, draw, draw_file, picture
 from producers.errors import ConfigError
@@ -267,6 +268,24 @@ def test_a_histogram_is_drawn_by_what_the_feature_has(
     drawn = capsys.readouterr().out
     assert x in drawn
     assert ("JFK" in drawn) == (x == "value")
+
+
+def test_long_cells_of_a_table_are_shortened() -> None:
+    """In CSV and JSON, and in a column alone, they are whole."""
+    long = "x" * 100_000
+    beside = pa.table({"model": [long, "m"], "n": [1, 2]})
+    out = io.StringIO()
+    write_answer(beside, "table", out)
+    assert out.getvalue().splitlines()[1] == f"{'x' * 500}… (100,000 characters)  1"
+    for form, answer in (
+        ("csv", beside),
+        ("json", beside),
+        ("jsonl", beside),
+        ("table", beside.select(["model"])),
+    ):
+        out = io.StringIO()
+        write_answer(answer, form, out)
+        assert long in out.getvalue()
 
 
 def proposed(words: str) -> list[str]:
