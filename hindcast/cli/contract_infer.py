@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from hindcast.cli.contract_files import (
 from hindcast.demo.bars import Bars
 from hindcast.one_line import one_line
 from producers.errors import ConfigError
+from producers.schema_files import newest as newest_schema
 from producers.values import INEXACT
 from stream_processors.contracts.baseline_file import baseline_path, write_baseline
 from stream_processors.contracts.infer import Records, baseline_from, infer_from
@@ -38,6 +39,8 @@ from stream_processors.contracts.proposals import precision_proposals, with_prec
 from stream_processors.contracts.recorded_data import RecordedData, newest
 from stream_processors.contracts.training_data import is_index
 
+# names that training data have only where they are events
+_OF_EVENTS = {"prediction_id", "model_version"}
 # columns times rows that are gathered at most, whatever --rows says: what bounds memory
 _MOST_CELLS = 40_000_000
 
@@ -161,15 +164,29 @@ def _of_data(data_file: Path, options: dict[str, Any]) -> tuple[Contract, Record
         )
     names = ("model", "environment", "time_column", "score_column", "decision_column", "exclude", "slice_by")
     table = data_table(data_file)
+    roles = {options[name] for name in ("time_column", "score_column", "decision_column")}
+    named = {*roles, *options["exclude"], *(name for by in options["slice_by"] for name in by)}
+    fields = _event_fields(table.column_names, named)
+    options = {**options, "exclude": (*options["exclude"], *fields)}
     found, sketches = infer_contract(
         table, base=options["base_window"], **{name: options[name] for name in names}
     )
-    roles = {options[name] for name in ("time_column", "score_column", "decision_column")}
+    if fields:
+        told = f"left out, as fields of events and no features: {', '.join(fields)}"
+        click.echo(one_line(told), err=True)
     _tell_left_out(
         data_file,
         [one for one in table.schema if one.name not in {*found.features, *roles, *options["exclude"]}],
     )
     return found, sketches
+
+
+def _event_fields(columns: Sequence[str], named: Collection[str]) -> list[str]:
+    """Of a file of events, which `hindcast load` takes too, the columns that are fields of theirs and have no other part here."""
+    if not _OF_EVENTS & set(columns):
+        return []
+    fields = {field["name"] for field in newest_schema("prediction").parsed["fields"]}
+    return [name for name in columns if name in fields and name not in named]
 
 
 def _tell_left_out(data_file: Path, columns: Sequence[pa.Field]) -> None:

@@ -98,6 +98,22 @@ def test_an_index_without_a_name_is_no_feature(tmp_path: Path, ending: str, inde
     assert {one["column"] for one in read_baseline(tmp_path / "m.baseline.avro")[0]["numeric"]} == {"amount"}
 
 
+def test_fields_of_events_are_no_features(tmp_path: Path) -> None:
+    """Of a file that can be loaded as events; every event would break a contract that requires them. Training data may have such names."""
+    data = tmp_path / "events.csv"
+    data.write_text(
+        "prediction_id,model_version,status,score,plan,amount\na,7,ok,0.5,gold,1\nb,7,ok,0.25,tin,2\n"
+    )
+    done = inferred(data, "--score-column", "score", "--slice-by", "plan")
+    assert (
+        "left out, as fields of events and no features: prediction_id, model_version, status\n" in done.output
+    )
+    assert list(read_contract(tmp_path / "m.yaml").features) == ["plan", "amount"]
+    data.write_text("status,score,amount\nok,0.5,1\nok,0.25,2\n")
+    assert "left out" not in inferred(data, "--force").output
+    assert list(read_contract(tmp_path / "m.yaml").features) == ["status", "score", "amount"]
+
+
 def test_what_no_contract_holds_is_told_in_a_line(tmp_path: Path) -> None:
     """Too many columns and slices by three are the contract's reason, without pydantic's words."""
     data = tmp_path / "wide.csv"
