@@ -71,16 +71,20 @@ def export(
     began = time.monotonic()
     selection = Selection(model, environment, since, until)
     asked = Interruption()
-    with _store() as store, held(directory), _bars(as_json=as_json) as bars:
+    with (
+        _store() as store,
+        held(directory),
+        _interruptible(asked, f"the same command goes on; {directory} is not finished"),
+        _bars(as_json=as_json) as bars,
+    ):
         work = Export(store, directory, selection, version(), asked.check)
-        with _interruptible(asked, f"the same command goes on; {directory} is not finished"):
-            unfinished = work.begin(datetime.now(UTC))
-            before = rows_done(unfinished)
-            about = work.total(unfinished)
-            with bars.counted("exported", about) as moved:
-                moved(before)
-                contents = work.run(unfinished, moved)
-                moved(about - contents.rows)
+        unfinished = work.begin(datetime.now(UTC))
+        before = rows_done(unfinished)
+        about = work.total(unfinished)
+        with bars.counted("exported", about) as moved:
+            moved(before)
+            contents = work.run(unfinished, moved)
+            moved(about - contents.rows)
     if not contents.rows:
         click.echo("hindcast: the record has nothing of that: the export is empty", err=True)
     if as_json:
@@ -103,8 +107,8 @@ def import_(directory: Path, *, skip_expired: bool, as_json: bool) -> None:
     began = time.monotonic()
     asked = Interruption()
     with (
-        _bars(as_json=as_json) as bars,
         _interruptible(asked, "what is in stays; the same command does the rest"),
+        _bars(as_json=as_json) as bars,
     ):
         contents = _checked(directory, bars, asked)
         with _store() as store:
@@ -136,7 +140,7 @@ def import_(directory: Path, *, skip_expired: bool, as_json: bool) -> None:
 def verify(context: click.Context, directory: Path, *, against_record: bool, as_json: bool) -> None:
     """Check the files in DIRECTORY against its manifest; exits with 4 where they are damaged, with 1 where the record differs."""
     asked = Interruption()
-    with _bars(as_json=as_json) as bars, _interruptible(asked, "nothing was changed"):
+    with _interruptible(asked, "nothing was changed"), _bars(as_json=as_json) as bars:
         contents = _checked(directory, bars, asked)
         found = []
         if against_record:
@@ -204,7 +208,7 @@ def _bars(*, as_json: bool) -> Bars:
 
 @contextmanager
 def _interruptible(asked: Interruption, then: str) -> Iterator[Callable[[], None]]:
-    """Inside, the three signals end the work, and one line says what comes then."""
+    """Inside, the three signals end the work, and one line says what comes then; bars are inside too, or it would stand beside one."""
     asked.raise_on_signals()
     try:
         yield asked.check

@@ -42,7 +42,7 @@ sys.exit(run(sys.argv[2:]))
 
 
 def stopped_in_the_middle(
-    record: Recorder, tmp_path: Path, how: signal.Signals, *arguments: str | Path
+    record: Recorder, tmp_path: Path, how: signal.Signals, *arguments: str | Path, **variables: str
 ) -> tuple[int, str]:
     """A command in a process of its own, ended by a signal after twelve steps: its code, and what it said."""
     here = tmp_path / "in the middle"
@@ -51,6 +51,7 @@ def stopped_in_the_middle(
         **os.environ,
         "HINDCAST_CLICKHOUSE": record.store.settings.url,
         "HINDCAST_DATABASE": record.store.database,
+        **variables,
     }
     command = [sys.executable, "-c", _SLOW, str(here), *map(str, arguments)]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as running:
@@ -61,6 +62,19 @@ def stopped_in_the_middle(
         finally:
             running.kill()
     return running.returncode, said
+
+
+@pytest.mark.parametrize("command", ["export", "import"])
+def test_an_interruption_is_told_on_a_line_of_its_own(
+    source: Recorder, target: Recorder, whole: Path, tmp_path: Path, command: str
+) -> None:
+    """Behind the bars that a terminal gets, not at the end of one that is drawn anew."""
+    record, directory = (source, tmp_path / "export") if command == "export" else (target, whole)
+    terminal = {"FORCE_COLOR": "1"}
+    code, said = stopped_in_the_middle(record, tmp_path, signal.SIGINT, command, directory, **terminal)
+    assert code == 130
+    assert "\x1b[" in said
+    assert said.splitlines()[-1].removeprefix("\x1b[?25h").startswith("hindcast: interrupted; ")
 
 
 def test_an_export_that_could_not_write_goes_on(
