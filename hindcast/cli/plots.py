@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import pyarrow as pa
+from rich.console import Console
 
 from hindcast.one_line import one_line
 from producers.errors import ConfigError
@@ -103,7 +104,7 @@ def _word(value: Any) -> str:
 
 
 def draw(drawn: Picture, out: TextIO, *, width: int) -> None:
-    """Draw for a terminal of so many columns, without colours where ``out`` is none."""
+    """Draw for a terminal of so many columns; with marks instead of colours where ``out`` is none, knows none, or NO_COLOR asks for that."""
     if drawn.of_words:
         _bars(drawn, out, width=width)
         return
@@ -112,7 +113,9 @@ def draw(drawn: Picture, out: TextIO, *, width: int) -> None:
     figure = plotille.Figure()
     figure.width, figure.height = max(20, min(width - 30, 100)), 18
     figure.x_label, figure.y_label = drawn.x, drawn.y
-    figure.with_colors = out.isatty()
+    console = Console(file=out)
+    coloured = console.color_system is not None and not console.no_color
+    figure.with_colors = coloured
     if all(isinstance(x, datetime) for points in drawn.lines.values() for x, _ in points):
         # the axis is labelled in the local time of a machine otherwise
         figure.register_label_formatter(datetime, lambda at, **_: at.strftime("%y-%m-%d"))
@@ -122,7 +125,7 @@ def draw(drawn: Picture, out: TextIO, *, width: int) -> None:
             [y for _, y in points],
             label=name or drawn.y,
             # colours tell lines apart where there are any
-            marker=None if out.isatty() or len(drawn.lines) == 1 else mark,
+            marker=None if coloured or len(drawn.lines) == 1 else mark,
         )
     out.write(figure.show(legend=len(drawn.lines) > 1) + "\n")
 

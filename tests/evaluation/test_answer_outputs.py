@@ -192,6 +192,20 @@ def test_lines_and_bars_in_a_terminal() -> None:
     assert "\x1b" not in out.getvalue()
 
 
+@pytest.mark.parametrize("variables", [{"TERM": "dumb"}, {"TERM": "xterm-256color", "NO_COLOR": "1"}])
+def test_lines_without_colours_have_marks(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
+    """A terminal that knows no colours, or whose owner wants none, gets what a pipe gets: lines are told apart all the same."""
+    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    out, piped = io.StringIO(), io.StringIO()
+    monkeypatch.setattr(out, "isatty", lambda: True)
+    draw(picture(TABLE, AXES), out, width=80)
+    draw(picture(TABLE, AXES), piped, width=80)
+    assert out.getvalue() == piped.getvalue()
+
+
 def bars(words: list[str], numbers: list[float]) -> Picture:
     """A picture of words."""
     return picture(pa.table({"word": words, "n": numbers}), {"x": "word", "y": "n"})
