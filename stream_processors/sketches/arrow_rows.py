@@ -97,4 +97,6 @@ def _sketch(kind: str, row: Mapping[str, Any]) -> NumericSketch | CategoricalSke
 def _need(table: pa.Table, names: Collection[str]) -> None:
     missing = sorted(set(names) - set(table.column_names))
     if missing:
-        raise ValueError(f"the table of sketches has no column {missing[0]}")
+        # only whoever has each flush's rows knows which values were asked for by name
+        advice = ": rows of a view are sums; select from the table sketches" if missing == ["listed"] else ""
+        raise ValueError(f"the table of sketches has no column {missing[0]}{advice}")

@@ -192,6 +192,13 @@ def test_a_column_of_another_kind_than_promised_is_refused() -> None:
             sketch_of([1.0], precision=precision)  # type: ignore[arg-type]  # what a slip of the pen gives
 
 
+def test_rows_of_a_view_are_refused_with_advice() -> None:
+    """They do not say which values were listed, and read without that would give numbers of distinct values nobody counted."""
+    rows = sketch_table(pa.table({"plan": ["a", "b"]})).to_arrow()
+    with pytest.raises(ValueError, match="no column listed: rows of a view are sums; select from the table"):
+        TableSketch.from_arrow(rows.drop_columns(["listed"]))
+
+
 @settings(deadline=None)
 @given(rows=ROWS, precision=PRECISIONS)
 def test_it_comes_back_from_arrow_and_avro(rows: list[dict[str, Any]], precision: int) -> None:
