@@ -34,6 +34,9 @@ _TRUTHS = f"""
     SELECT count() AS told, countIf(positive IS NOT NULL) AS classed, countIf(contract != '') AS judged
     FROM outcomes_all_v WHERE {_OF_MODEL} AND label_state = 'labelled'
 """
+# questions about verdicts
+_OF_VERDICTS = ("drift_by_feature", "most_drifted")
+_VERDICTS = f"SELECT count() AS made, countIf(reference = {{reference:String}}) AS compared FROM drift_v WHERE {_OF_MODEL}"
 _NAMED = 12
 
 
@@ -56,8 +59,7 @@ def what_lacks(
     if not environment:
         return None
     within = {"model": model, "environment": environment}
-    lacks = _part_lacks(history, within, bound)
-    return lacks or (_classes_lack(history, within) if asked.name in _OF_CLASSES else None)
+    return _part_lacks(history, within, bound) or _kind_lacks(history, asked, within, bound)
 
 
 def _part_lacks(history: History, within: Mapping[str, str], bound: Mapping[str, str]) -> str | None:
@@ -89,6 +91,15 @@ def _segment_lacks(history: History, within: Mapping[str, str], bound: Mapping[s
     return _lacks(f"no segment {segment}={value} {where}", value, values)
 
 
+def _kind_lacks(
+    history: History, asked: NamedQuery, within: Mapping[str, str], bound: Mapping[str, str]
+) -> str | None:
+    """What questions of this kind need of a model, of whatever period."""
+    if asked.name in _OF_CLASSES:
+        return _classes_lack(history, within)
+    return _verdicts_lack(history, within, bound["reference"]) if asked.name in _OF_VERDICTS else None
+
+
 def _classes_lack(history: History, within: Mapping[str, str]) -> str | None:
     """Why no truth is the positive class or the other, of whatever period."""
     (found,) = history.sql(_TRUTHS, within).to_pylist()
@@ -100,6 +111,17 @@ def _classes_lack(history: History, within: Mapping[str, str]) -> str | None:
     if found["judged"]:
         return f"no truth {where} is one of two classes by its contract: this is asked of binary predictions"
     return f"no contract {where} names the positive class, and without one only the truths true and false are classes"
+
+
+def _verdicts_lack(history: History, within: Mapping[str, str], reference: str) -> str | None:
+    """Why no window was compared with the reference, of whatever period."""
+    (found,) = history.sql(_VERDICTS, {**within, "reference": reference}).to_pylist()
+    where = f"of model {within['model']} in {within['environment']}"
+    if not found["made"]:
+        return f"no window {where} has a verdict yet"
+    if found["compared"] or not reference:
+        return None
+    return f"no window {where} was compared with {reference}: its verdicts say no_reference, as without a baseline there is nothing to compare with"
 
 
 def _lacks(told: str, wanted: str, there: pa.Table) -> str | None:
