@@ -83,7 +83,7 @@ METRICS = (
     ProcessorMetric(
         f"{PREFIX}paused",
         "gauge",
-        "1 for a partition that waits for `hindcast resume` or for a store that is away.",
+        "1 for a partition that waits for `hindcast resume`, for a store that is away or, of the joiner, for the recorder.",
         ("topic", "partition"),
         lambda beat: [(_place(name), 1) for name in beat.paused],
     ),

@@ -36,7 +36,7 @@ class Heartbeat:
         positions: ``topic-partition`` → next offset to be read.
         lag: ``topic-partition`` → offsets not yet read.
         waiting: work that is known and not done yet, beside the lag: windows without their verdict.
-        paused: partitions that wait for ``hindcast resume`` or for a store that is away.
+        paused: partitions that wait for ``hindcast resume``, for a store that is away or, of the joiner, for the recorder.
     """
 
     role: str

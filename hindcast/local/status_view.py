@@ -15,6 +15,7 @@ from hindcast.local.status import STALE_S
 
 _COLOURS = {"running": "green", "starting": "yellow", "stopping": "yellow", "stopped": "dim"}
 _WORST_PARTITIONS = 3
+_NAMED_PARTITIONS = 8
 
 
 def render_status(status: Mapping[str, Any]) -> RenderableType:
@@ -73,7 +74,7 @@ def _troubles(lines: list[Mapping[str, Any]]) -> list[Text]:
                 f"{line['name']} ended ({line['last_exit']}) at {line['last_exit_at'][:19]} and was restarted"
             )
         if line.get("paused"):
-            found.append(f"{line['name']} has paused {', '.join(line['paused'])}")
+            found.append(_waiting(line["name"], line["paused"]))
         if line.get("last_error"):
             found.append(f"{line['name']}: {line['last_error']}")
         if line.get("heartbeat_age_s") and line["heartbeat_age_s"] > STALE_S:
@@ -81,6 +82,13 @@ def _troubles(lines: list[Mapping[str, Any]]) -> list[Text]:
                 f"{line['name']} has said nothing for {line['heartbeat_age_s']:.0f} s (see {line['log']})"
             )
     return [Text(f"! {text}", style="yellow") for text in found]
+
+
+def _waiting(name: str, places: list[str]) -> str:
+    """Which partitions stand still; the joiner's wait until the recorder has what it needs of them."""
+    more = f" and {len(places) - _NAMED_PARTITIONS} more" if len(places) > _NAMED_PARTITIONS else ""
+    named = ", ".join(places[:_NAMED_PARTITIONS]) + more
+    return f"{name} waits for the recorder: {named}" if name == "joiner" else f"{name} has paused {named}"
 
 
 def _span(seconds: float | None) -> str:

@@ -136,8 +136,33 @@ def test_the_view_shows_lag_rates_restarts_and_errors() -> None:
     with console.capture() as capture:
         console.print(render_status(status))
     text = capture.get()
-    for part in ("1h01m", "12,345", "labels-1", "1,500", "store away", "SIGKILL", "paused labels-2", "99 s"):
+    for part in (
+        "1h01m",
+        "12,345",
+        "labels-1",
+        "1,500",
+        "store away",
+        "SIGKILL",
+        "waits for the recorder: labels-2",
+        "99 s",
+    ):
         assert part in text
+
+
+def test_the_view_names_a_few_of_many_partitions() -> None:
+    """A recorder whose store is away has paused every partition: the reason after them stays in sight."""
+    line = {"name": "recorder", "state": "running", "pid": 1, "uptime_s": 1.0, "restarts": 0, "log": "r.log",
+            "last_exit": "", "last_error": "store away", "lag": {}, "lag_total": 0, "events_per_s": 0.0,
+            "paused": [f"labels-{one}" for one in range(44)], "heartbeat_age_s": 1.0}  # fmt: skip
+    status = {"directory": "/d", "running": True, "kafka": "127.0.0.1:9", "clickhouse": "http://c",
+              "topic_prefix": "hindcast", "database": "hindcast", "processes": [line]}  # fmt: skip
+    console = Console(width=160)
+    with console.capture() as capture:
+        console.print(render_status(status))
+    text = capture.get()
+    assert "! recorder has paused labels-0, labels-1," in text
+    assert "labels-7 and 36 more\n" in text
+    assert "labels-8" not in text
 
 
 def test_a_damaged_record_is_named(tmp_path: Path) -> None:
