@@ -154,9 +154,18 @@ def _say(report: Report, *, as_json: bool) -> None:
 
 
 def _show(findings: list[Finding]) -> None:
-    table = Table(
-        "model", "window (UTC)", "why", "messages", "predictions", "rows", "sketch columns that differ"
-    )
+    table = Table()
+    # a terminal that is too narrow wraps what is told, and cuts none of it off
+    for heading in (
+        "model",
+        "window (UTC)",
+        "why",
+        "messages",
+        "predictions",
+        "rows",
+        "sketch columns that differ",
+    ):
+        table.add_column(heading, overflow="fold", no_wrap=heading in {"window (UTC)", "why"})
     for one in findings[:_SHOWN]:
         about = one.about
         figures = (one.facts.messages, one.facts.predictions, one.facts.rows, len(one.differences))

@@ -77,6 +77,9 @@ def test_a_missing_row_is_found_and_not_papered_over(road: ReconciledRoad) -> No
     assert (code, sums["totals_sent"]) == (1, 0)
     assert [(one["cause"], one["predictions"] - one["rows"]) for one in found] == [("missing_rows", 1)]
     assert road.events("less") == 100
+    shown = road.told("--since", BEGIN.isoformat(), "--model", "less")[1]
+    assert f"{found[0]['window_start'][:16]} │ missing_rows" in shown
+    assert "…" not in shown
 
 
 def test_one_count_too_many_in_one_bin_is_found(road: ReconciledRoad) -> None:
