@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ from producers.topics import topics as every_topic
 from stream_processors import migrations
 from stream_processors.clickhouse import Store
 from stream_processors.kafka import create_topics, partition_counts
-from stream_processors.recorder.dead_letters import DeadLetter
+from stream_processors.recorder.dead_letters import REASONS, DeadLetter
 from stream_processors.recorder.pauses import Pause, let_go_on, paused_partitions
 from stream_processors.recorder.replay import Choice, chosen, replay
 from stream_processors.settings import ClickHouseSettings
@@ -121,6 +121,17 @@ def _list_waiting(waiting: list[Pause]) -> None:
         click.echo("no partition waits")
 
 
+def _known(names: Collection[str]) -> Callable[[click.Context, click.Parameter, str], str]:
+    """One of these names, or none: a mistyped one would find nothing, which reads as if nothing were there."""
+
+    def examine(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+        if value and value not in names:
+            raise click.BadParameter(f"{value!r} is none of {', '.join(names)}")
+        return value
+
+    return examine
+
+
 def _choosing(command: Any) -> Any:
     for option in (
         click.option(
@@ -136,9 +147,17 @@ def _choosing(command: Any) -> Any:
         ),
         click.option("--model", default="", help="Only of this model."),
         click.option(
-            "--reason", default="", help="Only of this reason, such as undecodable, contract or refused."
+            "--reason",
+            default="",
+            callback=_known(REASONS),
+            help="Only of this reason, such as undecodable, contract or refused.",
         ),
-        click.option("--topic", default="", help="Only from this topic, such as predictions."),
+        click.option(
+            "--topic",
+            default="",
+            callback=_known(every_topic()),
+            help="Only from this topic, such as predictions.",
+        ),
     ):
         command = option(command)
     return command
@@ -164,7 +183,10 @@ def list_dead_letters(*, as_json: bool, **choice: Any) -> None:
     if not letters:
         click.echo("no dead letters")
         return
-    table = Table("where", "appended at (UTC)", "reason", "detail", "model", "bytes")
+    table = Table()
+    # a terminal that is too narrow wraps what is told, and cuts none of it off: `replay` takes the place and the reason
+    for heading in ("where", "appended at (UTC)", "reason", "detail", "model", "bytes"):
+        table.add_column(heading, overflow="fold", no_wrap=heading in {"where", "reason"})
     for letter in letters:
         # names and details are text of others, not markup
         table.add_row(*map(Text, _row(letter)))

@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, fields, replace
 import numpy as np
 import pyarrow as pa
 
+from stream_processors.admission import CONTRACT, IMPLAUSIBLE_TIME
+from stream_processors.decoding import UNDECODABLE, UNKNOWN_SCHEMA
 from stream_processors.recorder.messages import KafkaMessage, Messages
 from stream_processors.recorder.provenance import MICROS, Provenance
 
@@ -20,6 +22,7 @@ FACTS = "hindcast.dead-letter"
 REFUSED = "refused"
 EXPIRED = "expired"
 INCOMPLETE = "incomplete"
+REASONS = (UNDECODABLE, UNKNOWN_SCHEMA, IMPLAUSIBLE_TIME, INCOMPLETE, CONTRACT, REFUSED, EXPIRED)
 # how the messages of a gap went that nobody deleted
 LEFT = "left the log"
 

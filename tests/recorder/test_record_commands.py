@@ -74,7 +74,14 @@ def test_dead_letters_are_listed_and_sent_back(say: Say, road: Road) -> None:
     road.send("labels", [b"[red]garbage"])
     road.start()
     road.recorded("predictions", "labels", "dead-letters")
-    assert "refused" in say("dead-letters", "list")
+    shown = say("dead-letters", "list")
+    assert "predictions:" in shown
+    assert "undecodable" in shown
+    assert "…" not in shown
+    with_slips = (("--reason", "undecodeable"), ("--topic", "prediction"))
+    for command in (("list",), ("replay", "--yes")):
+        for slip in with_slips:
+            assert f"'{slip[1]}' is none of" in say("dead-letters", *command, *slip, code=2)
     [letter] = [
         json.loads(line) for line in say("dead-letters", "list", "--json", "--reason", "refused").splitlines()
     ]
