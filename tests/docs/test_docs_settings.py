@@ -92,7 +92,13 @@ def test_defaults_are_those_of_the_code() -> None:
 def test_exit_codes_are_those_of_the_front_door() -> None:
     """Every exit code has its row."""
     codes = {int(row[0]) for row in page("docs/configuration.md").rows() if row[0].isdecimal()}
-    said = (front_door.FAILED, front_door.WRONG_USE, front_door.TRY_LATER, front_door.INTERRUPTED)
+    said = (
+        front_door.FAILED,
+        front_door.WRONG_USE,
+        front_door.TRY_LATER,
+        front_door.DAMAGED,
+        front_door.INTERRUPTED,
+    )
     assert codes == {0, *said}
 
 
