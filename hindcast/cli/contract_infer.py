@@ -276,6 +276,9 @@ def _tell_positive_class(output: Path, found: Contract) -> None:
     elif prediction.positive_class is not None:
         told = f"positive_class is {prediction.positive_class}, of {classes} that with the higher mean score: edit it if that is wrong"
         click.echo(one_line(told))
+    elif prediction.kind == "binary" and not prediction.classes:
+        told = f"no decisions tell the classes: a truth is positive where it is `true`, and any other is negative; write positive_class into {output} where yours has another name"
+        click.echo(one_line(told), err=True)
 
 
 def _tell_near_unique(found: Contract) -> None:

@@ -71,6 +71,19 @@ def test_a_positive_class_that_cannot_be_told_is_asked_for(tmp_path: Path) -> No
     assert prediction(SCORES, ["stay"] * 1_000).positive_class is None
 
 
+def test_classes_that_no_decision_tells_are_asked_for(tmp_path: Path) -> None:
+    """With truths of other names, such as yes and no, all of them would count as negative without a sign."""
+    done = inferred(tmp_path, "--score-column", "score", "--exclude", "decision")
+    assert done.exit_code == 0
+    assert "a truth is positive where it is `true`, and any other is negative" in done.output
+    assert (
+        "no decisions"
+        not in inferred(
+            tmp_path, "--score-column", "score", "--decision-column", "decision", "--force"
+        ).output
+    )
+
+
 def test_true_needs_no_word(tmp_path: Path) -> None:
     """It is the positive class where none is named."""
     file = tmp_path / "m.yaml"
