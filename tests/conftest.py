@@ -26,6 +26,8 @@ sys.dont_write_bytecode = False
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+_HANDLERS = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+
 # A test never asserts how long it took: a busy machine would fail it.
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
@@ -37,7 +39,7 @@ _LONG = {"docs", "faults", "gateway", "joiner", "load", "local", "monitor", "mov
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest and end with files of seconds: two run at a time, and nobody should wait for one at the end.
+    """Begin with the longest and end with files of seconds: three run at a time, and nobody should wait for one at the end.
 
     The two whole roads, which keep both cores busy, do not run beside each other.
     """
@@ -52,10 +54,14 @@ def _turn(path: Path) -> int:
 
 @pytest.fixture(autouse=True)
 def _signals_stay() -> Iterator[None]:
-    """A command that is run in this process sets handlers; the next test, and what it forks, has those of before."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    """A command that is run in this process, by a test or by a fixture of many, sets handlers; a test, and what it forks, has none of them."""
+    _set_handlers()
     yield
-    for number, handler in before.items():
+    _set_handlers()
+
+
+def _set_handlers() -> None:
+    for number, handler in _HANDLERS.items():
         if handler is not None:  # that of a library written in C
             signal.signal(number, handler)
 
