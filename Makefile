@@ -16,7 +16,7 @@ demo: $(VENV)/.demo ## A year of real flights, from departure to verdict: report
 	@$(BIN)/hindcast demo
 
 test: $(VENV)/.dev ## Every test, with a real Kafka and a real ClickHouse engine that it starts itself
-	@$(BIN)/python -m pytest -m "not soak" -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -m "not soak" -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/.dev ## Lint, format, types, import rules
 	@$(BIN)/ruff check .
