@@ -1,5 +1,5 @@
 -- question: Where did every accepted prediction go?
--- accepted = recorded + without_row + duplicates_removed + dead_lettered + dropped + failed + spooled + in_flight + missing, shadow traffic included.
+-- accepted = recorded + expired + without_row + duplicates_removed + dead_lettered + dropped + failed + spooled + in_flight + missing, shadow traffic included.
 -- What no producer numbered stands on both sides: arrived_without_producer beside accepted, without_producer beside recorded.
 -- parameters:
 --   model String = '': one model; empty: all
@@ -12,7 +12,8 @@
 --   model: model name; empty: dead letters nobody can attribute
 --   accepted: events producers took
 --   recorded: predictions in the record that a producer numbered
---   without_row: events that arrived, whoever sent them, and have no row: a moment ago, expired by retention, or deleted; negative: rows that never arrived
+--   expired: events that arrived, whoever sent them, and whose rows went when their retention was over
+--   without_row: events that arrived, whoever sent them, and have no row though their retention is not over: a moment ago, or deleted; negative: rows that never arrived
 --   duplicates_removed: events accepted again under an id that was recorded once
 --   dead_lettered: events that became dead letters and nothing else
 --   dropped: events producers gave up
@@ -33,10 +34,10 @@
 -- example: model=flights every=month
 -- plot: x=window y=accepted by=model
 -- output:
---   window      model    accepted  recorded  without_row  duplicates_removed  dead_lettered  dropped  failed  spooled  in_flight  missing  unknown_at_most  unclean_ends  balanced  resent  arrived_without_producer  without_producer  dead_letters_without_producer  dead_letters_without_row
---   2013-02-01  flights       283       283            0                   0              0        0       0        0          0        0                0             0  yes            3                         0                 0                              0                         0
---   2013-03-01  flights       609       608            0                   0              0        0       0        0          0        1                1             0  no             6                         0                 0                              0                         0
---   2013-04-01  flights       313       313            0                   0              0        0       0        0          0        0                0             0  yes            4                         0                 0                              0                         0
+--   window      model    accepted  recorded  expired  without_row  duplicates_removed  dead_lettered  dropped  failed  spooled  in_flight  missing  unknown_at_most  unclean_ends  balanced  resent  arrived_without_producer  without_producer  dead_letters_without_producer  dead_letters_without_row
+--   2013-02-01  flights       283       283        0            0                   0              0        0       0        0          0        0                0             0  yes            3                         0                 0                              0                         0
+--   2013-03-01  flights       609       608        0            0                   0              0        0       0        0          0        1                1             0  no             6                         0                 0                              0                         0
+--   2013-04-01  flights       313       313        0            0                   0              0        0       0        0          0        0                0             0  yes            4                         0                 0                              0                         0
 SELECT
     toDateTime64(multiIf(
         {every:String} = 'hour', hour,
@@ -48,6 +49,7 @@ SELECT
     model,
     sum(a.accepted) AS accepted,
     sum(a.recorded) AS recorded,
+    sum(a.expired) AS expired,
     sum(a.without_row) AS without_row,
     sum(a.duplicates_removed) AS duplicates_removed,
     sum(a.dead_lettered) AS dead_lettered,

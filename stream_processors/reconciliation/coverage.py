@@ -31,14 +31,8 @@ _ON_THEIR_WAY = f"""
       AND next_offset > {_NEXT % ("topic_id", "source_partition")}
 """
 
-# how many contracts had taken effect when a message came, and for how long what is admitted then is kept; 0 for ever
-_CONTRACT = "arrayCount(effect -> effect <= toUnixTimestamp64Micro(_appended_at), {effects:Array(Int64)})"
-_RETENTION = f"{{days:Array(Int64)}}[1 + {_CONTRACT}] * {DAY}"
-# without a contract only a backfill, which is kept for ever, may be older when it comes than the default retention
-_KEPT = (
-    f"{_RETENTION} = 0 OR {_START} + {_RETENTION} >= {{now:Int64}}"
-    f" OR {_CONTRACT} = 0 AND toUnixTimestamp64Micro(event_time) + {_RETENTION} < toUnixTimestamp64Micro(_appended_at)"
-)
+# what no retention has let go yet
+_KEPT = f"retention_days = 0 OR {_START} + retention_days * {DAY} >= {{now:Int64}}"
 
 # predictions are told apart as the table of predictions does it
 _FACTS = f"""
@@ -91,8 +85,7 @@ def window_facts(
 ) -> dict[int, WindowFacts]:
     """What intake and rows hold of the windows that begin at ``starts`` and last ``base`` microseconds.
 
-    ``parameters`` are the model and environment; ``effects``, when its contracts took effect, in order; ``days`` that predictions are kept without a
-    contract and under each of these, 0 for ever; and ``now``; times in microseconds.
+    ``parameters`` are the model and environment, and ``now`` in microseconds.
     """
     if not starts:
         return {}

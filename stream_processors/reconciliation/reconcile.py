@@ -13,7 +13,6 @@ from pydantic import ValidationError
 from producers.errors import TransientError
 from stream_processors.alone_hours import alone_hours
 from stream_processors.clickhouse import Store
-from stream_processors.contracts.effect import ContractHistory, PublishedContract
 from stream_processors.contracts.model import Contract
 from stream_processors.reconciliation.comparing import Difference, differences, miscounted
 from stream_processors.reconciliation.counting_rules import CountingRules
@@ -25,7 +24,6 @@ from stream_processors.windows import DAY, HOUR
 
 # Events of one statement: what counts them holds every bin of every slice and window of theirs.
 _EVENTS_AT_ONCE = 2_000_000
-_DEFAULTS = Contract(model="-")
 
 _SCOPES = """
     SELECT model, environment, toUnixTimestamp64Micro(min(window_start)) AS first, toUnixTimestamp64Micro(max(window_end)) AS last
@@ -101,19 +99,15 @@ def known(store: Store, model: str) -> bool:
     return bool(store.rows(_KNOWN, {"model": model}))
 
 
-_PUBLISHED = """
-    SELECT digest, shape, body, toUnixTimestamp64Micro(in_effect_from) AS in_effect_from, _partition AS partition, _offset AS offset
-    FROM contracts FINAL
-    WHERE model = {model:String}
-"""
-
-
-def _published(store: Store, model: str) -> list[PublishedContract]:
-    """A model's contracts; without those that are none, which nothing was recorded or counted under."""
-    found = []
-    for row in store.rows(_PUBLISHED, {"model": model}):
+def _contracts(store: Store, model: str) -> dict[str, Contract]:
+    """Contracts by digest; without those that are none, which nothing was recorded or counted under."""
+    found = {}
+    for row in store.rows(
+        "SELECT digest, any(body) AS body FROM contracts WHERE model = {model:String} GROUP BY digest",
+        {"model": model},
+    ):
         with suppress(ValidationError):
-            found.append(PublishedContract(contract=Contract.model_validate_json(row.pop("body")), **row))
+            found[str(row["digest"])] = Contract.model_validate_json(row["body"])
     return found
 
 
@@ -131,15 +125,8 @@ class Reconciliation:
     def __init__(self, store: Store, frontier: Frontier, model: str, environment: str, *, now: int) -> None:
         self._store, self._frontier = store, frontier
         self._model, self._environment = model, environment
-        published = _published(store, model)
-        self._contracts = {one.digest: one.contract for one in published}
-        history = ContractHistory(published)
-        kept = [_DEFAULTS, *(one.contract for one in history.published(model, environment))]
-        self._retention = {
-            "effects": history.boundaries(model, environment),
-            "days": [one.retention_days for one in kept],
-            "now": now,
-        }
+        self._now = now
+        self._contracts = _contracts(store, model)
 
     def report(self, first: int, last: int, *, each: Callable[[int], None] = lambda _: None) -> Report:
         """Compare all windows that begin in ``[first, last)``; ``each`` is told how far it has come, in microseconds."""
@@ -192,7 +179,7 @@ class Reconciliation:
         late = waiting(self._store, parameters, self._frontier, windows)
         report.unsettled += sorted(late)
         settled = [start for start, end in windows if (start, end) not in late]
-        asked = {**parameters, **self._retention}
+        asked = {**parameters, "now": self._now}
         facts = window_facts(self._store, asked, self._frontier, settled, rules.base)
         alone = self._alone(rules.base, settled)
         for start, fact in facts.items():

@@ -29,7 +29,7 @@ def prediction_rows(batch: pa.RecordBatch, admission: Admission, provenance: Pro
     columns |= {
         "known_at": times(admission.known_at),
         "backfilled": pa.array(admission.backfilled),
-        "retention_days": pa.array(admission.retention_days).cast(pa.uint32()),
+        "retention_days": _retention_days(admission),
         # -1, no contract, takes the last entry
         "contract": pa.DictionaryArray.from_arrays(
             pa.array(np.where(admission.contract < 0, len(digests) - 1, admission.contract)),
@@ -56,6 +56,7 @@ def intake_rows(batch: pa.RecordBatch, admission: Admission, provenance: Provena
         "producer_id": batch.column("producer_id").fill_null(""),
         "sequence": batch.column("sequence"),
         "dead_letter": pa.array(~admission.admitted),
+        "retention_days": _retention_days(admission),
     }
     return pa.table({**columns, **provenance.columns()})
 
@@ -72,5 +73,10 @@ def undecoded_intake_rows(provenance: Provenance) -> pa.Table:
         "event_time": times(provenance.appended),
         "sequence": pa.nulls(count, pa.int64()),
         "dead_letter": constant(value=True, kind=pa.bool_(), rows=count),
+        "retention_days": constant(0, pa.uint32(), count),
     }
     return pa.table({**columns, **provenance.columns()})
+
+
+def _retention_days(admission: Admission) -> pa.Array:
+    return pa.array(admission.retention_days).cast(pa.uint32())

@@ -43,40 +43,21 @@ def test_what_no_processor_takes_for_a_contract_is_none_here(record: Recorder) -
 
 
 @pytest.mark.parametrize(
-    ("event", "append", "contracts", "cause"),
-    [
-        pytest.param(91, 91, [], "expired", id="no contract: 90 days"),
-        pytest.param(89, 89, [], "missing_rows", id="no contract: not yet"),
-        pytest.param(91, 91, [(50, 365)], "expired", id="a contract that came later keeps nothing longer"),
-        pytest.param(10, 10, [(20, 7), (15, 365)], "missing_rows", id="a contract before it kept less long"),
-        pytest.param(10, 10, [(20, 365), (5, 7)], "missing_rows", id="a contract after it keeps less long"),
-        pytest.param(10, 10, [(20, 7), (5, 0)], "expired", id="a contract after it keeps for ever"),
-        pytest.param(
-            200, 20, [(5, 7)], "missing_rows", id="history loaded before any contract is kept for ever"
-        ),
-        pytest.param(200, 20, [(30, 180)], "expired", id="history loaded under a contract is not"),
-    ],
+    ("age", "retention", "cause"),
+    [(91, 90, "expired"), (89, 90, "missing_rows"), (10, 7, "expired"), (4000, 0, "missing_rows")],
 )
-def test_a_missing_row_has_expired_by_the_contract_under_which_it_came(
-    record: Recorder, event: int, append: int, contracts: list[tuple[int, int]], cause: str
+def test_a_missing_row_has_expired_by_the_retention_under_which_it_came(
+    record: Recorder, age: int, retention: int, cause: str
 ) -> None:
-    """Neither what held before nor what holds now says for how long a row was to be kept; all figures are days ago."""
-    window, appended = NOON - timedelta(days=event), NOON - timedelta(days=append)
+    """Neither what held before nor what holds now says for how long a row was to be kept, but what the recorder noted; in days."""
+    window = NOON - timedelta(days=age)
     identity = {"model": "m", "model_version": "1", "environment": "production", "served": True}
     record.insert(
         "contracts",
-        [
-            {
-                "model": "m",
-                "digest": str(days),
-                "body": Contract(model="m", retention_days=days).canonical(),
-                "in_effect_from": NOON - timedelta(days=ago),
-            }
-            for ago, days in contracts
-        ],
+        [{"model": "m", "digest": "d", "body": Contract(model="m", retention_days=365).canonical()}],
     )
     record.insert(
-        "intake", [{**identity, "event_time": window, "prediction_id": "a", "_appended_at": appended}]
+        "intake", [{**identity, "event_time": window, "prediction_id": "a", "retention_days": retention}]
     )
     times = {"window_start": window, "window_end": window + timedelta(minutes=1)}
     record.insert(

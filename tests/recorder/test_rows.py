@@ -128,6 +128,18 @@ def test_leaving_messages_out_leaves_their_rows_and_letters_out() -> None:
     assert [letter.facts.offset for letter in kept.dead] == [1]
 
 
+def test_intake_notes_for_how_long_a_row_is_kept() -> None:
+    """Accounting tells by it what has expired: 90 days without a contract, for ever what is loaded later."""
+    live = encode("prediction", example("prediction", event_time=NOW))
+    loaded = encode("prediction", example("prediction", event_time=NOW - 10**13, known_at=NOW - 10**13))
+    found = sorted_out("predictions", [live, loaded, b"bad"])
+    kept: dict[str, list[tuple[int, int]]] = {}
+    for rows in found.tables:
+        places = zip(rows.numbers("_offset").tolist(), rows.numbers("retention_days").tolist(), strict=True)
+        kept.setdefault(rows.table, []).extend(places)
+    assert kept == {"intake": [(0, 90), (1, 0), (2, 0)], "predictions": [(0, 90), (1, 0)]}
+
+
 def test_an_insert_of_a_year_is_split_below_the_limit() -> None:
     """Rows of 365 days become four inserts of at most 100 table partitions each; every row is in one of them."""
     day = 86_400_000_000

@@ -52,6 +52,7 @@ def test_accounting_adds_up(record: Recorder) -> None:
             "hour": START,
             "accepted": 13,
             "recorded": 5,
+            "expired": 0,
             "without_row": 0,
             "duplicates_removed": 2,
             "dead_lettered": 1,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from producer_rows import HOUR, LOSS, START, accounts, arrival, arrivals, keep_dead_letters, ledger
+from producer_rows import HOUR, LOSS, START, accounts, ago, arrival, arrivals, keep_dead_letters, ledger
 from recorded_rows import Recorder, prediction
 
 
 def test_arrivals_without_a_row_stand_apart(record: Recorder) -> None:
-    """Rows that expired, and rows nobody saw arriving, do not look like events on their way."""
+    """Rows that somebody deleted, and rows nobody saw arriving, do not look like events on their way."""
     record.insert("intake", arrivals(range(3)))
     record.insert("ledger", [ledger(3, closing=True)])
     assert accounts(record, "accepted", "recorded", "without_row", "missing", "balanced") == [
@@ -18,6 +18,47 @@ def test_arrivals_without_a_row_stand_apart(record: Recorder) -> None:
     ]
     record.insert("predictions", [prediction(str(n), START, producer_id="p", sequence=n) for n in range(4)])
     assert accounts(record, "recorded", "without_row", "balanced") == [(4, -1, False)]
+
+
+_GONE = ("accepted", "recorded", "expired", "without_row", "balanced")
+
+
+def test_rows_whose_retention_is_over_are_expired(record: Recorder) -> None:
+    """An old hour stays balanced, and a row that was to be kept longer is missed all the same."""
+    record.insert("ledger", [ledger(4, closing=True)])
+    record.insert("intake", arrivals(range(4), retention_days=7))
+    record.insert("intake", arrivals(range(2), retention_days=7))  # resent
+    assert accounts(record, *_GONE) == [(4, 0, 4, 0, True)]
+    record.insert("intake", [arrival(None, identity=70, retention_days=7)])
+    assert accounts(record, *_GONE) == [(4, 0, 5, 0, True)]
+    record.insert("intake", [arrival(None, identity=71, retention_days=0)])
+    assert accounts(record, *_GONE) == [(4, 0, 5, 1, False)]
+
+
+def test_a_young_row_that_is_gone_is_not_expired(record: Recorder) -> None:
+    """Its retention is not over."""
+    hour = ago(0).replace(minute=0, second=0, microsecond=0) - 2 * HOUR
+    record.insert("intake", arrivals(range(2), at=hour, retention_days=7))
+    assert accounts(record, "expired", "without_row") == [(0, 2)]
+
+
+def test_rows_that_wait_for_their_merge_hide_no_deletion(record: Recorder) -> None:
+    """Retention is over, and their rows are still there: as many are not expired, and of the others nobody knows better."""
+    over = {"event_time": START, "retention_days": 7}
+    record.store.command("SYSTEM STOP TTL MERGES predictions")
+    record.insert("intake", [*arrivals(range(3), retention_days=7), arrival(3, retention_days=0)])
+    record.insert("ledger", [ledger(4, closing=True)])
+    record.insert(
+        "predictions", [{**prediction(str(n), START, producer_id="p", sequence=n), **over} for n in range(3)]
+    )
+    assert accounts(record, *_GONE) == [(4, 3, 0, 1, False)]
+
+
+def test_an_event_that_came_under_two_retentions_has_its_row(record: Recorder) -> None:
+    """The longer one keeps it; nothing is expired, and nothing without row."""
+    record.insert("intake", [*arrivals(range(1), retention_days=7), *arrivals(range(1), retention_days=0)])
+    record.insert("predictions", [prediction("0", START, producer_id="p", sequence=0)])
+    assert accounts(record, "recorded", "expired", "without_row") == [(1, 0, 0)]
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,7 @@ def tell_no_lie(rows: list[dict[str, Any]], world: World, known: set[str]) -> No
     for row in rows:
         parts = (
             "recorded",
+            "expired",
             "without_row",
             "duplicates_removed",
             "dead_lettered",

@@ -32,7 +32,7 @@ WHERE model = {model:String} AND served AND month = {month:Date}
 _ACCOUNTING = """
 SELECT model, sum(accepted) AS accepted, sum(recorded) AS recorded, sum(duplicates_removed) AS duplicates_removed,
     sum(dead_lettered) AS dead_lettered, sum(dropped) AS dropped, sum(failed) AS failed, sum(spooled) AS spooled,
-    sum(in_flight) AS in_flight, sum(missing) AS missing, sum(without_row) AS without_row
+    sum(in_flight) AS in_flight, sum(missing) AS missing, sum(expired) AS expired, sum(without_row) AS without_row
 FROM accounting
 WHERE model = {model:String}
 GROUP BY model
