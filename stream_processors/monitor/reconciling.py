@@ -21,6 +21,8 @@ from stream_processors.windows import DAY
 
 # A pass asks the record about every window that has closed since the last: not more often than it pays
 _REST_S = 5.0
+# Verdicts wait no longer than this, and one model's look
+_SPELL_S = 2.0
 _AT_ONCE = 200
 
 Model = tuple[str, str]
@@ -67,9 +69,12 @@ class Reconciling:
         self._changed: dict[Model, set[Span]] = defaultdict(set)
         # what the record is asked about, once it holds all that was sent before
         self._asked: dict[Model, set[Span]] = {}
-        # what the last look could not settle
+        # what the last pass could not settle, and what this one could not so far
         self._left: dict[Model, set[Span]] = {}
+        self._unsettled: dict[Model, set[Span]] = {}
         self._barrier: Places | None = None
+        # whether the log was recorded to its end when this pass began; None until it does
+        self._ended: bool | None = None
         self._rested = float("-inf")
         self.waiting = 0
         self.totals = 0
@@ -77,7 +82,8 @@ class Reconciling:
     def assigned(self) -> None:
         """Other partitions are ours now; what is known of the old ones is no longer ours to do."""
         self._changed.clear()
-        self._barrier, self._asked, self._left, self.waiting = None, {}, {}, 0
+        self._barrier, self._ended = None, None
+        self._asked, self._unsettled, self._left, self.waiting = {}, {}, {}, 0
 
     def restored(self, topic_id: str, partition: int, before: int) -> None:
         """Take what the record says of a partition of ``sketches`` below an offset."""
@@ -90,7 +96,7 @@ class Reconciling:
         self._changed[model].add(window)
 
     def round(self, watermark: int | None) -> None:
-        """Look at windows that have closed, when all that was sent before this round began is in the record."""
+        """Begin a pass over windows that have closed; once all that was sent before it is in the record, look at them, for some seconds at most."""
         if self._barrier is None:
             closed = dict(self._closed(watermark))
             if not closed:
@@ -106,18 +112,32 @@ class Reconciling:
                 self._changed[model] -= windows
         if not self._topology.all_recorded(self._barrier):
             return
-        # a log that is recorded to its end cannot bring what a window still waits for
-        ended = self._topology.all_recorded(self._topology.ends(("predictions",)))
         reached = self._frontier()
-        self._integrity.stretches(reached)
-        left = {model: self._look_at(model, windows, reached) for model, windows in self._asked.items()}
-        # not before all went well: what a store that is away kept from being looked at is looked at again
-        self._barrier, self._asked, self._left = None, {}, left
-        for model, windows in left.items():
-            self._changed[model] |= windows
+        if self._ended is None:
+            self._integrity.stretches(reached)
+            # a log that is recorded to its end cannot bring what a window still waits for
+            self._ended = self._topology.all_recorded(self._topology.ends(("predictions",)))
+        if not self._look(reached):
+            return
+        ended, self._left = self._ended, self._unsettled
+        self._barrier, self._ended, self._unsettled = None, None, {}
         newer = self._newer(dict(self._closed(watermark)))
-        self.waiting = 0 if ended and not newer else max(1, sum(map(len, left.values())))
+        self.waiting = 0 if ended and not newer else max(1, sum(map(len, self._left.values())))
         self._rested = self._clock() + _REST_S
+
+    def _look(self, reached: Frontier) -> bool:
+        """Look at one model's windows after the other; returns whether all have been looked at."""
+        began = self._clock()
+        while self._asked:
+            model, windows = next(iter(self._asked.items()))
+            left = self._look_at(model, windows, reached)
+            # not before all went well: what a store that is away kept from being looked at is looked at again
+            del self._asked[model]
+            self._unsettled[model] = left
+            self._changed[model] |= left
+            if self._clock() - began > _SPELL_S:
+                break
+        return not self._asked
 
     def _newer(self, closed: Mapping[Model, set[Span]]) -> bool:
         """Whether there are windows that the last look did not leave."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
+from time import monotonic
 
 from stream_processors.clickhouse import Store
 from stream_processors.contracts.effect import PublishedContract
@@ -25,6 +26,9 @@ from stream_processors.monitor.record_progress import models_of, restored_progre
 from stream_processors.monitor.record_windows import AsOf
 from stream_processors.monitor.rolling_up import RollingUp
 from stream_processors.monitor.topology import Topology
+
+# What comes after the verdicts has its turn so often although there are more to judge, as where late events bring new ones without end
+_TURN_EVERY_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,7 @@ class Rounds:
         inbox: what Faust says, in order; the only part that other threads touch.
         lateness: allowed lateness, microseconds.
         stopping: asked between steps; true ends a round early.
+        clock: seconds, for whose turn it is.
 
     Attributes:
         verdicts: how many were sent.
@@ -92,6 +97,7 @@ class Rounds:
         inbox: SimpleQueue[Assigned | Delivered],
         lateness: int,
         stopping: Callable[[], bool] = lambda: False,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self._inbox = inbox
         self._store, self._follower, self._topology, self._outbox = store, follower, topology, outbox
@@ -102,6 +108,7 @@ class Rounds:
         self._reconciling = Reconciling(store, topology, outbox, lateness=lateness)
         self._expiring = Expiring(store, follower.history)
         self._rolling_up = RollingUp(store, topology, lateness=lateness)
+        self._clock, self._turn_at = clock, 0.0
         self.verdicts = 0
 
     @property
@@ -127,12 +134,19 @@ class Rounds:
             if not self._stopping():
                 more = self._judge_some(partition, own) or more
         self._alerting.round()
-        if not more:
-            self._reconciling.round(self._watermark())
-            self._rolling_up.round(self._watermark(), self._own)
-            if 0 in self._own:
-                self._expiring.round(self._watermark())
+        if not more or self._clock() >= self._turn_at:
+            self._after_verdicts()
         return more
+
+    def _after_verdicts(self) -> None:
+        began = self._clock()
+        self._reconciling.round(self._watermark())
+        self._rolling_up.round(self._watermark(), self._own)
+        if 0 in self._own:
+            self._expiring.round(self._watermark())
+        ended = self._clock()
+        # half of the time is the verdicts'
+        self._turn_at = ended + max(ended - began, _TURN_EVERY_S)
 
     def _watermark(self) -> int | None:
         """The least of all partitions of ours; None while one has none."""

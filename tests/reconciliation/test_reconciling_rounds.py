@@ -86,3 +86,31 @@ def test_a_delta_that_comes_after_the_record_was_asked_is_looked_at_again(
             )
         ),
     )
+
+
+def test_a_pass_over_many_models_leaves_time_for_verdicts(road: ReconciledRoad, topology: Held) -> None:
+    """Where a look takes long a round ends after it, and the next goes on with the other models; all are put right in one pass."""
+    models = ["slow", "slower", "slowest"]
+    minutes = timedelta(minutes=1)
+    events = [event(name, n, event_time=BEGIN + minutes, sampling_rate=1.0) for name in models for n in range(5)]
+    road.send(events)
+    road.send(events)
+    store = road.road.store
+    clock = iter(range(0, 100_000, 100))
+    reconciling = Reconciling(
+        store, topology, Outbox(road.road.kafka), lateness=0, clock=lambda: float(next(clock))
+    )
+    for row in store.rows(
+        "SELECT DISTINCT model, toUnixTimestamp64Micro(window_start) AS start, toUnixTimestamp64Micro(window_end) AS end"
+        " FROM sketches WHERE model IN {models:Array(String)} AND column = '@events' AND slice = ''",
+        {"models": models},
+    ):
+        reconciling.changed((row["model"], "production"), (row["start"], row["end"]))
+    sent = [0]
+    while reconciling.waiting or len(sent) == 1:
+        reconciling.round(NOW)
+        if reconciling.totals > sent[-1]:
+            sent.append(reconciling.totals)
+    assert len(sent) == 1 + len(models)
+    road.settled()
+    assert [road.events(name) for name in models] == [5, 5, 5]
