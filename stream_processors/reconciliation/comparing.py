@@ -30,10 +30,10 @@ _STREAM = """
       AND window_start >= fromUnixTimestamp64Micro({first:Int64}, 'UTC') AND window_start < fromUnixTimestamp64Micro({last:Int64}, 'UTC')
 """
 
-# Only of a feature that the contract names does every delta say how many events did not carry it. A null stands for no value, and counts say
-# whether there is one.
+# Only of a feature that the contract names, and as the kind that it names, does every delta say how many events did not carry it: a category's null
+# whose sender gave it no kind is a number's. A null of min and the like stands for no value, and counts say whether there is one.
 _EXACT = """
-    tuple(events, errors, warnings, nulls, nans, plus_inf, minus_inf, if(has({sent_names:Array(String)}, column), absent, 0),
+    tuple(events, errors, warnings, nulls, nans, plus_inf, minus_inf, if(has({sent_columns:Array(Tuple(String, String))}, (column, column_kind)), absent, 0),
           ifNull(earliest, 0), ifNull(latest, 0), ifNull(min, 0.), ifNull(max, 0.)) AS exact,
     tuple(precision, bins, counts, names, if(arraySum(buckets) = 0, [], buckets)) AS binned, tuple(sum, sum_of_squares) AS sums
 """
@@ -225,7 +225,7 @@ def bound(
     return {
         **own,
         **frontier.parameters(),
-        "sent_names": [column for _, column, _, _ in own["sent"]],
+        "sent_columns": [(column, kind) for _, column, kind, _ in own["sent"]],
         "model": model,
         "environment": environment,
         "first": first,

@@ -24,6 +24,19 @@ def test_everything_that_a_sketch_counts_agrees(road: ReconciledRoad) -> None:
     assert (sums["events"], sums["agree"]) == (3_000, True)
 
 
+def test_nulls_that_came_without_the_contracts_kind_agree(road: ReconciledRoad) -> None:
+    """A category's null counts as a number's where its sender gave it no kind; flushes in which none came say nothing of such a column, and nothing differs."""
+    road.publish(contract("unkind"))
+    alike = {"model_version": "1", "served": True, "sampling_rate": 1.0, "event_time": BEGIN, "segments": {}}
+    categories = {"plan": "gold"}
+    nulls = {"numeric_features": {"age": 1.0, "plan": None}, "categorical_features": {}}
+    road.send(event("unkind", n, **alike, categorical_features=categories) for n in range(20))
+    road.send(event("unkind", n, **alike, **nulls) for n in range(20, 25))
+    road.send(event("unkind", n, **alike, categorical_features=categories) for n in range(25, 40))
+    code, found, sums = road.reconcile("unkind")
+    assert (code, found, sums["events"]) == (0, [], 40)
+
+
 def test_a_model_without_contract_agrees(road: ReconciledRoad) -> None:
     """Defaults and the smallest hashes: no contract is needed."""
     road.send(event("free", number) for number in range(500))
