@@ -109,3 +109,35 @@ def test_a_restart_knows_the_newest_prediction() -> None:
     due.known(WINDOW, Stored(), predicted_at=150)
     measured(due, 100, closed=True, provisional=False)
     assert due.due(200, END) == [WINDOW]
+
+
+class Asked(DueWindows):
+    """Counts how many windows are looked at."""
+
+    looks = 0
+
+    def is_closed(self, window: Window, watermark: int) -> bool:
+        """As ever."""
+        self.looks += 1
+        return super().is_closed(window, watermark)
+
+
+def test_what_waits_is_counted_without_a_look_at_windows_that_wait_for_their_horizon() -> None:
+    """It is asked for every second, and weeks of windows have closed and are provisional: only open ones are looked at."""
+    due = Asked(0)
+    many = [WINDOW._replace(start=minute * 60 * SECOND) for minute in range(1_000)]
+    closed = Stored(revision=many[-1].end, closed=True, horizon_s=36_000_000)
+    for window in many[:500]:
+        due.known(window, closed, predicted_at=0)
+    due.predicted({window: 1 for window in many[500:]}, watermark=NEVER)
+    due.measured(many[500:], dict.fromkeys(many[500:], closed), at=many[-1].end)
+    due.looks = 0
+    assert due.waiting(now=many[-1].end) == 0
+    assert due.looks == 0
+    due.predicted({many[0]: many[-1].end + 2}, watermark=NEVER)
+    due.measured([many[0]], {many[0]: closed}, at=many[-1].end + 1)
+    due.looks = 0
+    assert due.waiting(now=many[-1].end) == 1
+    assert due.looks == 1
+    due.keep(lambda window: window != many[0])
+    assert due.waiting(now=many[-1].end) == 0

@@ -55,6 +55,8 @@ class DueWindows:
         # newest append time of the predictions of windows that are not settled
         self._predicted: dict[Window, int] = {}
         self._unsettled: dict[Window, Stored] = {}
+        # those of them that have not closed: few beside those that wait for their horizon, and asked for every second
+        self._open: set[Window] = set()
 
     def recorded(self, windows: Mapping[Window, int]) -> None:
         """Windows that got facts, with the newest append time among these (microseconds)."""
@@ -65,13 +67,14 @@ class DueWindows:
         """Windows that got predictions, with the newest append time among these."""
         self.recorded({w: at for w, at in windows.items() if self.is_closed(w, watermark)})
         for window, at in windows.items():
-            self._unsettled.setdefault(window, Stored())
+            if window not in self._unsettled:
+                self._wait_for(window, Stored())
             self._predicted[window] = max(at, self._predicted.get(window, 0))
 
     def known(self, window: Window, stored: Stored, *, predicted_at: int) -> None:
         """What the record holds of a window, and when its newest prediction was appended."""
         if not stored.is_settled():
-            self._unsettled[window] = stored
+            self._wait_for(window, stored)
         if not stored.is_settled() or predicted_at > stored.revision:
             self._predicted[window] = predicted_at
 
@@ -81,18 +84,15 @@ class DueWindows:
 
     def due(self, at: int, watermark: int) -> list[Window]:
         """What has to be measured at ``at`` (the revision, microseconds), in order."""
-        found = set(self._facts)
+        found = set(self._facts) | self._past(watermark)
         for window, stored in self._unsettled.items():
-            closes = not stored.closed and self.is_closed(window, watermark)
-            passes = stored.revision and stored.provisional and is_past(window, stored.horizon_s, at)
-            if closes or passes:
+            if stored.revision and stored.provisional and is_past(window, stored.horizon_s, at):
                 found.add(window)
         return sorted(found)
 
     def waiting(self, now: int) -> int:
         """How many windows are known to need another revision: those with new facts, and those that are past but have not closed."""
-        past = {w for w, stored in self._unsettled.items() if not stored.closed and self.is_closed(w, now)}
-        return len(past | self._facts.keys())
+        return len(self._past(now) | self._facts.keys())
 
     def measured(self, windows: Iterable[Window], stored: Mapping[Window, Stored], at: int) -> None:
         """These were measured at revision ``at``, with this result; windows without a result held no prediction by then."""
@@ -104,19 +104,32 @@ class DueWindows:
             result = stored.get(window)
             if short:
                 # neither has it closed with all its predictions, nor are facts about those that are missing counted
-                self._unsettled[window] = replace(result or Stored(), closed=False)
+                self._wait_for(window, replace(result or Stored(), closed=False))
                 continue
             self._predicted.pop(window, None)
             if result is None or result.is_settled():
                 self._unsettled.pop(window, None)
+                self._open.discard(window)
             else:
-                self._unsettled[window] = result
+                self._wait_for(window, result)
 
     def keep(self, ours: Callable[[Window], bool]) -> None:
         """Forget windows that are not ours any more."""
         self._facts = {window: at for window, at in self._facts.items() if ours(window)}
         self._unsettled = {window: stored for window, stored in self._unsettled.items() if ours(window)}
+        self._open = {window for window in self._open if ours(window)}
         self._predicted = {window: at for window, at in self._predicted.items() if ours(window)}
+
+    def _wait_for(self, window: Window, stored: Stored) -> None:
+        self._unsettled[window] = stored
+        if stored.closed:
+            self._open.discard(window)
+        else:
+            self._open.add(window)
+
+    def _past(self, time: int) -> set[Window]:
+        """Windows that have not closed and do so where the watermark is at ``time``."""
+        return {window for window in self._open if self.is_closed(window, time)}
 
 
 def is_past(window: Window, horizon_s: int, at: int) -> bool:
