@@ -13,7 +13,7 @@ from fastavro.schema import fingerprint, to_parsing_canonical_form
 
 from producers.errors import ConfigError, TransientError, UnknownSchema
 from producers.schema_files import Schema, by_fingerprint
-from producers.settings import KafkaSettings, http_address
+from producers.settings import LOOPBACK_HOSTS, KafkaSettings, http_address
 
 TIMEOUT_S = 5.0
 _NOT_FOUND = 404
@@ -41,6 +41,9 @@ class SchemaRegistry:
         if parts.username is not None:
             who = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
             self._headers["Authorization"] = "Basic " + base64.b64encode(who.encode()).decode()
+        # else a proxy of the environment is used, as urllib does
+        direct = [urllib.request.ProxyHandler({})] if parts.hostname in LOOPBACK_HOSTS else []
+        self._opener = urllib.request.build_opener(*direct)
         self._timeout = timeout
         self._ids: dict[str, int] = {}
         self._schemas: dict[int, Schema] = {}
@@ -83,7 +86,7 @@ class SchemaRegistry:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self._url + path, data=data, headers=self._headers)  # noqa: S310 - http only, checked above
         try:
-            with urllib.request.urlopen(request, timeout=self._timeout) as reply:  # noqa: S310 - the same
+            with self._opener.open(request, timeout=self._timeout) as reply:
                 return json.loads(reply.read())
         except urllib.error.HTTPError as error:
             if error.code == _NOT_FOUND:

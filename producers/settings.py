@@ -15,6 +15,8 @@ _SERVERS = "bootstrap.servers"
 # host, host:port or [v6]:port, with or without a protocol, as librdkafka takes them
 _SERVER = re.compile(r"(\w+://)?([^\s,:/\[\]]+|\[[0-9A-Fa-f:.%]+\])(:(?P<port>\d{1,5}))?")
 _LAST_PORT = 65_535
+# hosts of this machine, which no proxy of the environment reaches
+LOOPBACK_HOSTS = frozenset(["127.0.0.1", "::1", "localhost"])
 # Kafka takes names of up to 249 such letters; a topic's own name follows the prefix and its dot
 _PREFIX = re.compile(r"[A-Za-z0-9._-]{1,200}")
 

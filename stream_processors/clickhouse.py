@@ -10,9 +10,11 @@ from typing import Any
 import clickhouse_connect
 import pyarrow as pa
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError
+from clickhouse_connect.driver.httputil import default_pool_manager
 from urllib3 import Timeout
 
 from producers.errors import ConfigError, HindcastError, StoreUnavailable
+from producers.settings import LOOPBACK_HOSTS
 from stream_processors.settings import ClickHouseSettings
 
 # Its faults are raised to us; without a handler Python would print them on stderr as well, beside our one line
@@ -36,8 +38,6 @@ INSERT_SETTINGS: Mapping[str, Any] = {
 # whoever does not say in this time that he is ClickHouse is not waited for as long as a query
 _GREETING_S = 10.0
 _NO_DATABASE = 81
-
-_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 class QueryRefused(HindcastError):
@@ -73,9 +73,11 @@ class Store:
     ) -> None:
         self.settings = settings
         self.database = settings.database if database is None else database
+        parts = settings.parts()
+        local = parts["host"] in LOOPBACK_HOSTS
         try:
             self._client = clickhouse_connect.get_client(
-                **settings.parts(),
+                **parts,
                 database="default",
                 autogenerate_session_id=False,
                 connect_timeout=connect_timeout,
@@ -83,7 +85,9 @@ class Store:
                 query_retries=0,
                 client_name="hindcast",
                 # packing costs more than it saves where nothing leaves the machine
-                compress=settings.parts()["host"] not in _LOOPBACK,
+                compress=not local,
+                # left to itself the client asks a proxy of the environment for this machine, too
+                pool_mgr=default_pool_manager() if local else None,
             )
         except ClickHouseError as error:
             raise self._translated(error) from None

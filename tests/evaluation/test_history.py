@@ -150,6 +150,17 @@ def test_nobody_there_is_one_clear_line() -> None:
     assert "\n" not in str(raised.value)
 
 
+def test_no_proxy_is_asked_for_this_machine(clickhouse: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy that the environment names for the world outside does not know what listens here; a host elsewhere is asked through it."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with History(clickhouse, database="default") as history:
+        assert history.sql("SELECT 1 AS a").to_pylist() == [{"a": 1}]
+    with pytest.raises(StoreUnavailable):
+        History(clickhouse.replace("127.0.0.1", "127.0.0.2"))
+
+
 @pytest.mark.parametrize(
     ("where", "database", "said"),
     [

@@ -46,6 +46,14 @@ def test_messages_travel_by_id(server: Server) -> None:
     assert server.asked == ["POST /subjects/hindcast.Stretch/versions", "GET /schemas/ids/1"]
 
 
+def test_no_proxy_is_asked_for_this_machine(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy that the environment names for the world outside does not know what listens here."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    assert SchemaRegistry(server.url).id_of(shipped()["stretch.v1"]) == 1
+
+
 def test_an_id_nobody_shipped(server: Server) -> None:
     """An id that is not registered, and an id of somebody else's schema, are unknown schemas."""
     server.schemas.append('{"type": "record", "name": "Alien", "fields": []}')
