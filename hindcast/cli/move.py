@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from hindcast.cli.servers import CLICKHOUSE, variables
 from hindcast.demo.bars import Bars
 from hindcast.interruption import Interruption
 from hindcast.move.checking import check_files, check_tables, differences
+from hindcast.move.expiry import expired_predictions
 from hindcast.move.exporting import Export, held, rows_done
 from hindcast.move.importing import Import, rows_of
 from hindcast.move.manifest import Contents, read_manifest
@@ -112,9 +114,10 @@ def import_(directory: Path, *, skip_expired: bool, as_json: bool) -> None:
     ):
         contents = _checked(directory, bars, asked)
         with _store() as store:
-            work = Import(store, directory, contents, _now(), asked.check)
+            now = _now()
+            work = Import(store, directory, contents, now, asked.check)
             check_tables(store, contents)
-            expired = work.expired()
+            expired = expired_predictions(directory, contents, now, asked.check)
             if expired and not skip_expired:
                 raise ConfigError(
                     f"{expired:,} predictions are older than they are kept, and would be deleted by the next merge:"
@@ -146,9 +149,9 @@ def verify(context: click.Context, directory: Path, *, against_record: bool, as_
         if against_record:
             with _store() as store, bars.stage("compared with the record"):
                 check_tables(store, contents)
-                found = list(differences(store, contents, asked.check))
+                found = list(differences(store, directory, contents, _now(), asked.check))
     if as_json:
-        said = [{"table": one.table, "rows": one.rows, "recorded": one.recorded} for one in found]
+        said = [asdict(one) for one in found]
         more = {"differences": said} if against_record else {}
         click.echo(json.dumps({**_facts(directory, contents), **more}))
     else:

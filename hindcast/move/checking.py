@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hindcast.move.damage import DamagedExport
+from hindcast.move.expiry import EXPIRING, expired_predictions
 from hindcast.move.files import check_file, check_form
 from hindcast.move.manifest import MANIFEST, Contents
 from hindcast.move.reading import Reading, columns_of
@@ -24,16 +25,19 @@ class Difference:
         table: its name.
         rows: how many the manifest says.
         recorded: how many the record holds of the same model, range and topics, recorded before the export.
+        expired: how many of the export's are older by now than they are kept; a merge deletes them, and an import may leave them out.
     """
 
     table: str
     rows: int
     recorded: int
+    expired: int = 0
 
     def __str__(self) -> str:
         if self.rows == self.recorded:
             return f"{self.table}: the record holds as many rows ({self.rows:,}), but not the same"
-        return f"{self.table}: the record holds {self.recorded:,} rows, the export {self.rows:,}"
+        old = f", {self.expired:,} of them older than they are kept" if self.expired else ""
+        return f"{self.table}: the record holds {self.recorded:,} rows, the export {self.rows:,}{old}"
 
 
 def check_files(directory: Path, contents: Contents, moved: Callable[[int], None]) -> None:
@@ -71,8 +75,10 @@ def check_tables(store: Store, contents: Contents) -> None:
                 raise ConfigError(f"{store.database}.{name} has no column {column[:60]!r}")
 
 
-def differences(store: Store, contents: Contents, check: Callable[[], None]) -> Iterator[Difference]:
-    """Tables of which the record does not hold exactly the exported rows.
+def differences(
+    store: Store, directory: Path, contents: Contents, now: int, check: Callable[[], None]
+) -> Iterator[Difference]:
+    """Tables of which the record does not hold exactly the exported rows; ``now`` is in µs since 1970.
 
     Looked at are rows of the selection, of the topics that the export has rows of, that were recorded no later than it was made: what a
     record holds besides is no difference.
@@ -83,4 +89,5 @@ def differences(store: Store, contents: Contents, check: Callable[[], None]) -> 
         reading = Reading(BY_NAME[name], facts.columns, selection, contents.moment)
         rows, digest = reading.total(store, facts.topic_ids) if facts.topic_ids else (0, 0)
         if (rows, digest) != (facts.rows, facts.digest):
-            yield Difference(name, facts.rows, rows)
+            old = expired_predictions(directory, contents, now, check) if name == EXPIRING else 0
+            yield Difference(name, facts.rows, rows, old)

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from hindcast.move.expiry import EXPIRING, expired
 from hindcast.move.files import pieces as pieces_of_file
 from hindcast.move.manifest import Contents
 from producers.errors import ConfigError
@@ -18,11 +17,9 @@ from stream_processors.clickhouse import QueryRefused, Store
 from stream_processors.recorder.sorting import TableRows
 from stream_processors.recorder.table_partitions import pieces
 
-_DAY = 86_400_000_000
 _INSERT_S = 120.0
 # otherwise a null, of whatever type, would become the empty value of a column that has none
 _SETTINGS = {"input_format_null_as_default": 0}
-_EXPIRING = "predictions"
 _ROLLED_UP = "rollups"
 # days that were rolled up before hours of theirs were here; without them the hours answer
 _DAYS_OF_LESS = """
@@ -49,15 +46,6 @@ class Import:
     now: int
     check: Callable[[], None]
 
-    def expired(self) -> int:
-        """Predictions of the export that are older than they are kept: a merge would delete them without a word."""
-        found = 0
-        for path in self._paths(_EXPIRING):
-            for rows in pieces_of_file(path, ["event_time", "retention_days"]):
-                self.check()
-                found += int(_expired(rows, self.now).sum())
-        return found
-
     def run(self, moved: Callable[[int], None], *, skip_expired: bool) -> dict[str, int]:
         """Insert every row but expired ones, in the order of the manifest; returns rows per table. ``moved`` is told of rows.
 
@@ -75,8 +63,8 @@ class Import:
             for rows in pieces_of_file(path):
                 self.check()
                 wanted = rows
-                if skip_expired and name == _EXPIRING:
-                    wanted = rows.filter(pa.array(~_expired(rows, self.now)))
+                if skip_expired and name == EXPIRING:
+                    wanted = rows.filter(pa.array(~expired(rows, self.now)))
                 self._insert(name, wanted, path)
                 inserted += wanted.num_rows
                 moved(rows.num_rows)
@@ -103,18 +91,6 @@ class Import:
     def _paths(self, table: str) -> list[Path]:
         facts = self.contents.tables.get(table)
         return [self.directory / file.name for file in facts.files] if facts else []
-
-
-def _expired(rows: pa.Table, now: int) -> npt.NDArray[np.bool_]:
-    times, days = (_numbers(rows, name) for name in ("event_time", "retention_days"))
-    return np.asarray((days > 0) & (times < now - days * _DAY))
-
-
-def _numbers(rows: pa.Table, name: str) -> npt.NDArray[np.int64]:
-    try:
-        return np.asarray(rows.column(name).cast(pa.int64()).to_numpy())
-    except (pa.ArrowException, KeyError):
-        raise ConfigError(f"the files of {_EXPIRING} have no {name} that can be one") from None
 
 
 def rows_of(counts: Mapping[str, int]) -> int:

@@ -207,8 +207,8 @@ def test_what_a_record_holds_besides_is_no_difference(
     assert told.code == 1
     many = len(MODELS) * PREDICTIONS
     assert told.facts["differences"] == [
-        {"table": "predictions", "rows": many, "recorded": many - 1},
-        {"table": "outcomes", "rows": many, "recorded": many},
+        {"table": "predictions", "rows": many, "recorded": many - 1, "expired": 0},
+        {"table": "outcomes", "rows": many, "recorded": many, "expired": 0},
     ]
     assert (
         "holds as many rows (80), but not the same"
@@ -239,6 +239,12 @@ def test_predictions_that_would_expire_are_refused(
     told = hindcast(target, "import", directory, "--skip-expired", "--json").facts
     assert (told["rows"]["predictions"], told["skipped"]) == (2, 1)
     assert target.store.command("SELECT count() FROM predictions WHERE prediction_id = 'old'") == 0
+    told = hindcast(target, "verify", directory, "--against-record")
+    few = "predictions: the record holds 2 rows, the export 3, 1 of them older than they are kept"
+    assert (told.code, told.out.strip()) == (1, few)
+    assert hindcast(target, "verify", directory, "--against-record", "--json").facts["differences"] == [
+        {"table": "predictions", "rows": 3, "recorded": 2, "expired": 1}
+    ]
 
 
 @pytest.mark.parametrize("times", [1, 5])
