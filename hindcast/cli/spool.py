@@ -84,21 +84,25 @@ def replay(given: Path | None, *, refused: bool, as_json: bool) -> None:
     directory, settings = _directory(given), _kafka()
     own = Spool(directory)
     own.open()
-    known = partition_counts(settings)  # whether Kafka answers is known before anything is claimed
-    if settings.topic("ledger") not in known:
+    topics = partition_counts(settings)  # whether Kafka answers is known before anything is claimed
+    if settings.topic("ledger") not in topics:
         raise ConfigError(f"the topic {settings.topic('ledger')} is not there: `hindcast topics` creates it")
     kind = REFUSED if refused else SEGMENT
     waiting = [entry for entry in look(directory) if entry.kind == kind]
     sink = KafkaSink(settings)
     sink.open()
-    with _stoppable() as stopping, _bar(sum(e.messages for e in waiting if not e.held)) as moved:
-        work = Replay(own, sink, registry_of(settings), refused=refused, moved=moved, stopped=stopping.is_set)
+    total = sum(entry.messages for entry in waiting if not entry.held)
+    with _stoppable() as stopping:
         try:
-            work.run()
+            with _bar(total) as moved:
+                registry = registry_of(settings)
+                work = Replay(own, sink, registry, refused=refused, moved=moved, stopped=stopping.is_set)
+                work.run()
         finally:
             own.close()
             sink.close()
-            _tell(work, sum(entry.held for entry in waiting), as_json=as_json)
+            # behind the bar, not at the end of one that is drawn anew
+            _tell(work, waiting, as_json=as_json)
     if stopping.is_set():
         raise click.Abort
 
@@ -151,14 +155,16 @@ def _bar(total: int) -> Iterator[Any]:
         yield partial(progress.advance, task)
 
 
-def _tell(work: Replay, held: int, *, as_json: bool) -> None:
+def _tell(work: Replay, waiting: Sequence[Entry], *, as_json: bool) -> None:
+    held = sum(entry.held for entry in waiting)
+    left = {entry.name: entry.problem for entry in waiting if entry.problem} | work.unreadable
     facts = {
         "segments": work.segments,
         "replayed": work.messages,
         "refused": dict(work.refused),
         "damaged_blocks": work.damage.blocks,
         "damaged_bytes": work.damage.bytes,
-        "unreadable": work.unreadable,
+        "unreadable": left,
         "held": held,
     }
     if as_json:
@@ -172,7 +178,7 @@ def _tell(work: Replay, held: int, *, as_json: bool) -> None:
         click.echo(
             f"damaged: {work.damage.blocks} blocks, {work.damage.bytes} bytes; their files are kept aside"
         )
-    for name, fault in work.unreadable.items():
+    for name, fault in left.items():
         click.echo(f"{name} is left where it is: {fault}")
     if held:
         click.echo(f"{held} held by living processes, which deliver them themselves")

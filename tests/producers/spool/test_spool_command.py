@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -210,6 +211,19 @@ def test_replay_delivers_it_all(
     held.close()
 
 
+def test_replay_names_what_it_passes_over(place: Path, say: Say, environment: KafkaSettings) -> None:
+    """Named as a segment and not to be read as one: it stays, and is told beside the counts of the others."""
+    foreign = segments(place)[0]
+    foreign.write_bytes(b"x" * HEADER_BYTES)
+    said = say("replay")
+    assert "replayed 10 messages of 1 segments" in said
+    assert f"{foreign.name} is left where it is: not a segment of this version" in said
+    assert json.loads(say("replay", "--json"))["unreadable"] == {
+        foreign.name: "not a segment of this version"
+    }
+    assert segments(place) == [foreign]
+
+
 def test_missing_topics_are_said(
     place: Path,
     capfd: pytest.CaptureFixture[str],
@@ -227,13 +241,33 @@ def test_an_interrupted_replay_leaves_the_rest(
     place: Path, environment: KafkaSettings, number: signal.Signals
 ) -> None:
     """While messages wait in the client: they stay in the spool, the counts are said, and it ends with 130."""
+    code, out, err = interrupted_replay(place, number, stderr=subprocess.PIPE)
+    assert (code, err) == (130, "")
+    assert "replayed 0 messages of 0 segments" in out
+    assert len(delivered(Spool(place))) == 20
+
+
+def test_counts_stand_on_a_line_of_their_own(place: Path, environment: KafkaSettings) -> None:
+    """Behind the bar that a terminal gets, not at the end of one that is drawn anew."""
+    code, out, _ = interrupted_replay(place, signal.SIGINT, stderr=subprocess.STDOUT, FORCE_COLOR="1")
+    assert code == 130
+    assert "replaying" in out
+    *_, last = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", out).splitlines()
+    assert last.rpartition("\r")[2] == "replayed 0 messages of 0 segments"
+
+
+def interrupted_replay(
+    place: Path, number: signal.Signals, *, stderr: int, **variables: str
+) -> tuple[int, str, str]:
+    """A replay that is ended while messages wait in the client: its code, and what it said."""
     properties = place.parent / "kafka.properties"
     properties.write_text("linger.ms=100000\n")
+    known = {"HINDCAST_KAFKA_PROPERTIES": str(properties), "PYTHONPATH": str(ROOT)}
     running = subprocess.Popen(
         [sys.executable, "-m", "hindcast", "spool", "replay"],
-        env={**os.environ, "HINDCAST_KAFKA_PROPERTIES": str(properties), "PYTHONPATH": str(ROOT)},
+        env={**os.environ, **known, **variables},
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         text=True,
     )
     try:
@@ -243,6 +277,4 @@ def test_an_interrupted_replay_leaves_the_rest(
     finally:
         running.kill()
         running.wait()
-    assert (running.returncode, err) == (130, "")
-    assert "replayed 0 messages of 0 segments" in out
-    assert len(delivered(Spool(place))) == 20
+    return running.returncode, out, err
