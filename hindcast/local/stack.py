@@ -24,6 +24,7 @@ from hindcast.local.startup import (
     ROLES,
     START_S,
     StackOptions,
+    refuse_few_open_files,
     start_servers,
     start_supervisor,
     variables_of,
@@ -71,6 +72,7 @@ class LocalStack:
         """
         options = options or StackOptions()
         refuse_unusable_name(self.layout.directory)
+        refuse_few_open_files()
         self._refuse_if_running()
         prepare_directory(self.layout.directory, free_mib=NEEDED_MIB)
         with only_starter(self.layout.directory):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -25,6 +26,8 @@ from stream_processors.settings import ProcessorSettings
 
 ROLES = ("profiler", "recorder", "joiner", "monitor")
 START_S = 120.0
+# what supervisord asks for
+_OPEN_FILES = 1024
 _CONTROL_S = 20.0
 _POLL_S = 0.1
 _FAILED_STATES = frozenset({"backoff", "fatal", "exited", "unknown"})
@@ -51,6 +54,19 @@ class StackOptions:
     settings: Mapping[str, str] = field(default_factory=dict)
     processors: Mapping[str, tuple[str, ...]] = field(default_factory=processor_programs)
     lay_road: Callable[[Mapping[str, str]], None] = lay_road
+
+
+def refuse_few_open_files() -> None:
+    """Return when the processes of a stack may open as many files as they need; a low soft limit is raised by them.
+
+    Raises:
+        ConfigError: they may not.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most != resource.RLIM_INFINITY and most < _OPEN_FILES:
+        raise ConfigError(
+            f"only {most} files may be open at once, and {_OPEN_FILES} are needed: raise the hard limit (`ulimit -n`)"
+        )
 
 
 def write_settings(layout: Layout, environment: Mapping[str, str], options: StackOptions) -> Record:

@@ -66,6 +66,15 @@ def test_a_file_is_no_directory(tmp_path: Path) -> None:
     assert "is not a directory" in up(tmp_path / "file" / "below")
 
 
+def test_too_few_open_files_are_said_with_their_number(tmp_path: Path) -> None:
+    """Before anything is written: supervisord's own words for it name files that nobody has."""
+    line = f"ulimit -n 256; {sys.executable} -m hindcast up --detach --directory {tmp_path / 's'}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=120, check=False)
+    said = "hindcast: only 256 files may be open at once, and 1024 are needed: raise the hard limit (`ulimit -n`)\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
+    assert not (tmp_path / "s").exists()
+
+
 @pytest.mark.parametrize(
     ("name", "character"),
     [
