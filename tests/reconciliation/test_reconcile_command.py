@@ -44,6 +44,18 @@ def test_a_model_without_contract_agrees(road: ReconciledRoad) -> None:
     assert (code, found, sums["events"]) == (0, [], 500)
 
 
+def test_features_that_come_as_the_other_kind_agree(road: ReconciledRoad) -> None:
+    """A null that is said as a number, of a category, and a text of a number: deltas without one say nothing of them, and that is no difference."""
+    road.publish(contract("kinds"))
+    odd = {"numeric_features": {"plan": None}, "categorical_features": {"age": "old"}}
+    for first in (0, 40, 80):
+        road.send(
+            event("kinds", n, **(odd if first == 40 and n % 4 == 0 else {})) for n in range(first, first + 40)
+        )
+    code, found, sums = road.reconcile("kinds")
+    assert (code, found, sums["events"]) == (0, [], 120)
+
+
 def test_resent_events_are_found_and_put_right_again_and_again(road: ReconciledRoad) -> None:
     """Resends count twice until a total replaces them; later resends, also under another contract, are put right by a newer total."""
     road.publish(contract("again"))
