@@ -71,10 +71,11 @@ class TableSketch:
 
     @classmethod
     def merged(cls, sketches: Iterable[TableSketch]) -> TableSketch:
-        """Add up: exact for any split of the rows, in any order. A column that one of them never saw is absent from all its events.
+        """Add up: exact for any split of the rows, in any order. A column that one of them never saw is absent from all its events, and one
+        that is nothing but null in some of them is of the kind that it has in the others.
 
         Raises:
-            ValueError: nothing to merge; a column that is numeric in one and categorical in another; more values of a column than events.
+            ValueError: nothing to merge; a column that has numbers in one and categories in another; more values of a column than events.
         """
         parts = list(sketches)
         if not parts:
@@ -177,8 +178,21 @@ class TableSketch:
 
 
 def _one(column: str, found: list[ColumnSketch]) -> ColumnSketch:
+    """The sum of one column's sketches. Nulls alone are of no kind: beside sketches of the other they are its nulls."""
+    kinds: list[ColumnSketch] = []
     numeric = [one for one in found if isinstance(one, NumericSketch)]
     categorical = [one for one in found if isinstance(one, CategoricalSketch)]
-    if numeric and categorical:
+    if categorical:
+        kinds.append(CategoricalSketch.merged(categorical))
+    if numeric:
+        kinds.append(NumericSketch.merged(numeric))
+    if len(kinds) == 1:
+        return kinds[0]
+    holding = [one for one in kinds if one.n > one.nulls + one.absent]
+    if len(holding) == 2:
         raise ValueError(f"column {column} is numeric in one sketch and categorical in another")
-    return NumericSketch.merged(numeric) if numeric else CategoricalSketch.merged(categorical)
+    # a null without a kind is said as a number's, so that where there are no values the kind that somebody named is kept
+    kept = holding[0] if holding else kinds[0]
+    nulls = sum(one.nulls for one in kinds if one is not kept)
+    # the rows of the kept kind count these events as absent
+    return replace(kept, nulls=kept.nulls + nulls, absent=max(kept.absent - nulls, 0))

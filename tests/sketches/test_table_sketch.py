@@ -307,6 +307,30 @@ def test_merging_counts_what_one_side_never_saw_as_absent() -> None:
         TableSketch.merged([])
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_nulls_without_a_kind_are_nulls_of_the_categories_beside_them(order: int) -> None:
+    """A part of a table in which a column is nothing but null is of no kind, so any split adds up to the whole, as rows of sketches do."""
+    frame = pd.DataFrame({"plan": ["a", "b", "a", None, None, None], "x": range(6)}, dtype=object)
+    whole = sketch_table(frame)
+    parts = [sketch_table(frame[:3]), sketch_table(frame[3:])][::order]
+    assert isinstance(parts[order == 1]["plan"], NumericSketch)
+    merged = TableSketch.merged(parts)
+    read = TableSketch.from_arrow(pa.concat_tables(part.to_arrow() for part in parts))
+    for found in (merged, read):
+        assert (found.events, all_counts(found)) == (6, all_counts(whole))
+    nothing = parts[order == 1].merge(TableSketch(2, {"plan": CategoricalSketch.empty(["a", "z"])}))
+    assert isinstance(nothing["plan"], CategoricalSketch)
+    assert (nothing["plan"].nulls, nothing["plan"].absent) == (3, 2)
+
+
+def test_both_rows_that_one_flush_has_of_a_column_account_for_its_events_once() -> None:
+    """A service that does not know the feature's kind says its null as a number, and the flush has a row of numbers beside that of categories."""
+    events = TableSketch(3, {"plan": CategoricalSketch.of(["a"], absent=2)})
+    beside = TableSketch(3, {"plan": NumericSketch.of(np.zeros(1), 5, np.zeros(1, dtype=bool), absent=2)})
+    plan = TableSketch.from_arrow(pa.concat_tables([events.to_arrow(), beside.to_arrow()]))["plan"]
+    assert (plan.n, plan.nulls, plan.absent) == (3, 1, 1)
+
+
 def test_parts_that_fit_merge_to_more_bins_than_the_whole_keeps() -> None:
     """Merging coarsens nothing for its size; at the whole's precision the parts are the whole again."""
     x = np.exp(np.random.default_rng(1).normal(0, 4, 8_000))
