@@ -1,6 +1,6 @@
 -- hindcast_wasserstein(bins, counts, reference_bins, reference_counts): Wasserstein-1 distance of two histograms of numbers: the
 -- area between their cumulative shares, in the unit of the bins; NULL where a side is empty. Each count stands where its bin
--- says: give midpoints for the middle of bins. A verdict divides it by the reference's standard deviation.
+-- says: give midpoints for the middle of bins, or bins of one precision, as hindcast_aligned says. A verdict divides it by the reference's standard deviation.
 -- Source: Vallender, Calculation of the Wasserstein distance between probability distributions on the line (1974).
 -- example: SELECT round(hindcast_wasserstein([1., 2.], [50, 50], [1., 2.], [80, 20]), 4) -- 0.3
 CREATE OR REPLACE FUNCTION hindcast_wasserstein{on_cluster} AS (bins, counts, reference_bins, reference_counts) ->

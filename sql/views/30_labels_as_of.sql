@@ -7,6 +7,10 @@
 --   known_at (UTC), backfilled, source, facts (how many are known), first_known_at (UTC)
 -- example: SELECT label_state, count() FROM labels_as_of(t = '2013-06-01 00:00:00') WHERE model = 'flights' GROUP BY label_state
 CREATE OR REPLACE VIEW labels_as_of{on_cluster} AS
+WITH argMax(
+    (l.label_id, l.kind, l.truth, l.truth_value, l.true_at, l.reported_at, l.known_at, l.backfilled, l.source),
+    (l.reported_at, l.kind, l.label_id)
+) AS fact
 SELECT
     model,
     prediction_id,
@@ -23,11 +27,7 @@ SELECT
     fact.8 AS backfilled,
     fact.9 AS source,
     count() AS facts,
-    min(l.known_at) AS first_known_at,
-    argMax(
-        (l.label_id, l.kind, l.truth, l.truth_value, l.true_at, l.reported_at, l.known_at, l.backfilled, l.source),
-        (l.reported_at, l.kind, l.label_id)
-    ) AS fact
+    min(l.known_at) AS first_known_at
 FROM labels AS l FINAL
 WHERE l.known_at <= {t:DateTime64(6, 'UTC')}
 GROUP BY model, prediction_id, output, model_version, environment

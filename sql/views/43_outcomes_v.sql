@@ -44,7 +44,7 @@ CREATE OR REPLACE VIEW outcomes_v{on_cluster}
     `due_at` DateTime64(6, 'UTC') COMMENT 'event_time + label horizon of the contract, UTC',
     `positive_class` String COMMENT 'of the contract; true without one',
     `true_class` Nullable(String) COMMENT 'the truth, where it is a class: NULL for a regression or ranking',
-    `positive` Nullable(UInt8) COMMENT 'the truth is the positive class; NULL for other kinds than binary',
+    `positive` Nullable(UInt8) COMMENT 'the truth is the positive class; NULL for other kinds than binary, and without a contract for a truth that is neither true nor false',
     `decided_positive` Nullable(UInt8) COMMENT 'by the decision, else by the threshold',
     `correct` Nullable(UInt8) COMMENT 'the decision, or the thresholded score, is the truth',
     `probability_of_truth` Nullable(Float64) COMMENT 'what the model gave to the true class',

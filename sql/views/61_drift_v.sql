@@ -7,7 +7,7 @@ CREATE OR REPLACE VIEW drift_v{on_cluster}
     `model_version` LowCardinality(String) COMMENT 'version that answered',
     `environment` LowCardinality(String) COMMENT 'where it ran',
     `served` Bool COMMENT 'false: shadow traffic',
-    `reference` LowCardinality(String) COMMENT 'training, previous, seasonal or version',
+    `reference` LowCardinality(String) COMMENT 'training, the only one yet; empty: none (no_reference)',
     `column` LowCardinality(String) COMMENT 'feature, pseudo-column or @model',
     `slice` LowCardinality(String) COMMENT 'empty for the whole, else name=value',
     `window_start` DateTime64(6, 'UTC') COMMENT 'start, UTC',

@@ -8,7 +8,7 @@ CREATE OR REPLACE VIEW alerts_v{on_cluster}
     `environment` LowCardinality(String) COMMENT 'where it ran',
     `served` Bool COMMENT 'false: shadow traffic',
     `kind` LowCardinality(String) COMMENT 'statistical or operational',
-    `metric` LowCardinality(String) COMMENT 'drift, quality, silence, volume, errors, latency or lag',
+    `metric` LowCardinality(String) COMMENT 'drift, or integrity: stream and record differ; others are not raised yet',
     `reference` LowCardinality(String) COMMENT 'reference',
     `column` LowCardinality(String) COMMENT 'column',
     `slice` LowCardinality(String) COMMENT 'slice',

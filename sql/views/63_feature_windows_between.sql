@@ -1,7 +1,8 @@
 -- feature_windows_between(model, environment, since, until, widest): a period in the fewest windows: whole days and hours that are
 -- rolled up, base windows for the rest. All lie inside the period and none lies in another, so that whatever adds up over
 -- feature_windows adds up to the same here, from a hundredth of the rows. A roll-up that a later delta or total has overtaken is
--- not used; where the base windows that it was made of have expired (contract: windows.keep_days), what came later stands beside it. Columns as in feature_windows.
+-- not used; where the base windows that it was made of have expired (contract: windows.keep_days), what came later stands beside it. Columns as in feature_windows
+-- but for mean and deviation: hindcast_ratio(sum(sum), sum(finite)) is a mean.
 -- parameter: model String, environment String, since and until DateTime64(6, 'UTC'), widest UInt32: seconds of the longest
 --   window wanted: 86400, 3600, or 0 for base windows only
 -- example: SELECT `column`, sum(nulls) AS nulls FROM feature_windows_between(model = 'flights', environment = 'production', since = '2013-02-01', until = '2013-05-01', widest = 86400) WHERE slice = '' GROUP BY `column`

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from callable_rows import VIEW, callables, with_rows
 from recorded_rows import Recorder
 
@@ -69,3 +71,20 @@ def test_only_headers_are_told() -> None:
     told = [path.read_text(encoding="utf-8").partition("\nCREATE ")[0].replace("\n--", "") for path in files]
     headers = " ".join(" ".join(told).split())
     assert [one.name for one in callables() if " ".join(one.meaning.split()[-6:]) not in headers] == []
+
+
+def test_views_with_parameters_have_the_columns_that_their_headers_tell(recorder: Recorder) -> None:
+    """ClickHouse keeps no columns of them, so that nobody could see one that is told and not there, or there and not told."""
+
+    def columns(source: str) -> list[str]:
+        return [row["name"] for row in recorder.store.rows(f"DESCRIBE TABLE {source}")]
+
+    meanings = {one.name: one.meaning for one in callables()}
+    for name in ("labels_as_of", "quality_as_of"):
+        told = re.sub(r"\([^()]*\)", "", meanings[name].partition("columns: ")[2])
+        assert sorted(columns(f"{name}(t = now64())")) == sorted(told.replace(" ", "").split(","))
+    period = "model = '', environment = '', since = '2024-01-01', until = '2024-01-02', widest = 0"
+    between = columns(f"feature_windows_between({period})")
+    assert between == [name for name in columns("feature_windows") if name not in {"mean", "deviation"}]
+    of_entity = columns("outcomes_all_of(t = now64(), model = '', entity = '')")
+    assert of_entity == columns("outcomes_v") == columns("outcomes_all_as_of(t = now64())")

@@ -15,7 +15,7 @@ from scipy.stats import ks_2samp, wasserstein_distance
 from sklearn.metrics import roc_auc_score
 
 from stream_processors.sketches.bins import histogram_bins, midpoint
-from stream_processors.sql_files import sql_files
+from stream_processors.sql_files import sql_directory, sql_files
 
 PRECISIONS = (0, 1, 4, 5, 7, 10, 20)
 
@@ -50,6 +50,33 @@ def doubles(recorder: Recorder) -> Iterator[np.ndarray[Any, np.dtype[np.float64]
 def bits(values: Any) -> np.ndarray[Any, np.dtype[np.uint64]]:
     """Bit patterns, which tell -0.0 from 0.0."""
     return np.ascontiguousarray(values, dtype=np.float64).view(np.uint64)
+
+
+def test_histograms_of_two_precisions_compare_once_the_finer_is_coarsened(recorder: Recorder) -> None:
+    """By the expression in the header of hindcast_aligned: as they are, hardly a bin is the same, and one distribution looks like two."""
+    text = (
+        (sql_directory("functions") / "hindcast_aligned.sql").read_text(encoding="utf-8").replace("\n--", "")
+    )
+    coarsened = re.search(r"arrayReduce\('sumMap', \[arrayMap\(bin -> hindcast_bin.*?\[counts\]\)", text)
+    assert coarsened is not None
+    values = np.random.default_rng(1).gamma(2, 20, 4_000)
+    fine, coarse = (np.unique(histogram_bins(values, p), return_counts=True) for p in (7, 5))
+    bound = {
+        "bins": fine[0].tolist(),
+        "counts": fine[1].tolist(),
+        "other": coarse[0].tolist(),
+        "others": coarse[1].tolist(),
+    }
+    (found,) = recorder.store.rows(
+        f"""
+        WITH {{bins:Array(Float64)}} AS bins, {{counts:Array(UInt64)}} AS counts, 5 AS p, {coarsened[0]} AS same
+        SELECT hindcast_psi(bins, counts, {{other:Array(Float64)}}, {{others:Array(UInt64)}}) AS as_they_are,
+            hindcast_psi(same.1, same.2, {{other:Array(Float64)}}, {{others:Array(UInt64)}}) AS at_one_precision
+        """,
+        bound,
+    )
+    assert found["as_they_are"] > 1
+    assert found["at_one_precision"] == 0
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
