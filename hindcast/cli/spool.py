@@ -196,7 +196,9 @@ def _show(directory: Path, found: Sequence[Entry], *, as_json: bool) -> None:
         return
     table = Table("file", "what", "age", "messages", "bytes", box=SIMPLE_HEAD, pad_edge=False)
     for column in table.columns:
-        column.no_wrap, column.justify = True, "left" if column.header in {"file", "what"} else "right"
+        column.justify = "left" if column.header in {"file", "what"} else "right"
+        # a terminal that is too narrow wraps the names, and cuts no figure off
+        column.no_wrap, column.overflow = column.header != "file", "fold"
     for entry in found:
         age = "-" if entry.began is None else _age(now - entry.began / _MICROS)
         messages = "-" if entry.problem else str(entry.messages)

@@ -86,6 +86,18 @@ def test_list_says_what_lies_there(place: Path, say: Say) -> None:
     assert [entry["bytes"] for entry in found[:3]] == [path.stat().st_size for path in segments(place)]
 
 
+def test_list_cuts_no_figure_off(place: Path, say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In 80 columns a long name is wrapped: how many bytes lie there is told whole."""
+    monkeypatch.setenv("COLUMNS", "80")
+    kept = segments(place)[0]
+    size = kept.stat().st_size
+    kept.rename(place / f"damaged-{kept.name}")
+    (place / f"{'long' * 15}.txt").write_text("mine")
+    said = say("list")
+    assert "…" not in said
+    assert {"damaged", str(size)} <= set(said.split())
+
+
 def test_an_empty_spool_says_so(tmp_path: Path, say: Say) -> None:
     """There is nothing, and nothing is wrong."""
     assert "nothing lies in" in say("list", "--spool", str(tmp_path))
