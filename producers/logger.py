@@ -235,7 +235,7 @@ class PredictionLogger(BatchLogging):
     ) -> str:
         """Publish one fact about one prediction's truth; the fields are those of label.v1. Returns its label_id.
 
-        A string or boolean as ``truth`` is a class; a number is a ``truth_value``, and a whole number a class besides.
+        A string or boolean as ``truth`` is a class; a number is a ``truth_value``, and an integer (1, not 1.0) a class besides.
         Without ``model_version`` and ``environment`` it holds for every version and environment that used the id.
 
         Raises:

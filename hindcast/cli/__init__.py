@@ -11,7 +11,7 @@ import click
 # command: (module that has it under its own name, what the list of commands says)
 COMMANDS = {
     "up": ("hindcast.cli.local", "Start Kafka, ClickHouse and the four processors on this machine."),
-    "down": ("hindcast.cli.local", "Stop what `hindcast up --detach` started."),
+    "down": ("hindcast.cli.local", "Stop what `hindcast up` started; the data stay."),
     "status": ("hindcast.cli.local", "What runs, how far it is behind, and its last error."),
     "demo": ("hindcast.cli.demo", "Stream a year of flights through it all and write a report."),
     "load": ("hindcast.cli.load", "Load history from a file into the record."),
