@@ -129,7 +129,7 @@ def test_what_waits_is_counted_without_a_look_at_windows_that_wait_for_their_hor
     closed = Stored(revision=many[-1].end, closed=True, horizon_s=36_000_000)
     for window in many[:500]:
         due.known(window, closed, predicted_at=0)
-    due.predicted({window: 1 for window in many[500:]}, watermark=NEVER)
+    due.predicted(dict.fromkeys(many[500:], 1), watermark=NEVER)
     due.measured(many[500:], dict.fromkeys(many[500:], closed), at=many[-1].end)
     due.looks = 0
     assert due.waiting(now=many[-1].end) == 0

@@ -92,7 +92,9 @@ def test_a_pass_over_many_models_leaves_time_for_verdicts(road: ReconciledRoad, 
     """Where a look takes long a round ends after it, and the next goes on with the other models; all are put right in one pass."""
     models = ["slow", "slower", "slowest"]
     minutes = timedelta(minutes=1)
-    events = [event(name, n, event_time=BEGIN + minutes, sampling_rate=1.0) for name in models for n in range(5)]
+    events = [
+        event(name, n, event_time=BEGIN + minutes, sampling_rate=1.0) for name in models for n in range(5)
+    ]
     road.send(events)
     road.send(events)
     store = road.road.store

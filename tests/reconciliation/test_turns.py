@@ -58,6 +58,8 @@ def test_resends_are_put_right_and_hours_rolled_up_while_verdicts_never_end(
     def right() -> None:
         assert rounds.round()
         assert road.events("busy") == 30
-        assert road.road.rows("SELECT count() AS n FROM rollups WHERE model = 'busy' AND width = 3600")[0]["n"]
+        assert road.road.rows("SELECT count() AS n FROM rollups WHERE model = 'busy' AND width = 3600")[0][
+            "n"
+        ]
 
     eventually(right, within=60, saying="a total replaces what was counted twice, and its hour is rolled up")
