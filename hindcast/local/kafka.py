@@ -9,6 +9,7 @@ import base64
 import json
 import os
 import re
+import shutil
 import socket
 import struct
 import subprocess
@@ -54,6 +55,7 @@ def prepare_kafka(
         node.properties_file.write_text(render_properties(node))
         node.logging_file.write_text(render_logging())
         _node_file(directory).write_text(json.dumps(asdict(node), default=str, indent=1))
+        _empty(_scratch(directory))
     except OSError as problem:
         raise ConfigError(explain(directory, problem)) from None
     command = _java_command(java, jars, node)
@@ -106,6 +108,16 @@ def _node_file(directory: Path) -> Path:
     return directory / "node.json"
 
 
+def _scratch(directory: Path) -> Path:
+    """Where libraries in C are unpacked, which a Kafka that is killed leaves behind: each time, in a directory of all."""
+    return directory / "tmp"
+
+
+def _empty(directory: Path) -> None:
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(exist_ok=True)
+
+
 def _java_command(java: Path, jars: list[Path], node: KafkaNode) -> list[str]:
     options = [
         f"-Xmx{HEAP_MIB}m",
@@ -114,6 +126,9 @@ def _java_command(java: Path, jars: list[Path], node: KafkaNode) -> list[str]:
         # The optimising compiler took a tenth of two cores for minutes, and the broker was no cheaper per message after six million
         "-XX:TieredStopAtLevel=1",
         "-Djava.awt.headless=true",
+        # logs say when in the same zone as everything else
+        "-Duser.timezone=UTC",
+        f"-Djava.io.tmpdir={_scratch(node.directory)}",
         f"-Dlog4j2.configurationFile={node.logging_file}",
     ]
     version = java_version(java)
