@@ -1,13 +1,22 @@
-"""Columns whose Arrow type does not say what their values are: texts that are none, and numbers and addresses that Arrow lacks. Pure."""
+"""Columns whose Arrow type does not say what their values are: texts that are none, and times, words, addresses and wide numbers that Arrow lacks. Pure."""
 
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 _WIDE = (16, 32)
+# DateTime and IPv4, Enum8, Enum16
+_STORED_AS = (pa.uint32(), pa.int8(), pa.int16())
+_OUTER = re.compile(r"(?:Nullable|LowCardinality)\((.*)\)", re.DOTALL)
+_MEMBER = re.compile(r"'((?:[^'\\]|\\.)*)' = (-?\d+)", re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_MICROS = 1_000_000
 
 
 def bytes_where_no_text(answer: pa.Table) -> pa.Table:
@@ -19,23 +28,20 @@ def bytes_where_no_text(answer: pa.Table) -> pa.Table:
     return answer
 
 
-def has_wide_values(answer: pa.Table) -> bool:
-    """Whether a column may be of 128 or 256 bits, which Arrow gives as bytes."""
-    return any(_is_wide(kind) for kind in answer.schema.types)
+def needs_kinds(answer: pa.Table) -> bool:
+    """Whether a column may be of a type that Arrow lacks, and came as the bytes or the number that it is stored as."""
+    return any(kind in _STORED_AS or _is_wide(kind) for kind in answer.schema.types)
 
 
-def wide_values_as_text(answer: pa.Table, kinds: Sequence[str]) -> pa.Table:
-    """The answer with whole numbers beyond 64 bits and IPv6 addresses as text; ``kinds`` are ClickHouse's types of the columns.
+def by_kinds(answer: pa.Table, kinds: Sequence[str]) -> pa.Table:
+    """The answer with times for DateTime, and texts for enumerations, IP addresses and whole numbers beyond 64 bits; ``kinds`` are ClickHouse's types of the columns.
 
-    Fixed strings of such a length stay bytes, and so does what is inside of lists, maps and tuples.
+    What is inside of lists, maps and tuples stays as it came.
     """
     for place, (field, kind) in enumerate(zip(answer.schema, kinds, strict=True)):
-        # inside of Nullable and LowCardinality it is the same
-        shown = _shown(kind.rstrip(")").rpartition("(")[2])
-        if shown is not None and _is_wide(field.type):
-            values = answer.column(place).to_pylist()
-            texts = pa.array([None if one is None else shown(one) for one in values], pa.string())
-            answer = answer.set_column(place, field.with_type(pa.string()), texts)
+        told = _told(answer.column(place), kind)
+        if told is not None:
+            answer = answer.set_column(place, field.with_type(told.type), told)
     return answer
 
 
@@ -43,12 +49,29 @@ def _is_wide(kind: pa.DataType) -> bool:
     return bool(pa.types.is_fixed_size_binary(kind)) and kind.byte_width in _WIDE
 
 
-def _shown(kind: str) -> Callable[[bytes], str] | None:
-    if kind == "IPv6":
-        return lambda value: str(ipaddress.IPv6Address(value))
-    if kind in ("Int128", "Int256", "UInt128", "UInt256"):
-        return lambda value: str(int.from_bytes(value, "little", signed=kind.startswith("I")))
+def _told(column: pa.ChunkedArray, kind: str) -> pa.ChunkedArray | pa.Array | None:
+    """A column as its type says; None where it came so."""
+    while outer := _OUTER.fullmatch(kind):
+        kind = outer[1]
+    name, _, arguments = kind.partition("(")
+    if name == "DateTime":
+        zone = arguments.strip("')") or "UTC"
+        return pc.multiply(column.cast(pa.int64()), _MICROS).cast(pa.timestamp("us", zone))
+    if name in ("Enum8", "Enum16"):
+        words = {int(number): _ESCAPED.sub(r"\1", word) for word, number in _MEMBER.findall(arguments)}
+        return _by_value(column, words.__getitem__)
+    if name in ("IPv4", "IPv6"):
+        return _by_value(column, lambda value: str(ipaddress.ip_address(value)))
+    if name in ("Int128", "Int256", "UInt128", "UInt256"):
+        signed = name.startswith("I")
+        return _by_value(column, lambda value: str(int.from_bytes(value, "little", signed=signed)))
     return None
+
+
+def _by_value(column: pa.ChunkedArray, shown: Callable[[Any], str]) -> pa.Array:
+    """Texts in place of values, made once for each that is different."""
+    coded = column.combine_chunks().dictionary_encode()
+    return pa.array(map(shown, coded.dictionary.to_pylist()), pa.string()).take(coded.indices)
 
 
 def _is_text(column: pa.ChunkedArray) -> bool:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 import pyarrow as pa
 
-from evaluation.column_values import bytes_where_no_text, has_wide_values, wide_values_as_text
+from evaluation.column_values import by_kinds, bytes_where_no_text, needs_kinds
 from evaluation.frames import FORMS, Form, as_frame
 from evaluation.queries import NamedQuery, clickhouse_time, find_query, shipped_queries
 from evaluation.statements import read_only, refuse_functions_by_parameter
 from evaluation.whole_numbers import refuse_beyond_type
 from producers.errors import ConfigError
-from stream_processors.clickhouse import Store
+from stream_processors.clickhouse import QueryRefused, Store
 from stream_processors.settings import ClickHouseSettings
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ class History:
             history.query("volume", model="churn", as_="pandas")
 
     ``where`` is an address or settings; ``database`` replaces what the settings say. Answers are Arrow tables unless ``as_`` says ``"pandas"``
-    or ``"polars"``, whose package is loaded then. A column that holds anything but UTF-8 comes as bytes; whole numbers beyond 64 bits and
-    IPv6 addresses, which Arrow lacks, come as text. A user whom the server itself limits keeps the server's limits; everybody else has those of
+    or ``"polars"``, whose package is loaded then. A column that holds anything but UTF-8 comes as bytes; whole numbers beyond 64 bits, IP
+    addresses and words of an Enum, which Arrow lacks, come as text, and a DateTime as a time. A user whom the server itself limits keeps the server's limits; everybody else has those of
     `READ_LIMITS`. Safe to use from one thread at a time.
 
     Raises:
@@ -102,7 +102,7 @@ class History:
         bound = asked.bind(parameters, now)
         if bound.get("t", "") > clickhouse_time(now):
             raise ConfigError(f"t={bound['t']} has not come yet (it is {clickhouse_time(now)} UTC)")
-        return self._asked(asked.text, bound)
+        return bytes_where_no_text(self._store.arrow(asked.text, bound, self._limits))
 
     @overload
     def sql(
@@ -128,14 +128,19 @@ class History:
         statement = read_only(statement)
         refuse_functions_by_parameter(statement, parameters or {})
         refuse_beyond_type(statement, parameters or {})
-        return as_frame(self._asked(statement, parameters), form)
-
-    def _asked(self, statement: str, parameters: Mapping[str, Any] | None) -> pa.Table:
         answer = self._store.arrow(statement, parameters, self._limits)
-        if has_wide_values(answer):
+        return as_frame(bytes_where_no_text(self._as_typed(answer, statement, parameters)), form)
+
+    def _as_typed(self, answer: pa.Table, statement: str, parameters: Mapping[str, Any] | None) -> pa.Table:
+        """The answer to a statement with what ClickHouse's types say and Arrow's do not."""
+        if not needs_kinds(answer):
+            return answer
+        try:
             kinds = self._store.arrow(f"DESCRIBE TABLE ({statement})", parameters, self._limits)
-            answer = wide_values_as_text(answer, kinds.column("type").to_pylist())
-        return bytes_where_no_text(answer)
+        except QueryRefused:
+            # SHOW, EXPLAIN and the like are no tables
+            return answer
+        return by_kinds(answer, kinds.column("type").to_pylist())
 
 
 def _kind(given: object) -> str:

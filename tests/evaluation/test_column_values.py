@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -76,11 +77,36 @@ def test_what_is_no_text_can_be_read(history: History) -> None:
         ("toIPv6('2001:db8::1')", "2001:db8::1"),
         ("toNullable(toIPv6('::1'))", "::1"),
         ("CAST(NULL, 'Nullable(UInt128)')", None),
+        ("toIPv4('10.0.0.255')", "10.0.0.255"),
+        ("CAST(-2, 'Enum8(\\'a, (b) \\\\\\\\ \\\\\\'c = 1\\' = -2, \\'d\\' = 1)')", "a, (b) \\ 'c = 1"),
+        ("CAST('x', 'Nullable(Enum16(\\'x\\' = 1000))')", "x"),
+        ("toUInt32(7)", 7),
+        ("toInt8(-7)", -7),
     ],
 )
-def test_wide_values_are_text(history: History, value: str, shown: str | None) -> None:
-    """Whole numbers beyond 64 bits and addresses are what ClickHouse writes for them."""
+def test_values_are_what_clickhouse_writes_for_them(history: History, value: str, shown: object) -> None:
+    """Whole numbers beyond 64 bits, addresses and words of an enumeration; numbers of the types that these are stored as stay numbers."""
     assert history.sql(f"WITH 1 AS one SELECT one, {value} AS v").column("v").to_pylist() == [shown]
+
+
+def test_a_datetime_is_a_time(history: History) -> None:
+    """As `toStartOfHour` makes one of every time; also of another zone, and where there is none."""
+    noon = datetime(2026, 5, 1, 12, tzinfo=UTC)
+    (row,) = history.sql(
+        "SELECT toStartOfHour(toDateTime64('2026-05-01 12:30:00', 6, 'UTC')) AS a, toDateTime('2026-05-01 21:00:00', 'Asia/Tokyo') AS b,"
+        " CAST(NULL, 'Nullable(DateTime)') AS c"
+    ).to_pylist()
+    assert row == {"a": noon, "b": noon, "c": None}
+    hours = "SELECT toStartOfHour(toDateTime64('2026-05-01 12:30:00', 6, 'UTC')) AS hour"
+    assert written(history, hours, "csv") == "hour\n2026-05-01T12:00:00Z\n"
+    assert str(history.sql(hours, as_="pandas")["hour"][0]) == "2026-05-01 12:00:00+00:00"
+    assert history.sql(hours, as_="polars")["hour"][0] == noon
+
+
+def test_what_is_no_table_comes_as_it_is(history: History) -> None:
+    """Statements that DESCRIBE does not take."""
+    assert history.sql("EXPLAIN SELECT 1").num_rows
+    assert history.sql("SHOW TABLES LIKE 'labels'").num_rows
 
 
 def test_bytes_of_that_length_are_no_numbers(history: History) -> None:
