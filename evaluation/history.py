@@ -40,8 +40,9 @@ class History:
             history.query("volume", model="churn", as_="pandas")
 
     ``where`` is an address or settings; ``database`` replaces what the settings say. Answers are Arrow tables unless ``as_`` says ``"pandas"``
-    or ``"polars"``, whose package is loaded then. A column that holds anything but UTF-8 comes as bytes; whole numbers beyond 64 bits, IP
-    addresses and words of an Enum, which Arrow lacks, come as text, and a DateTime as a time. A user whom the server itself limits keeps the server's limits; everybody else has those of
+    or ``"polars"``, whose package is loaded then. A column that holds anything but UTF-8 comes as bytes. What Arrow lacks
+    comes from `sql` as text, such as whole numbers beyond 64 bits, IP addresses and words of an Enum, and a DateTime as a time. A user whom the
+    server itself limits keeps the server's limits; everybody else has those of
     `READ_LIMITS`. Safe to use from one thread at a time.
 
     Raises:

@@ -109,7 +109,7 @@ def _node_file(directory: Path) -> Path:
 
 
 def _scratch(directory: Path) -> Path:
-    """Where libraries in C are unpacked, which a Kafka that is killed leaves behind: each time, in a directory of all."""
+    """Where Java unpacks libraries written in C. A Kafka that is killed leaves them behind, so they are removed at the next start."""
     return directory / "tmp"
 
 
