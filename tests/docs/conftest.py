@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -11,13 +12,15 @@ from datetime import UTC, datetime, timedelta
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+from markdown_pages import Block, page
 from reader import Reader
+from waiting import eventually
 
 from hindcast.local.stack import LocalStack
 
 
 @pytest.fixture(scope="session")
-def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     """Somebody who has typed `hindcast up --detach` in a directory, and has training data there."""
     directory = tmp_path_factory.mktemp("reader")
     plain = {
@@ -49,3 +52,23 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
         yield Reader(directory, {**plain, **LocalStack(directory / ".hindcast").environment()})
     finally:
         subprocess.run([*command, "down"], cwd=directory, env=plain, timeout=120, check=False)
+
+
+@pytest.fixture(scope="session")
+def readme(newcomer: Reader) -> dict[Block, str]:
+    """What each block of the README printed, once the record has its event and label."""
+    printed = {block: newcomer.run(block) for block in page("README.md").blocks}
+    answer = ("query", "entity_history", "--param", "model=churn", "--param", "entity=customer-17", "--json")
+    eventually(lambda: json.loads(newcomer.hindcast(*answer)), within=60, saying="the event is in the record")
+    eventually(
+        lambda: json.loads(newcomer.hindcast(*answer))[0]["truth"] == "leave",
+        within=60,
+        saying="the label is in the record",
+    )
+    return printed
+
+
+@pytest.fixture
+def reader(newcomer: Reader, readme: dict[Block, str]) -> Reader:
+    """The same once they have read the README: pages may ask for what it has logged, whichever is read next."""
+    return newcomer

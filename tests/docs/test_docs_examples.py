@@ -9,29 +9,19 @@ from pathlib import Path
 import pytest
 from markdown_pages import Block, page, pages
 from reader import LEFT_OUT, Reader
-from waiting import eventually
 
 EXAMPLES = [one.name for one in pages() if {block.language for block in one.blocks} & {"python", "sh", "sql"}]
 
 
-def test_the_readme_brings_each_user_what_they_came_for(reader: Reader) -> None:
+def test_the_readme_brings_each_user_what_they_came_for(reader: Reader, readme: dict[Block, str]) -> None:
     """A service's event and label reach the analyst's query, the columns are those printed on the page, and the consumer sees a verdict."""
-    blocks = page("README.md").blocks
-    printed = {block: reader.run(block) for block in blocks}
-    assert any("flight-delay distance origin=JFK severe" in text for text in printed.values())
+    assert any("flight-delay distance origin=JFK severe" in text for text in readme.values())
     answer = ("query", "entity_history", "--param", "model=churn", "--param", "entity=customer-17", "--json")
-    rows = eventually(
-        lambda: json.loads(reader.hindcast(*answer)), within=60, saying="the event is in the record"
-    )
-    eventually(
-        lambda: json.loads(reader.hindcast(*answer))[0]["truth"] == "leave",
-        within=60,
-        saying="the label is in the record",
-    )
-    assert (rows[0]["score"], rows[0]["decision"]) == (0.31, "stay")
+    row = json.loads(reader.hindcast(*answer))[0]
+    assert (row["score"], row["decision"], row["truth"]) == (0.31, "stay", "leave")
     question, shown = next(
         (line, block.text)
-        for asked, block in pairwise(blocks)
+        for asked, block in pairwise(page("README.md").blocks)
         if block.language == "text"
         for line in asked.commands()
         if line.startswith("hindcast sql")
@@ -42,7 +32,7 @@ def test_the_readme_brings_each_user_what_they_came_for(reader: Reader) -> None:
 
 @pytest.mark.parametrize("name", [name for name in EXAMPLES if name != "README.md"])
 def test_the_examples_of_a_page_run(reader: Reader, name: str) -> None:
-    """Each block of Python, SQL and shell ends well, and consumers print what is on their topic."""
+    """Each block of Python, SQL and shell ends well after the README, and consumers print what is on their topic."""
     try:
         for block in page(name).blocks:
             reader.run(block)
