@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy.stats import chi2, f
@@ -100,3 +102,21 @@ def test_share_statistics_are_pearsons() -> None:
     assert found[0] == pytest.approx(expected)
     assert np.isnan(share_statistics(np.zeros(3), np.full(3, 10.0))).all()
     assert np.isnan(share_statistics(np.full(3, 10.0), np.full(3, 10.0))).all()
+
+
+def test_tens_of_thousands_of_windows_fit_in_memory() -> None:
+    """Two weeks of minutes: a number for each pair of them would be 3 GB."""
+    rng = np.random.default_rng(3)
+    shares = rng.dirichlet(np.full(12, 40.0), size=20_000)
+    groups = rng.multinomial(300, shares)
+    tracemalloc.start()
+    try:
+        found = between_histograms(groups)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 200e6
+    assert found is not None
+    # shares of a Dirichlet distribution of weight 480 vary as those of 481 rows do
+    assert found.excess / 11 == pytest.approx(1 / 481, rel=0.05)
+    assert found.rank == pytest.approx(11, rel=0.1)
