@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import time
+from collections import defaultdict
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a file: the checkout is not on the path
@@ -59,11 +60,18 @@ def main() -> None:
     published = PublishedContract.of(
         contract, effective_from=0, appended_at=0, lead_ms=0, partition=0, offset=0
     )
-    reference = ReferenceSeries("training", "benchmark")
+    series: dict[str, dict[str, list[Sketch]]] = defaultdict(lambda: defaultdict(list))
     for name, n in SIZES.items():
         for _ in range(DAYS):
             for column, sketch in sketches(rng, n).items():
-                reference.series.setdefault((name, column), []).append(sketch)
+                series[column][name].append(sketch)
+    reference = ReferenceSeries(
+        "training",
+        "benchmark",
+        {name: DAYS * n for name, n in SIZES.items()},
+        frozenset(series),
+        lambda column: series[column].items(),
+    )
     windows = [window(rng, day) for day in range(count + 1)]
     judge(windows.pop(), published, reference)  # what a reference needs once is worked out here
     begun, verdicts, compared = time.process_time(), 0, 0

@@ -14,6 +14,7 @@ from stream_processors.monitor.record_reference import training_reference
 from stream_processors.monitor.reference_series import ReferenceSeries
 from stream_processors.monitor.sketch_rows import RULE, SUMS, sketch_reader
 from stream_processors.monitor.weighing import estimated
+from stream_processors.sketches import NumericSketch
 from stream_processors.sketches.column_names import column_name
 from stream_processors.statistics import Sketch, Thresholds, adjust, judge_column
 from stream_processors.windows import Width
@@ -75,15 +76,11 @@ def drift_by_month(store: Store, model: str, environment: str = "production") ->
             sketch = row["sampling_rate"], sketch_of(number)
             parts.setdefault((row["column"], row["month"]), []).append(sketch)
     limits = Thresholds(contract.drift.warn, contract.drift.severe, contract.drift.minimum_sample)
-    verdicts = [
-        judge_column(
-            reference.of("", column),
-            estimated(sketches, events[month]),
-            limits,
-            spans=float(len(windows[month])),
-        )
-        for (column, month), sketches in parts.items()
-    ]
+    verdicts = []
+    for (column, month), sketches in parts.items():
+        whole = estimated(sketches, events[month])
+        known = reference.of("", column, whole.precision if isinstance(whole, NumericSketch) else None)
+        verdicts.append(judge_column(known, whole, limits, spans=float(len(windows[month]))))
     return [
         MonthDrift(month, column, verdict.n, verdict.psi_excess, verdict.state)
         for (column, month), verdict in zip(parts, adjust(verdicts, contract.drift.level), strict=True)

@@ -13,7 +13,6 @@ from stream_processors.sketches import REST, WHOLE, CategoricalSketch, NumericSk
 from stream_processors.sketches.column_names import column_name
 from stream_processors.statistics.verdict import (
     ColumnVerdict,
-    Reference,
     Sketch,
     Thresholds,
     adjust,
@@ -90,8 +89,7 @@ def _compared(facts: WindowFacts, contract: Contract, reference: ReferenceSeries
         for feature_name, feature in contract.features.items():
             if feature.drift.enabled and not feature.hidden:
                 column, limits = column_name(feature_name), _thresholds(contract, feature)
-                verdict = _verdict(counted, column, _empty(feature), reference.of(name, column), limits)
-                yield JudgedColumn(column, name, verdict)
+                yield _judged(counted, reference, name, column, _empty(feature), limits)
         yield from _prediction(name, counted, contract, reference)
 
 
@@ -106,27 +104,34 @@ def _prediction(
 ) -> Iterator[JudgedColumn]:
     limits = _thresholds(contract, None)
     for column in PREDICTION_COLUMNS:
-        if series := reference.series.get((name, column)):
-            first = series[0]
+        if known := reference.of(name, column):
             empty: Sketch = CategoricalSketch.empty()
-            if isinstance(first, NumericSketch):
-                empty = NumericSketch.empty(first.precision)
-            verdict = _verdict(counted, column, empty, reference.of(name, column), limits)
-            yield JudgedColumn(column, name, verdict)
+            if isinstance(known.sketch, NumericSketch):
+                empty = NumericSketch.empty(known.sketch.precision)
+            yield _judged(counted, reference, name, column, empty, limits)
         elif name == WHOLE and column in counted.columns:
             yield JudgedColumn(column, name, judge_column(None, counted.columns[column], limits))
 
 
-def _verdict(
-    counted: SliceSketches, column: str, empty: Sketch, known: Reference | None, limits: Thresholds
-) -> ColumnVerdict:
-    """The verdict on a column in its reference's kind; all absent where no event carried it so."""
+def _judged(
+    counted: SliceSketches,
+    reference: ReferenceSeries,
+    name: str,
+    column: str,
+    empty: Sketch,
+    limits: Thresholds,
+) -> JudgedColumn:
+    """The verdict on a column of a slice in the kind of ``empty``; all absent where no event carried it so."""
+    known = reference.of(name, column)
     if known is not None and counted.n < limits.minimum_sample:
         # most slices are small: said without their sketches, which may not even have been built
-        return ColumnVerdict("insufficient", "none", n=counted.n, reference_n=known.n)
+        verdict = ColumnVerdict("insufficient", "none", n=counted.n, reference_n=known.n)
+        return JudgedColumn(column, name, verdict)
     found = counted.columns.get(column)
     window = found if isinstance(found, type(empty)) else empty.of_events(counted.n)
-    return judge_column(known, window, limits)
+    if isinstance(window, NumericSketch):
+        known = reference.of(name, column, window.precision)
+    return JudgedColumn(column, name, judge_column(known, window, limits))
 
 
 def _thresholds(contract: Contract, feature: Feature | None) -> Thresholds:

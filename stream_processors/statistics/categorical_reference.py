@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -25,19 +25,29 @@ _FEWEST_JUDGED = 200
 
 @dataclass(frozen=True)
 class CategoricalReference:
-    """A series of window sketches, their sum, and how much the windows differ among themselves."""
+    """A series of window sketches, their sum, and how much the windows differ among themselves.
+
+    Attributes:
+        series: each window's sketch; empty where it was given up.
+        sketch: the sum of the series.
+    """
 
     series: tuple[CategoricalSketch, ...]
+    sketch: CategoricalSketch
+    _settled: Dispersion | None = None
 
     @classmethod
     def of(cls, series: Sequence[CategoricalSketch]) -> CategoricalReference:
         """Take the series as the reference; at least one sketch."""
-        return cls(tuple(series))
+        return cls(tuple(series), CategoricalSketch.merged(series))
 
-    @cached_property
-    def sketch(self) -> CategoricalSketch:
-        """The sum of the series."""
-        return CategoricalSketch.merged(self.series)
+    def settled(self) -> CategoricalReference:
+        """The same without the series."""
+        return replace(self, series=(), _settled=self.dispersion)
+
+    def finer_than(self, precision: int) -> bool:
+        """Never: categories have no precision."""
+        return False
 
     @cached_property
     def n(self) -> int:
@@ -47,6 +57,8 @@ class CategoricalReference:
     @cached_property
     def dispersion(self) -> Dispersion:
         """Dispersion of each test among the reference's windows."""
+        if self._settled is not None:
+            return self._settled
         windows = [sketch for sketch in self.series if sketch.n >= LEAST_ROWS]
         if len(windows) < LEAST_WINDOWS:
             return Dispersion()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -34,19 +34,24 @@ class NumericReference:
     """A series of window sketches, their sum, its comparison bins, and how much the windows differ among themselves.
 
     Equal arguments give equal verdicts; what is derived is computed at first use and kept.
+
+    Attributes:
+        series: each window's sketch; empty where it was given up.
+        sketch: the sum of the series.
     """
 
     series: tuple[NumericSketch, ...]
+    sketch: NumericSketch
+    _settled: Dispersion | None = None
 
     @classmethod
     def of(cls, series: Sequence[NumericSketch]) -> NumericReference:
         """Take the series as the reference; at least one sketch."""
-        return cls(tuple(series))
+        return cls(tuple(series), NumericSketch.merged(series))
 
-    @cached_property
-    def sketch(self) -> NumericSketch:
-        """The sum of the series."""
-        return NumericSketch.merged(self.series)
+    def settled(self) -> NumericReference:
+        """The same without the series: it judges windows of its own precision or a finer one only."""
+        return replace(self, series=(), _settled=self.dispersion)
 
     @cached_property
     def n(self) -> int:
@@ -58,11 +63,23 @@ class NumericReference:
         """Standard deviation of the reference."""
         return self.sketch.std
 
+    def finer_than(self, precision: int) -> bool:
+        """Whether windows of this precision need it coarser."""
+        return precision < self.sketch.precision
+
     def at_precision(self, precision: int) -> NumericReference:
-        """Return the same reference with bins no finer than ``precision``."""
-        if precision >= self.sketch.precision:
+        """Return the same reference with bins no finer than ``precision``.
+
+        Raises:
+            ValueError: its series were given up.
+        """
+        if not self.finer_than(precision):
             return self
-        return NumericReference(tuple(sketch.coarsen(precision) for sketch in self.series))
+        if not self.series:
+            raise ValueError(
+                f"a reference of precision {self.sketch.precision} without its windows cannot be made coarser"
+            )
+        return NumericReference.of([sketch.coarsen(precision) for sketch in self.series])
 
     @cached_property
     def _equal_mass_starts(self) -> npt.NDArray[np.intp]:
@@ -85,6 +102,8 @@ class NumericReference:
     @cached_property
     def dispersion(self) -> Dispersion:
         """Dispersion of each test among the reference's windows."""
+        if self._settled is not None:
+            return self._settled
         windows = [sketch for sketch in self.series if sketch.n >= LEAST_ROWS]
         if len(windows) < LEAST_WINDOWS:
             return Dispersion()

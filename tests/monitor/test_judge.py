@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -41,14 +42,18 @@ def _facts(n: int = 600, shift: float = 0.0, **whole: Any) -> WindowFacts:
     return facts
 
 
-def _reference(*, score: bool = False, slices: tuple[str, ...] = ("",)) -> ReferenceSeries:
-    found = ReferenceSeries("training", "abc")
-    for name in slices:
-        for column, sketch in _columns(5000).items():
-            if score or column != "@score":
-                found.series[name, column] = [sketch]
-        found.events[name] = 5000
-    return found
+def _reference(
+    *, score: bool = False, slices: tuple[str, ...] = ("",), same_as: Mapping[str, str] | None = None
+) -> ReferenceSeries:
+    held = {column: sketch for column, sketch in _columns(5000).items() if score or column != "@score"}
+    held |= {column: held[other] for column, other in (same_as or {}).items()}
+    return ReferenceSeries(
+        "training",
+        "abc",
+        dict.fromkeys(slices, 5000),
+        frozenset(held),
+        lambda column: [(name, [held[column]]) for name in slices],
+    )
 
 
 def _published(wanted: Contract) -> PublishedContract:
@@ -76,10 +81,10 @@ def test_a_feature_s_own_threshold_decides_for_it() -> None:
 def test_a_feature_may_be_called_like_a_pseudo_column() -> None:
     """It is judged by what was counted of it, not by the model's own score, nor found missing."""
     named = {"@score": Feature(kind="numeric", precision=7), "%x": Feature(kind="numeric", precision=7)}
-    facts, reference = _facts(shift=2.0), _reference(score=True)
+    facts = _facts(shift=2.0)
     for name in ("%40score", "%25x"):
         facts.slices[""].columns[name] = facts.slices[""].columns["distance"]
-        reference.series["", name] = reference.series["", "distance"]
+    reference = _reference(score=True, same_as={"%40score": "distance", "%25x": "distance"})
     wanted = contract(features=named)
     judged = judge(facts, _published(wanted), reference)
     assert {one.column: one.verdict.state for one in judged.columns} == {
