@@ -17,7 +17,7 @@ from stream_processors.monitor.weighing import estimated
 from stream_processors.sketches import NumericSketch
 from stream_processors.sketches.column_names import column_name
 from stream_processors.statistics import Sketch, Thresholds, adjust, judge_column
-from stream_processors.windows import Width
+from stream_processors.windows import DAY, Width
 
 _MONTHS = f"""
 SELECT column, formatDateTime(window_start, '%Y-%m') AS month, sampling_rate, {RULE}, {SUMS}
@@ -28,7 +28,7 @@ GROUP BY column, month, sampling_rate, {RULE}
 ORDER BY column, month, {RULE}, sampling_rate
 """
 _EVENTS = """
-SELECT formatDateTime(window_start, '%Y-%m') AS month, sampling_rate, sum(events) AS events, groupUniqArray(window_start) AS windows
+SELECT formatDateTime(window_start, '%Y-%m') AS month, sampling_rate, sum(events) AS events, groupUniqArray(toDate(window_start, 'UTC')) AS days
 FROM sketches FINAL
 WHERE kind = 'delta' AND model = {model:String} AND environment = {environment:String} AND served AND slice = ''
     AND column = '@events'
@@ -62,10 +62,10 @@ def drift_by_month(store: Store, model: str, environment: str = "production") ->
     contract, reference = _reference(store, model)
     parameters = {"model": model, "environment": environment}
     events: dict[str, Counter[float]] = defaultdict(Counter)
-    windows: dict[str, set[Any]] = defaultdict(set)
+    days: dict[str, set[Any]] = defaultdict(set)
     for row in store.rows(_EVENTS, parameters):
         events[row["month"]][row["sampling_rate"]] += row["events"]
-        windows[row["month"]] |= set(row["windows"])
+        days[row["month"]] |= set(row["days"])
     table = store.arrow(_MONTHS, parameters)
     sketch_of = sketch_reader(table)
     parts: dict[tuple[str, str], list[tuple[float, Sketch]]] = {}
@@ -80,7 +80,7 @@ def drift_by_month(store: Store, model: str, environment: str = "production") ->
     for (column, month), sketches in parts.items():
         whole = estimated(sketches, events[month])
         known = reference.of("", column, whole.precision if isinstance(whole, NumericSketch) else None)
-        verdicts.append(judge_column(known, whole, limits, spans=float(len(windows[month]))))
+        verdicts.append(judge_column(known, whole, limits, spans=float(len(days[month]))))
     return [
         MonthDrift(month, column, verdict.n, verdict.psi_excess, verdict.state)
         for (column, month), verdict in zip(parts, adjust(verdicts, contract.drift.level), strict=True)
@@ -96,9 +96,7 @@ def _reference(store: Store, model: str) -> tuple[Contract, ReferenceSeries]:
         raise ConfigError(f"no contract of {model} is on record")
     contract = Contract.model_validate(json.loads(rows[0]["body"]))
     digest = contract.references.get("training")
-    found = (
-        training_reference(store, model, digest, Width(contract.windows.base * 1_000_000)) if digest else None
-    )
+    found = training_reference(store, model, digest, Width(DAY)) if digest else None
     if found is None:
         raise ConfigError(f"no training reference of {model} is on record")
     return contract, found

@@ -39,6 +39,7 @@ from stream_processors.sketches import (
     histogram_bins,
     sketch_of,
 )
+from stream_processors.windows import DAY, SECOND
 
 Floats = npt.NDArray[np.float64]
 Records = list[dict[str, Any]]
@@ -131,8 +132,9 @@ def baseline(
     score_column: str | None = None,
     decision_column: str | None = None,
 ) -> Records:
-    """Reference sketches of the table under a contract: one per slice and base window, as records of sketch.v1 of kind ``reference``.
+    """Reference sketches of the table under a contract: one per slice and day of UTC, as records of sketch.v1 of kind ``reference``.
 
+    A day is the least that is judged against training data; of minutes there would be hundreds of thousands, with too few rows in each.
     Made again whenever the contract's shape (features, precisions, lists, protection, slices, base window) was edited. Columns that the
     contract does not name, drops or hashes are left out: a reference is published, and holds values. Numbers are in the contract's
     buckets. Without a time column there is one window, from 1970-01-01.
@@ -221,7 +223,8 @@ def _baseline(contract: Contract, data: FeatureData) -> Records:
     }
     counting = Counting()
     nowhere, fine = np.full(n, -1, dtype=np.int64), np.zeros(n, dtype=np.bool_)
-    counted = contract.model_copy(update={"features": features})
+    days = contract.windows.model_copy(update={"base": DAY // SECOND})
+    counted = contract.model_copy(update={"features": features, "windows": days})
     counting.count_rows(events, maps, nowhere, fine, counted, contract.shape())
     batch = sketch_batch(counting.drain(), "reference", "", {-1: Stretch(0, 0)})
     records = [decode(message)[1] for message in encoded(batch)]

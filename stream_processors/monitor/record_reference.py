@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 
-import numpy as np
 import pyarrow as pa
 
 from stream_processors.clickhouse import Store
-from stream_processors.monitor.record_windows import EVENTS
+from stream_processors.monitor.record_windows import EVENTS, judged_start
 from stream_processors.monitor.reference_series import ReferenceSeries
 from stream_processors.monitor.sketch_rows import RULE, SUMS, sketch_reader
 from stream_processors.monitor.weighing import estimated
 from stream_processors.statistics.effective_size import Weights, effective_size
 from stream_processors.statistics.verdict import Sketch
-from stream_processors.windows import Width, window_start
+from stream_processors.windows import Width
 
 _REFERENCE = "kind = 'reference' AND model = {model:String} AND reference = {digest:String}"
 _COLUMNS = f"""
@@ -23,13 +22,6 @@ SELECT column, slice, sampling_rate, sum(events) AS events
 FROM sketches FINAL
 WHERE {_REFERENCE}
 GROUP BY column, slice, sampling_rate
-"""
-_SERIES = f"""
-SELECT slice, column, toUnixTimestamp64Micro(window_start) AS start, sampling_rate, {RULE}, sum(events) AS events, {SUMS}
-FROM sketches FINAL
-WHERE {_REFERENCE} AND column IN ('{EVENTS}', {{column:String}})
-GROUP BY slice, column, start, sampling_rate, {RULE}
-ORDER BY slice, column, start, {RULE}, sampling_rate
 """
 
 
@@ -52,25 +44,31 @@ def training_reference(store: Store, model: str, digest: str, width: Width) -> R
     weights = {name: Weights.of(rates) for name, rates in counted.items()}
 
     def read(column: str) -> Iterator[tuple[str, list[Sketch]]]:
-        table = store.arrow(_SERIES, {**of, "column": column})
-        return _series(table, width, weights)
+        return _windows(store.arrow(_series(width), {**of, "column": column}), weights)
 
     return ReferenceSeries("training", digest, events, frozenset(columns), read)
 
 
-def _series(
-    table: pa.Table, width: Width, weights: Mapping[str, Weights]
-) -> Iterator[tuple[str, list[Sketch]]]:
+def _series(width: Width) -> str:
+    return f"""
+    SELECT slice, column, {judged_start(width)} AS start, sampling_rate, {RULE}, sum(events) AS events, {SUMS}
+    FROM sketches FINAL
+    WHERE {_REFERENCE} AND column IN ('{EVENTS}', {{column:String}})
+    GROUP BY slice, column, start, sampling_rate, {RULE}
+    ORDER BY slice, column, start, {RULE}, sampling_rate
+    """
+
+
+def _windows(table: pa.Table, weights: Mapping[str, Weights]) -> Iterator[tuple[str, list[Sketch]]]:
     """The windows of each slice of one column, in order of their time."""
-    starts = window_start(np.asarray(table.column("start"), dtype=np.int64), width).tolist()
-    rows = table.select(["slice", "column", "sampling_rate", "events"]).to_pylist()
+    rows = table.select(["slice", "column", "start", "sampling_rate", "events"]).to_pylist()
     events: dict[tuple[str, int], Counter[float]] = defaultdict(Counter)
     of_slices: dict[str, dict[int, list[tuple[float, int]]]] = defaultdict(lambda: defaultdict(list))
-    for number, (row, start) in enumerate(zip(rows, starts, strict=True)):
+    for number, row in enumerate(rows):
         if row["column"] == EVENTS:
-            events[row["slice"], start][row["sampling_rate"]] += row["events"]
+            events[row["slice"], row["start"]][row["sampling_rate"]] += row["events"]
         else:
-            of_slices[row["slice"]][start].append((row["sampling_rate"], number))
+            of_slices[row["slice"]][row["start"]].append((row["sampling_rate"], number))
     sketch = sketch_reader(table)
     for name, windows in of_slices.items():
         yield (

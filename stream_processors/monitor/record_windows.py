@@ -60,7 +60,7 @@ _DELTAS = """
 _FINAL = {"do_not_merge_across_partitions_select_final": 1}
 
 
-def _judged_start(width: Width) -> str:
+def judged_start(width: Width) -> str:
     """SQL for the start, in microseconds, of the window of this width that ``window_start`` falls into (as ``windows.window_start``)."""
     moment = "toUnixTimestamp64Micro(window_start)"
     if width.is_month:
@@ -139,7 +139,7 @@ def _columns(store: Store, width: Width, parameters: dict[str, Any], *, whole_on
     wanted = whole if whole_only else "AND column IN {columns:Array(String)}"
     return store.arrow(
         f"""
-        SELECT model_version, served, {_judged_start(width)} AS judged_start, slice, column, sampling_rate, {RULE},
+        SELECT model_version, served, {judged_start(width)} AS judged_start, slice, column, sampling_rate, {RULE},
                sum(events) AS events, sum(errors) AS errors, sum(warnings) AS warnings, {SUMS}
         FROM sketches FINAL
         WHERE {_DELTAS} {wanted}
@@ -158,7 +158,7 @@ def _revised(
     rows = store.rows(
         f"""
         WITH flushes AS (
-            SELECT DISTINCT model_version, served, {_judged_start(width)} AS judged_start, topic_id, source_partition, next_offset
+            SELECT DISTINCT model_version, served, {judged_start(width)} AS judged_start, topic_id, source_partition, next_offset
             FROM sketches
             WHERE {_DELTAS} AND column = '{EVENTS}' AND slice = ''
         ), closings AS (
@@ -190,7 +190,7 @@ def least_parts(
     parameters = {**as_of.parameters(), **_bounds(windows)}
     rows = store.rows(
         f"""
-        SELECT slice, {_judged_start(smaller)} AS judged_start, sampling_rate, sum(events) AS events
+        SELECT slice, {judged_start(smaller)} AS judged_start, sampling_rate, sum(events) AS events
         FROM sketches FINAL
         WHERE {_DELTAS} AND column = '{EVENTS}'
         GROUP BY slice, judged_start, sampling_rate

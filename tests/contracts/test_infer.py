@@ -50,6 +50,16 @@ def inferred(**more: Any) -> tuple[Contract, list[dict[str, Any]]]:
     return infer(DATA, **arguments)
 
 
+@pytest.mark.parametrize("base", ["1d", "1h", 60, 1])
+def test_a_baseline_is_of_days_whatever_the_base_window(base: int | str) -> None:
+    """No shorter window is judged against it, and a second of training data holds hardly a row."""
+    contract, found = inferred(base=base)
+    days = {(one["window_start"], one["window_end"]) for one in found}
+    assert days == {(START + timedelta(days=day), START + timedelta(days=day + 1)) for day in range(5)}
+    assert {one["shape"] for one in found} == {contract.shape()}
+    assert sum(one["events"] for one in found if not one["slice"]) == DATA.num_rows
+
+
 def test_features() -> None:
     """Numbers are numeric, text and booleans categorical, other types and roles no features; columns without nulls are required."""
     contract, _ = inferred()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -119,6 +119,31 @@ def test_a_reference_of_recorded_events_weighs_them_by_their_rates(road: Road) -
     assert dict(zip(carriers.values, carriers.counts.tolist(), strict=True)) == {"DL": 364, "UA": 364}
     assert found.events == {"": 727}
     assert found.of("", "distance").sketch.n == carriers.n
+
+
+def test_a_reference_of_shorter_windows_is_added_up_to_the_judged_ones(road: Road) -> None:
+    """As baselines were made that are still published: one of hours is one of days."""
+    records = []
+    for day, hour, n, carrier in ((MONDAY, 3, 40, "UA"), (MONDAY, 9, 60, "DL"), (TUESDAY, 0, 50, "AA")):
+        data = RecordedData()
+        data.add(_recorded(day, 1.0, n, carrier))
+        wanted, (record,) = infer_from(data, ["distance", "carrier"], model=MODEL, base="1h")
+        start = record["window_start"] + timedelta(hours=hour)
+        records.append({**record, "window_start": start, "window_end": start + timedelta(hours=1)})
+    digest = publish(road.settings.kafka, wanted, baseline=records, lead=0.0).contract.references["training"]
+
+    def there(width: int) -> Any:
+        found = training_reference(road.store, MODEL, digest, Width(width))
+        assert found is not None
+        return {column: dict(found.read(column))[""] for column in ("distance", "carrier")}
+
+    days = eventually(lambda: there(DAY_MICROS), within=20)
+    assert [sketch.n for sketch in days["distance"]] == [100, 50]
+    assert [dict(zip(one.values, one.counts.tolist(), strict=True)) for one in days["carrier"]] == [
+        {"DL": 60, "UA": 40},
+        {"AA": 50},
+    ]
+    assert [sketch.n for sketch in there(DAY_MICROS // 24)["distance"]] == [40, 60, 50]
 
 
 def _recorded(day: datetime, rate: float, n: int, carrier: str) -> pa.RecordBatch:
