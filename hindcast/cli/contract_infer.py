@@ -38,11 +38,18 @@ from stream_processors.contracts.problems import lacks_positive_class
 from stream_processors.contracts.proposals import precision_proposals, with_precisions
 from stream_processors.contracts.recorded_data import RecordedData, newest
 from stream_processors.contracts.training_data import is_index
+from stream_processors.contracts.values import duration
+from stream_processors.sketches import WHOLE
+from stream_processors.statistics.dispersion import LEAST_ROWS
 
 # names that training data have only where they are events
 _OF_EVENTS = {"prediction_id", "model_version"}
 # columns times rows that are gathered at most, whatever --rows says: what bounds memory
 _MOST_CELLS = 40_000_000
+_DAY_S = 86_400
+_LONGER_S = (3_600, _DAY_S)
+# the day of rows without a time
+_NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _fits(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
@@ -292,11 +299,29 @@ def _tell_near_unique(found: Contract) -> None:
         click.echo(one_line(told), err=True)
 
 
+def _tell_thin_windows(found: Contract, sketches: Records) -> None:
+    """Say so where a base window has few of the rows: each is a sketch of every feature, and tells little."""
+    base = found.windows.base
+    whole = [one for one in sketches if one["slice"] == WHOLE and one["window_start"] != _NO_TIME]
+    days = {one["window_start"] for one in whole}
+    if not days:
+        return
+    per_second = sum(one["events"] for one in whole) / len(days) / _DAY_S
+    if per_second * base < LEAST_ROWS and base < _DAY_S:
+        longer = next((one for one in _LONGER_S if one > base and per_second * one >= LEAST_ROWS), _DAY_S)
+        told = (
+            f"a window of {duration(base)} has {per_second * base:.2g} of these rows on average: if the stream is as thin, or they are to be loaded "
+            f"as history, --base-window {duration(longer)} makes fewer sketches that tell more"
+        )
+        click.echo(one_line(told), err=True)
+
+
 def _write(output: Path, found: Contract, sketches: Records) -> None:
     write_text(output, found.to_yaml())
     write_baseline(baseline_path(output), sketches)
     click.echo(f"{output}: {len(found.features)} features, {len(found.slices)} slicings")
     _tell_positive_class(output, found)
     _tell_near_unique(found)
+    _tell_thin_windows(found, sketches)
     click.echo(f"{baseline_path(output)}: {len(sketches)} reference sketches")
     click.echo("after editing precisions, lists, slices or the base window: hindcast contract baseline")

@@ -54,6 +54,24 @@ def test_infer_edit_baseline_check(data: Path) -> None:
     assert run("check", output).exit_code == 0
 
 
+def test_infer_says_where_windows_are_thin(data: Path) -> None:
+    """250 rows a day are few for each minute or hour of it; nothing is said of days, and of rows without times."""
+    told = {}
+    for base in ("1min", "1h", "1d"):
+        roles = ("--time-column", "at", "--base-window", base)
+        done = run(
+            "infer", data, "--model", "shop", *roles, "--output", data.with_name("thin.yaml"), "--force"
+        )
+        told[base] = [line for line in done.output.splitlines() if "of these rows" in line]
+    assert [line.split(":")[0] for line in told["1min"]] == [
+        "a window of 1min has 0.17 of these rows on average"
+    ]
+    assert "--base-window 1d" in told["1h"][0]
+    assert not told["1d"]
+    timeless = run("infer", data, "--model", "shop", "--output", data.with_name("thin.yaml"), "--force")
+    assert "of these rows" not in timeless.output
+
+
 def test_infer_replaces_nothing_unasked(data: Path) -> None:
     """A contract that is there, edited perhaps, is not replaced without --force."""
     output = inferred(data)
