@@ -14,7 +14,6 @@ from hindcast.local.layout import told
 from hindcast.local.status import STALE_S
 
 _COLOURS = {"running": "green", "starting": "yellow", "stopping": "yellow", "stopped": "dim"}
-_WORST_PARTITIONS = 3
 _NAMED_PARTITIONS = 8
 
 
@@ -27,11 +26,12 @@ def render_status(status: Mapping[str, Any]) -> RenderableType:
         return Group(_unbroken(f"{status['directory']}: {status['problem']}", style="red"))
     table = Table(box=None, pad_edge=False)
     for heading in ("process", "state", "pid", "up", "restarts"):
-        table.add_column(heading)
-    for heading in ("events/s", "lag", "furthest behind"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, no_wrap=True)
+    for heading in ("events/s", "lag"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("furthest behind", justify="right")
     for line in status["processes"]:
-        table.add_row(*_cells(line))
+        table.add_row(*_cells(line, status["topic_prefix"]))
     where = _unbroken(
         f"\nKafka       {status['kafka']}   topics {status['topic_prefix']}.*\n"
         f"ClickHouse  {status['clickhouse']}   database {status['database']}\n"
@@ -49,7 +49,7 @@ def _unbroken(text: str, *, style: str = "") -> Text:
     return Text(text, style=style, no_wrap=True, overflow="ignore")
 
 
-def _cells(line: Mapping[str, Any]) -> list[RenderableType]:
+def _cells(line: Mapping[str, Any], topic_prefix: str) -> list[RenderableType]:
     state = Text(line["state"], style=_COLOURS.get(line["state"], "red"))
     shown: list[RenderableType] = [
         str(line["name"]),
@@ -60,8 +60,8 @@ def _cells(line: Mapping[str, Any]) -> list[RenderableType]:
     ]
     if "lag_total" not in line:
         return [*shown, "", "", ""]
-    worst = sorted(line["lag"].items(), key=lambda item: -item[1])[:_WORST_PARTITIONS]
-    behind = ", ".join(f"{place} {lag:,}" for place, lag in worst if lag)
+    place, lag = max(line["lag"].items(), key=lambda item: item[1], default=("", 0))
+    behind = f"{place.removeprefix(topic_prefix + '.')} {lag:,}" if lag else ""
     return [*shown, f"{line['events_per_s']:,.0f}", f"{line['lag_total']:,}", behind]
 
 

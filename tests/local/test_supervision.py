@@ -149,6 +149,22 @@ def test_the_view_shows_lag_rates_restarts_and_errors() -> None:
         assert part in text
 
 
+def test_a_process_is_one_line_and_no_figure_is_cut() -> None:
+    """With a million messages to read in each of four partitions, named with the topics' prefix as some clients do."""
+    line = {"name": "clickhouse", "state": "running", "pid": 123456, "uptime_s": 100_000.0, "restarts": 10, "log": "r.log",
+            "last_exit": "", "last_error": "", "events_per_s": 12_345.0, "paused": [], "heartbeat_age_s": 1.0,
+            "lag": {f"hindcast.predictions-{one}": 1_000_000 + one for one in range(4)}, "lag_total": 4_000_006}  # fmt: skip
+    status = {"directory": "/d", "running": True, "kafka": "127.0.0.1:9", "clickhouse": "http://c",
+              "topic_prefix": "hindcast", "database": "hindcast", "processes": [line]}  # fmt: skip
+    shown = ["clickhouse", "running", "123456", "1d03h", "10", "12,345", "4,000,006", "predictions-3"]
+    for width, wanted in ((100, [[*shown, "1,000,003"], []]), (80, [shown, ["1,000,003"], []])):
+        console = Console(width=width)
+        with console.capture() as capture:
+            console.print(render_status(status))
+        lines = [line.split() for line in capture.get().splitlines()]
+        assert lines[lines.index(wanted[0]) :][: len(wanted)] == wanted
+
+
 def test_the_view_names_a_few_of_many_partitions() -> None:
     """A recorder whose store is away has paused every partition: the reason after them stays in sight."""
     line = {"name": "recorder", "state": "running", "pid": 1, "uptime_s": 1.0, "restarts": 0, "log": "r.log",
