@@ -92,16 +92,17 @@ def answer_of(future: Future[Any]) -> Any:
     raise type(error)(*error.args)
 
 
-def admin(settings: KafkaSettings, **more: object) -> AdminClient:
-    """A client for topics and groups."""
-    return _made(AdminClient, client_settings(settings, **more))
-
-
 # seconds after which a group gives up a member that is silent, a static one too
 SESSION_S = 10
 # A consumer that loses the broker while it joins a group, or learns who leads its partitions, waits for its next look at the metadata: by
-# librdkafka's default five minutes (measured with a broker that is killed and comes back).
+# librdkafka's default five minutes (measured with a broker that is killed and comes back). So does an admin client that loses the one of several
+# brokers that it takes for the controller, also when that one is back: each answer of Kafka's names another (measured with three).
 _BACK_SOON = {"topic_metadata_refresh_interval_ms": 5_000, "reconnect_backoff_max_ms": 2_000}
+
+
+def admin(settings: KafkaSettings, **more: object) -> AdminClient:
+    """A client for topics and groups."""
+    return _made(AdminClient, client_settings(settings, **{**_BACK_SOON, **more}))
 
 
 def consumer(settings: KafkaSettings, *, group: str, instance: str, **more: object) -> Consumer:
