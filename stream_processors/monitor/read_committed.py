@@ -6,14 +6,33 @@ Outside its exactly-once mode Faust's consumer reads *uncommitted* messages, wha
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import faust
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
+from mode.threads import WorkerThread
+
+
+class DaemonThread(WorkerThread):
+    """A thread of mode's that holds up no process that ends."""
+
+    def __init__(self, service: Any, **more: Any) -> None:
+        super().__init__(service, **more)
+        self.daemon = True
 
 
 class ReadCommittedThread(AIOKafkaConsumerThread):
-    """Faust's consumer thread with ``isolation.level=read_committed``."""
+    """Faust's consumer thread with ``isolation.level=read_committed``, which is not waited for where Kafka does not take its last commit."""
+
+    Worker = DaemonThread
+    # mode's default is a minute, in which the monitor could neither end nor say anything
+    shutdown_timeout = 0.5
+
+    async def stop(self) -> None:
+        """Ask it to end; what it has not done by then ends with the process."""
+        with suppress(TimeoutError):
+            await super().stop()
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
