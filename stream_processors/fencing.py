@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from time import monotonic
 
 from producers.errors import BrokerUnavailable, ConfigError
 from stream_processors.kafka import KafkaError
 
-AGAIN_S = 60.0
+# Two processes with one slot take it from each other every few seconds, and none gives way before it is told to. A broker that is held still, or
+# away, fences once at the most: when the group's new coordinator has answered, which takes it nine seconds to become and more.
+TIMES = 3
+WITHIN_S = 30.0
 
 # librdkafka reports fencing under one of these, or as a fatal error that says so
 _FENCED = {KafkaError._FENCED, KafkaError.FENCED_INSTANCE_ID, KafkaError.PRODUCER_FENCED}  # noqa: SLF001 - public constant
@@ -36,18 +40,18 @@ def fatal(error: KafkaError, role: str) -> Fenced | BrokerUnavailable:
 
 
 class Lapses:
-    """Tells a broker's lapse from a second process with our slot: being fenced once is no proof, twice within a minute is."""
+    """Tells a broker's lapse from a second process with our slot: being fenced is no proof, being fenced again and again is."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
-        self._clock, self._last = clock, float("-inf")
+        self._clock = clock
+        self._times: deque[float] = deque(maxlen=TIMES)
 
     def forgive(self, fault: Fenced) -> None:
         """Return where a new client may go on.
 
         Raises:
-            Fenced: the fault, if there was another less than a minute ago.
+            Fenced: the fault, if it is the third within half a minute.
         """
-        now = self._clock()
-        if now - self._last < AGAIN_S:
+        self._times.append(self._clock())
+        if len(self._times) == TIMES and self._times[-1] - self._times[0] < WITHIN_S:
             raise fault
-        self._last = now
