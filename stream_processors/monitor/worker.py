@@ -18,7 +18,7 @@ from faust.types import TP
 from producers.errors import ContractError, TransientError
 from producers.registry import registry_of
 from stream_processors.group_coverage import StaleAssignment
-from stream_processors.monitor.faust_app import faust_app
+from stream_processors.monitor.faust_app import faust_app, monitor_group
 from stream_processors.monitor.flight import Flight
 from stream_processors.monitor.headings import Heading, read_heading
 from stream_processors.monitor.read_committed import ReadCommittedApp
@@ -92,10 +92,27 @@ class Worker:
                 self._status.beat(force=True)
 
     async def _start(self, app: ReadCommittedApp) -> None:
-        try:
-            await app.start()
-        except KafkaError as fault:
-            raise FaustCrashed(f"Faust cannot start: {type(fault).__name__}") from None
+        """Return when it has started, or when asked to stop: where Kafka refuses this user its group, Faust waits for ever and says nothing.
+
+        Raises:
+            FaustCeased: it has not started for longer than the patience.
+            FaustCrashed: it cannot start.
+        """
+        starting, limit = asyncio.ensure_future(app.start()), monotonic() + self._patience
+        while not starting.done() and not self._stop.is_set():
+            if monotonic() > limit:
+                group = monitor_group(self._settings.kafka)
+                raise FaustCeased(
+                    f"Faust has not joined the group {group} for {self._patience:g} s: may this user read the group and sketches?"
+                )
+            self._check(app)
+            self._status.beat()
+            await asyncio.wait({starting}, timeout=_LOOK_S)
+        if starting.done():
+            try:
+                starting.result()
+            except KafkaError as fault:
+                raise FaustCrashed(f"Faust cannot start: {type(fault).__name__}") from None
 
     @contextmanager
     def _directory(self) -> Iterator[Path]:
