@@ -85,4 +85,6 @@ def judge(message: Message, failed: Callable[[str], None]) -> None:
         raise fatal(error, "recorder")
     if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - public constant
         raise LogChanged(f"{message.topic()}-{message.partition()}: its log does not hold what comes next")
-    failed(f"Kafka: {error.name()}")
+    # of a partition, such as one that this user may not read, or of the client
+    where = f"{message.topic()}: " if message.topic() else ""
+    failed(f"{where}Kafka: {error.name()}")
