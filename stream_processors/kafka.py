@@ -18,7 +18,7 @@ from confluent_kafka import (
     Producer,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, ClusterMetadata, NewTopic, OffsetSpec
+from confluent_kafka.admin import AdminClient, ClusterMetadata, NewTopic, OffsetSpec, TopicMetadata
 
 from producers.errors import BrokerUnavailable, ConfigError, HindcastError
 from producers.kafka import client_settings, producer_settings
@@ -227,16 +227,31 @@ class TopicList:
             BrokerUnavailable: no answer within ``timeout`` seconds, or within three where nobody listens at any address.
             ConfigError: the broker refuses the credentials.
         """
+        metadata = self._answer(timeout)
+        return {name: len(topic.partitions) for name, topic in self._ours(metadata)}
+
+    def single_copies(self, *, timeout: float = 10.0) -> list[str]:
+        """Topics of ours that have one copy only, by full name, where Kafka has brokers for more; raises as `partition_counts`."""
+        metadata = self._answer(timeout)
+        if len(metadata.brokers) < 2:
+            return []
+        return sorted(
+            name
+            for name, topic in self._ours(metadata)
+            if any(len(partition.replicas) < 2 for partition in topic.partitions.values())
+        )
+
+    def _ours(self, metadata: ClusterMetadata) -> list[tuple[str, TopicMetadata]]:
+        ours = self._settings.topic("")
+        return [(name, topic) for name, topic in metadata.topics.items() if name.startswith(ours)]
+
+    def _answer(self, timeout: float) -> ClusterMetadata:
         self._heard.clear()
         try:
-            metadata = self._metadata(timeout)
+            return self._metadata(timeout)
         except KafkaException as error:
             self._client.poll(0)
             raise unavailable(self._settings, error, self._heard) from None
-        ours = self._settings.topic("")
-        return {
-            name: len(topic.partitions) for name, topic in metadata.topics.items() if name.startswith(ours)
-        }
 
     def _metadata(self, timeout: float) -> ClusterMetadata:
         first = min(timeout, _NOBODY_LISTENS_S)

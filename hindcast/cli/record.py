@@ -20,7 +20,7 @@ from producers.settings import KafkaSettings
 from producers.topics import topics as every_topic
 from stream_processors import migrations
 from stream_processors.clickhouse import Store
-from stream_processors.kafka import create_topics, partition_counts
+from stream_processors.kafka import TopicList, create_topics, partition_counts
 from stream_processors.recorder.dead_letters import REASONS, DeadLetter
 from stream_processors.recorder.pauses import Pause, let_go_on, paused_partitions
 from stream_processors.recorder.replay import Choice, chosen, replay
@@ -61,6 +61,12 @@ def topics(partitions: int | None, replication: int | None) -> None:
         click.echo(f"created {name}")
     if not created:
         click.echo("every topic is there")
+    if single := TopicList(settings).single_copies():
+        click.echo(
+            f"hindcast: {len(single)} topics have one copy, such as {single[0]}: what a lost broker holds of them is lost too, and they stand still without it; "
+            "say --replication 3 before they are created",
+            err=True,
+        )
 
 
 @click.command()

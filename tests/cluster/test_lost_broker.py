@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from recording_road import Road, example
 from three_brokers import ThreeBrokers, three_brokers
 from waiting import eventually
 
+from hindcast.cli import hindcast
 from producers.errors import BrokerUnavailable
 from producers.settings import KafkaSettings
 from producers.topics import topics
@@ -68,3 +70,18 @@ def test_a_recorder_goes_on_with_two_of_three_brokers(
             brokers.start(lost)
             assert road.count("labels") == 40 * count
         assert recorder.poll() is None, road.said()
+
+
+def test_single_copies_are_told(brokers: ThreeBrokers, topic_prefix: str) -> None:
+    """A topic that one broker holds alone is lost with it; of three copies nothing is said."""
+    environment = {"HINDCAST_KAFKA": brokers.bootstrap, "HINDCAST_TOPIC_PREFIX": topic_prefix}
+    told = {}
+    for copies in ("1", "3"):
+        environment["HINDCAST_TOPIC_PREFIX"] = f"{topic_prefix}-{copies}"
+        ran = CliRunner().invoke(
+            hindcast, ["topics", "--partitions", "1", "--replication", copies], env=environment
+        )
+        assert ran.exit_code == 0, ran.output
+        told[copies] = ran.stderr
+    assert f"{len(topics())} topics have one copy, such as {topic_prefix}-1.alerts:" in told["1"]
+    assert not told["3"]
