@@ -109,6 +109,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self._tallies: dict[Account, Tally] = {}
+        self._sent_at = 0
 
     def tally(self, model: str, environment: str, stream: str, time: int) -> Tally:
         """The tally of the account that an event of this time (µs) belongs to."""
@@ -125,7 +126,11 @@ class Ledger:
     def records(
         self, producer_id: str, sent_at: int, *, queue_limit: int, everything: bool, closing: bool = False
     ) -> Iterator[dict[str, object]]:
-        """Records of the ledger's schema: what changed since the last call, or ``everything``. Counts are cumulative."""
+        """Records of the ledger's schema: what changed since the last call, or ``everything``. Counts are cumulative.
+
+        The newest ``sent_at`` counts: each call's is greater than that of the one before, also where the clock was set back.
+        """
+        self._sent_at = sent_at = max(sent_at, self._sent_at + 1)
         for account, tally in list(self._tallies.items()):
             if not tally.changed and not everything:
                 continue

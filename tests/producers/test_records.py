@@ -147,6 +147,20 @@ def test_the_ledger_is_cumulative_and_says_what_changed() -> None:
     assert all(decode(encode("ledger", row))[0] == "ledger" for row in _records(ledger, everything=True))
 
 
+def test_a_clock_that_is_set_back_makes_no_ledger_older_than_the_one_before() -> None:
+    """The newest counts: after a day's jump forth and back that is still the last, and the closing one above all."""
+    ledger = Ledger()
+    ledger.tally("m", "e", "predictions", HOUR).accept()
+
+    def sent_at(now: int) -> int:
+        (row,) = ledger.records("p", now, queue_limit=7, everything=True)
+        return int(str(row["sent_at"]))
+
+    assert sent_at(5 * HOUR) == 5 * HOUR
+    ahead = sent_at(29 * HOUR)
+    assert ahead < sent_at(6 * HOUR) < sent_at(6 * HOUR) < sent_at(30 * HOUR) == 30 * HOUR
+
+
 def test_before_1970_an_hour_starts_before_its_event() -> None:
     """Hours are floored, not truncated towards zero."""
     ledger = Ledger()
