@@ -46,7 +46,7 @@ def process_status(
         "name": process.name,
         "state": process.state,
         "pid": process.pid or None,
-        "uptime_s": round((now - process.started_at).total_seconds(), 1) if process.started_at else None,
+        "uptime_s": _since(process.started_at, now) if process.started_at else None,
         "restarts": max(0, history.starts - 1),
         "last_exit": history.last_exit,
         "last_exit_at": process.ended_at.isoformat() if history.last_exit and process.ended_at else "",
@@ -78,6 +78,11 @@ def process_status(
     return status
 
 
+def _since(started_at: datetime, now: datetime) -> float:
+    """Seconds; none where the clock was set back behind the start."""
+    return round(max(0.0, (now - started_at).total_seconds()), 1)
+
+
 def health(status: Mapping[str, Any], *, beats: bool) -> str:
     """Empty when the process runs and, where it `beats`, its heartbeat is fresh; else what is missing."""
     # supervisord says "starting" for the first seconds of a process that is up.
@@ -92,9 +97,12 @@ def health(status: Mapping[str, Any], *, beats: bool) -> str:
 
 
 def heartbeat_age(at: str, now: datetime) -> float | None:
-    """Seconds since a heartbeat's time; None when it has none."""
+    """Seconds between a heartbeat's time and now; None when it has none.
+
+    One of later than now was written before the clock was set back, and not since: it shows a process that hangs as one of long ago does.
+    """
     try:
         then = datetime.fromisoformat(at)
     except ValueError:
         return None
-    return round((now - then.astimezone(UTC)).total_seconds(), 1)
+    return round(abs((now - then.astimezone(UTC)).total_seconds()), 1)

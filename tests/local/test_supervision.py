@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import configparser
 import shlex
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -81,6 +81,15 @@ def test_figures_of_an_earlier_run_are_left_out() -> None:
     assert (seen["restarts"], seen["last_error"]) == (2, "oh")
     assert "no heartbeat" in health(seen, beats=True)
     assert process_status(process, History(), {**beat, "pid": 7}, Path("x"), NOW)["lag_total"] == 1
+
+
+def test_a_clock_that_was_set_back_makes_no_age_negative() -> None:
+    """A process that has said nothing since the clock was set back by an hour is not fresh for the next hour."""
+    process = ProcessState("joiner", "running", 7, NOW + timedelta(hours=1))
+    beat = {"role": "joiner", "pid": 7, "at": (NOW + timedelta(hours=1)).isoformat()}
+    seen = process_status(process, History(), beat, Path("x"), NOW)
+    assert (seen["uptime_s"], seen["heartbeat_age_s"]) == (0.0, 3600.0)
+    assert "3600 s old" in health(seen, beats=True)
 
 
 @pytest.mark.parametrize(("pid", "state"), [(7, "running"), (6, "starting")])
