@@ -18,12 +18,14 @@ import uvicorn
 from hindcast.local.clickhouse_door.access import ANALYST_LIMITS, User, Users
 from hindcast.local.clickhouse_door.app import Door
 from hindcast.local.clickhouse_door.engine import Engine
+from hindcast.local.clickhouse_door.unwritten_parts import UnwrittenParts
 from hindcast.local.directories import prepare_directory, refuse_unusable_name
 from hindcast.local.ports import LOOPBACK, require_free
 from producers.errors import ConfigError
 
 _DRAIN_S = 5
 _CANCEL_EVERY_S = 1.0
+_LOOK_EVERY_S = 1.0
 
 
 def _arguments() -> argparse.Namespace:
@@ -91,6 +93,8 @@ def serve(options: argparse.Namespace) -> None:
         lifespan="off",
     )
     server = _Server(config, engine)
+    parts = UnwrittenParts(directory / "data")
+    threading.Thread(target=_end_over, args=(parts, server.ended), daemon=True).start()
     # a streamed answer that fails is left without its end on purpose
     logging.getLogger("uvicorn.error").addFilter(
         lambda record: "without completing response" not in record.getMessage()
@@ -99,6 +103,15 @@ def serve(options: argparse.Namespace) -> None:
     server.ended.set()
     engine.close()
     held.close()
+
+
+def _end_over(parts: UnwrittenParts, ended: threading.Event) -> None:
+    """End at once, as a crash would, where a part could not be written; queries that run learn nothing that is so."""
+    while not ended.wait(_LOOK_EVERY_S):
+        if problem := parts.look():
+            sys.stderr.write(f"error: {problem}\n")
+            sys.stderr.flush()
+            os._exit(1)
 
 
 def _own(directory: Path) -> IO[str]:
