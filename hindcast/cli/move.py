@@ -87,8 +87,15 @@ def export(
             moved(before)
             contents = work.run(unfinished, moved)
             moved(about - contents.rows)
+        later = work.of_later(datetime.now(UTC))
     if not contents.rows:
         click.echo("hindcast: the record has nothing of that: the export is empty", err=True)
+    if later:
+        click.echo(
+            f"hindcast: {later:,} rows say that they were recorded later than now, as the clock of a recorder was ahead:"
+            " they are in no export before that time has come",
+            err=True,
+        )
     if as_json:
         click.echo(json.dumps({**_facts(directory, contents), "seconds": round(time.monotonic() - began, 3)}))
         return

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pyarrow.compute as pc
@@ -27,7 +27,7 @@ from hindcast.move.manifest import (
 )
 from hindcast.move.reading import Page, Reading, Slice, columns_of
 from hindcast.move.recorded import refuse_unrecorded
-from hindcast.move.tables import BY_NAME, TABLES, MovedTable, Selection
+from hindcast.move.tables import BY_NAME, TABLES, MovedTable, Selection, moment_text
 from producers.errors import ConfigError, StoreUnavailable
 from stream_processors.clickhouse import Store
 from stream_processors.migrations import last_migration
@@ -102,6 +102,18 @@ class Export:
     def total(self, unfinished: Unfinished) -> int:
         """About how many rows the whole export has."""
         return sum(self._reading(unfinished, table).about(self.store) for table in self._tables())
+
+    def of_later(self, now: datetime) -> int:
+        """How many rows of any model say that they were recorded more than a minute after now: a recorder's clock was ahead, and they are in no export yet."""
+        asked = {"later": moment_text(now + timedelta(minutes=1))}
+        counts = (
+            self.store.rows(
+                f"SELECT count() AS n FROM `{table.name}` WHERE `_recorded_at` > {{later:DateTime64(6, 'UTC')}}",
+                asked,
+            )
+            for table in self._tables()
+        )
+        return sum(int(rows[0]["n"]) for rows in counts)
 
     def run(self, unfinished: Unfinished, moved: Callable[[int], None]) -> Contents:
         """Do what is left, and write the manifest; ``moved`` is told of rows.

@@ -325,3 +325,14 @@ def test_a_range_may_reach_to_the_ends_of_the_calendar(
         assert told.code == 2
         assert f"'{option}': '{beyond}' is not in the years 1 to 9999 in UTC" in told.line
     assert not (tmp_path / "beyond").exists()
+
+
+def test_an_export_tells_of_rows_that_a_clock_ahead_recorded(
+    target: Recorder, hindcast: Hindcast, tmp_path: Path
+) -> None:
+    """They are recorded after its moment and so not in it: an export that was silent about them would be a backup with a hole."""
+    ahead = {"_recorded_at": datetime.now(UTC) + timedelta(hours=5)}
+    target.insert("predictions", [prediction("then", APRIL), prediction("ahead", APRIL, **ahead)])
+    told = hindcast(target, "export", tmp_path / "export", "--json")
+    assert (told.code, told.facts["rows"]["predictions"]) == (0, 1)
+    assert "1 rows say that they were recorded later than now" in told.err
