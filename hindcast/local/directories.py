@@ -6,7 +6,8 @@ import errno
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from producers.errors import ConfigError
@@ -61,8 +62,25 @@ def prepare_directory(directory: Path, *, free_mib: int = 0) -> Path:
     except OSError as problem:
         raise ConfigError(explain(directory, problem)) from None
     if free < free_mib:
-        raise ConfigError(f"disk full: {directory} has {free} MiB left, at least {free_mib} MiB are needed")
+        raise ConfigError(_too_little(directory, free, free_mib))
     return directory.resolve()
+
+
+def disk_full(directories: Iterable[Path], *, free_mib: int) -> str:
+    """One line about the directory with the least room, where that is less than `free_mib` MiB; empty where all have it.
+
+    A directory that is not there, or cannot be asked, is passed over.
+    """
+    found = []
+    for directory in directories:
+        with suppress(OSError):
+            found.append((shutil.disk_usage(directory).free // MEBIBYTE, directory))
+    free, directory = min(found, default=(free_mib, Path()))
+    return _too_little(directory, free, free_mib) if free < free_mib else ""
+
+
+def _too_little(directory: Path, free: int, needed: int) -> str:
+    return f"disk full: {directory} has {free} MiB left, at least {needed} MiB are needed"
 
 
 def refuse_unusable_name(directory: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hindcast.local.clickhouse import pings
-from hindcast.local.directories import explain, full_path, prepare_directory, refuse_unusable_name
+from hindcast.local.directories import disk_full, explain, full_path, prepare_directory, refuse_unusable_name
 from hindcast.local.end_request import asking_to_end, forget_request, refuse_if_asked_to_end
 from hindcast.local.kafka import answers
 from hindcast.local.layout import DEFAULT_DIRECTORY, Layout, Record, mark, read_record, told
@@ -36,6 +36,8 @@ from producers.errors import ConfigError, HindcastError, TransientError
 
 SERVERS = ("kafka", "clickhouse")
 NEEDED_MIB = 512
+# with less the ClickHouse engine begins nothing (`engine.xml`)
+_WORKING_MIB = 256
 _SHUTDOWN_S = 60.0
 # A program may stumble once over a server that is just getting up.
 _START_ATTEMPTS = 2
@@ -228,8 +230,13 @@ class LocalStack:
             "clickhouse": record.clickhouse,
             "topic_prefix": record.topic_prefix,
             "database": record.database,
+            "disk_full": disk_full(self._data(), free_mib=_WORKING_MIB),
             "processes": lines,
         }
+
+    def _data(self) -> list[Path]:
+        """Where data grow: two of them may be disks of their own."""
+        return [self.layout.directory, *(self.layout.directory / name for name in SERVERS)]
 
     def pid(self, name: str) -> int:
         """Process id of a part that runs (kafka, clickhouse, profiler, …), the program itself.

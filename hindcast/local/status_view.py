@@ -38,7 +38,7 @@ def render_status(status: Mapping[str, Any]) -> RenderableType:
         f"data        {status['directory']}",
         style="dim",
     )
-    return Group(table, where, *_troubles(status["processes"]))
+    return Group(table, where, *_troubles(status["processes"], status["disk_full"]))
 
 
 def _unbroken(text: str, *, style: str = "") -> Text:
@@ -65,9 +65,9 @@ def _cells(line: Mapping[str, Any], topic_prefix: str) -> list[RenderableType]:
     return [*shown, f"{line['events_per_s']:,.0f}", f"{line['lag_total']:,}", behind]
 
 
-def _troubles(lines: list[Mapping[str, Any]]) -> list[Text]:
-    """What a person should know: exits, paused partitions, errors, silence."""
-    found = []
+def _troubles(lines: list[Mapping[str, Any]], disk_full: str) -> list[Text]:
+    """What a person should know: a disk that is full, exits, paused partitions, errors, silence."""
+    found = [disk_full] if disk_full else []
     for line in lines:
         if line["last_exit"]:
             found.append(

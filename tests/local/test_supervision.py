@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import configparser
+import re
 import shlex
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 from rich.console import Console
 from supervisor.options import UnhosedConfigParser
 
+from hindcast.local.directories import disk_full
 from hindcast.local.layout import Layout, Record, read_record, write_record
 from hindcast.local.program import Program
 from hindcast.local.status import health, process_status, read_heartbeats
@@ -130,6 +133,18 @@ def test_heartbeats_that_cannot_be_read_are_passed_over(tmp_path: Path) -> None:
     assert read_heartbeats(tmp_path) == {"joiner": {"role": "joiner", "at": "2"}}
 
 
+def test_the_fullest_disk_is_named(tmp_path: Path) -> None:
+    """Kafka itself only ends where its disk is full; a directory that is away is not asked."""
+    there = [tmp_path, tmp_path / "away"]
+    assert disk_full(there, free_mib=0) == ""
+    room = shutil.disk_usage(tmp_path).free // 2**20
+    assert re.fullmatch(
+        rf"disk full: {tmp_path} has \d+ MiB left, at least {2 * room + 1} MiB are needed",
+        disk_full(there, free_mib=2 * room + 1),
+    )
+    assert disk_full([tmp_path / "away"], free_mib=2 * room + 1) == ""
+
+
 def test_the_view_shows_lag_rates_restarts_and_errors() -> None:
     """What a person looks for is on the screen."""
     lines = [
@@ -140,7 +155,8 @@ def test_the_view_shows_lag_rates_restarts_and_errors() -> None:
          "lag_total": 12345, "events_per_s": 1500.0, "paused": ["labels-2"], "heartbeat_age_s": 99.0},
     ]  # fmt: skip
     status = {"directory": "/d", "running": True, "kafka": "127.0.0.1:9", "clickhouse": "http://c",
-              "topic_prefix": "hindcast", "database": "hindcast", "processes": lines}  # fmt: skip
+              "topic_prefix": "hindcast", "database": "hindcast", "processes": lines,
+              "disk_full": "disk full: /d has 3 MiB left"}  # fmt: skip
     console = Console(width=160, record=True, quiet=False, file=None)
     with console.capture() as capture:
         console.print(render_status(status))
@@ -154,6 +170,7 @@ def test_the_view_shows_lag_rates_restarts_and_errors() -> None:
         "SIGKILL",
         "waits for the recorder: labels-2",
         "99 s",
+        "! disk full: /d has 3 MiB left",
     ):
         assert part in text
 
@@ -180,7 +197,7 @@ def test_the_view_names_a_few_of_many_partitions() -> None:
             "last_exit": "", "last_error": "store away", "lag": {}, "lag_total": 0, "events_per_s": 0.0,
             "paused": [f"labels-{one}" for one in range(44)], "heartbeat_age_s": 1.0}  # fmt: skip
     status = {"directory": "/d", "running": True, "kafka": "127.0.0.1:9", "clickhouse": "http://c",
-              "topic_prefix": "hindcast", "database": "hindcast", "processes": [line]}  # fmt: skip
+              "topic_prefix": "hindcast", "database": "hindcast", "disk_full": "", "processes": [line]}  # fmt: skip
     console = Console(width=160)
     with console.capture() as capture:
         console.print(render_status(status))
