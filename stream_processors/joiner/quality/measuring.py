@@ -3,6 +3,9 @@
 A revision at T is measured once everything appended by T has been recorded *and* joined: ends of ``labels`` and ``predictions`` are asked for
 after T, then the recorder and the joiners have to come to these, then the recorder to the end of ``outcomes``. What is due follows from the
 record: at start by comparing facts with stored revisions, later from the offsets recorded since the last look.
+
+The clock may be wrong. Facts with append times that it has not come to show that it is behind the broker's: then the newest of them is the
+revision. Where it was set back, all is found from the record again, and a window that has a revision of later than now gets the next one after that.
 """
 
 from __future__ import annotations
@@ -45,9 +48,10 @@ _TOUCHING = ("predictions", "outcomes")
 
 @dataclass
 class _Look:
-    """A revision under way: what has to be recorded and joined first."""
+    """A revision under way: what has to be recorded and joined first. It was begun for a ``point`` of the grid."""
 
     at: int
+    point: int
     ends: dict[str, Offsets] = field(default_factory=dict)
     outcome_ends: Offsets = field(default_factory=dict)
     todo: list[list[Window]] | None = None
@@ -83,6 +87,8 @@ class Measuring:
         self._due = DueWindows(lateness_s)
         self._partitions: set[int] = set()
         self._seen: dict[str, Offsets] = {}
+        # newest revisions of windows that lie after our now, or did when they were read
+        self._ahead: dict[Window, int] = {}
         self._look: _Look | None = None
         self._next = 0
         self._rest_until = 0.0
@@ -108,10 +114,11 @@ class Measuring:
         if not self._partitions:
             return 0
         if self._look is None:
+            self._follow_clock()
             if self._now() < self._next + int(_SETTLES_S * SECOND) or self._clock() < self._rest_until:
                 return 0
             at = self._grid(after=self._now() - int(_SETTLES_S * SECOND)) - self._interval
-            self._look = _Look(at)
+            self._look = _Look(at, point=at)
         if self._look.todo is None:
             self.waits = self._not_ready(self._look)
             if self.waits:
@@ -122,7 +129,7 @@ class Measuring:
         if not self._look.todo:
             rest = min(self._look.spent_s * (1 - _SHARE) / _SHARE, _LONGEST_REST_S)
             self._rest_until = self._clock() + rest
-            self._next, self._look = self._grid(after=self._look.at), None
+            self._next, self._look = self._look.point + self._interval, None
         return sent
 
     def waiting(self) -> int:
@@ -145,6 +152,12 @@ class Measuring:
         """The first point of the grid after a moment."""
         return (after // self._interval + 1) * self._interval
 
+    def _follow_clock(self) -> None:
+        """Begin anew where the clock was set back by more than a step: until the next point of the grid it might be a day."""
+        following = self._grid(after=self._now())
+        if self._next > following + self._interval:
+            self._next, self._seen = following, {}
+
     def _not_ready(self, look: _Look) -> list[str]:
         """Partitions that have still to be recorded or joined; empty when the record holds all that was appended by the revision."""
         if not look.ends:
@@ -166,7 +179,11 @@ class Measuring:
             self._contracts.catch_up()
             look.watermark = self._watermark.now()
             self._find_touched(look)
-            look.todo = _chunks(self._due.due(look.at, look.watermark))
+            due = self._due.due(look.at, look.watermark)
+            newest = self._due.newest(due)
+            if newest > self._now():
+                look.at = newest
+            look.todo = _chunks(due)
         if not look.todo:
             return 0
         sent = self._publish(look.todo[0], look)
@@ -193,7 +210,8 @@ class Measuring:
     def _find_from_record(self, watermark: int) -> None:
         """At start: windows with facts newer than their newest stored revision, or as new within what clocks may differ."""
         self._due.keep(lambda _: False)
-        stored = self._touched.stored()
+        stored, now = self._touched.stored(), self._now()
+        self._ahead = {window: one.revision for window, one in stored.items() if one.revision > now}
         predicted = self._ours(self._touched.ever_predicted())
         joined = {w: at for w, at in self._ours(self._touched.ever_joined()).items() if w in predicted}
         for window, at in predicted.items():
@@ -202,7 +220,7 @@ class Measuring:
             name: {
                 window: at
                 for window, at in found.items()
-                if at > stored.get(window, Stored()).revision - _CLOCKS_DIFFER_S * SECOND
+                if at > stored.get(window, Stored()).holds - _CLOCKS_DIFFER_S * SECOND
             }
             for name, found in (("predicted", predicted), ("joined", joined))
         }
@@ -220,13 +238,14 @@ class Measuring:
         model, environment = windows[0].model, windows[0].environment
         contracts = judged(self._contracts.history, [model])
         counts = count_windows(self._store, windows, contracts, look.at)
-        counted = Counted(counts, contracts, model, environment, look.at)
+        counted = Counted(counts, contracts, model, environment, look.at, self._ahead)
         stored = counted.stored(self._due, look.watermark)
         rows = counted.rows(stored)
         key = json.dumps([model, environment], separators=(",", ":"))
         self._publisher.send("quality", "quality", rows, [key] * rows.num_rows)
         self._said = self._marks.ends("quality", self._marks.all_partitions("quality"))
         self._due.measured(windows, stored, look.at)
+        self._ahead |= {window: one.revision for window, one in stored.items() if one.revision > look.at}
         return int(rows.num_rows)
 
 

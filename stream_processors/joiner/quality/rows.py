@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -34,12 +36,22 @@ _AREAS = ("roc_auc", "pr_auc", "ece")
 
 
 class Counted:
-    """The counts of some windows of one model and environment (rows of `count_windows`, under these contracts), as of one revision."""
+    """The counts of some windows of one model and environment (rows of `count_windows`, under these contracts), as of one revision.
+
+    A window that has a later revision in ``ahead`` is given the next one after that: the last revision counts.
+    """
 
     def __init__(
-        self, counts: pa.Table, contracts: list[Judged], model: str, environment: str, revision: int
+        self,
+        counts: pa.Table,
+        contracts: list[Judged],
+        model: str,
+        environment: str,
+        revision: int,
+        ahead: Mapping[Window, int],
     ) -> None:
         self._counts, self._model, self._environment, self._revision = counts, model, environment, revision
+        self._ahead = ahead
         # the newest contract of each row's predictions; the first is that of predictions without one
         place = counts["place"].to_numpy()
         self._contract = pa.array(["", *(one.digest for one in contracts)]).take(pa.array(place))
@@ -60,7 +72,7 @@ class Counted:
             found.setdefault(
                 window,
                 Stored(
-                    revision=self._revision,
+                    revision=max(self._revision, self._ahead.get(window, 0) + 1),
                     closed=due.is_closed(window, watermark),
                     provisional=not is_past(window, horizon, self._revision),
                     horizon_s=horizon,
@@ -81,7 +93,7 @@ class Counted:
             "environment": pa.array([self._environment] * n, pa.string()),
             "window_start": timestamps(start),
             "window_end": timestamps(start + width),
-            "revision": timestamps(np.full(n, self._revision, dtype=np.int64)),
+            "revision": timestamps(np.array([one.revision for one in flags], dtype=np.int64)),
             "closed": pa.array([one.closed for one in flags], pa.bool_()),
             "provisional": pa.array(provisional),
             "coverage": self._coverage(provisional),

@@ -31,6 +31,7 @@ SELECT
     model, environment, model_version, output, served, toUInt32(dateDiff('second', window_start, window_end)) AS width_s,
     toUnixTimestamp64Micro(window_start) AS start,
     toUnixTimestamp64Micro(max(q.revision)) AS revision,
+    least(revision, toUnixTimestamp64Micro(argMax(q._appended_at, q.revision))) AS holds,
     argMax(q.closed, q.revision) AS closed,
     argMax(q.provisional, q.revision) AS provisional,
     toString(argMax(q.contract, q.revision)) AS contract
@@ -72,6 +73,7 @@ class Touched:
         for row in self._store.rows(_STORED):
             flags = Stored(
                 row["revision"],
+                row["holds"],
                 row["closed"],
                 row["provisional"],
                 horizons.get(row["contract"], DEFAULT_HORIZON_S),

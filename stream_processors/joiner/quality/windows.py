@@ -28,9 +28,14 @@ class Window(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What the record holds of a window: its newest revision (microseconds; 0 for none) and that revision's flags."""
+    """What the record holds of a window: its newest revision (microseconds; 0 for none) and that revision's flags.
+
+    What was appended before ``holds`` was there to be counted: the revision, or the append time of its message where the clock that named
+    the revision was ahead of the broker's.
+    """
 
     revision: int = 0
+    holds: int = 0
     closed: bool = False
     provisional: bool = True
     horizon_s: int = 0
@@ -75,7 +80,7 @@ class DueWindows:
         """What the record holds of a window, and when its newest prediction was appended."""
         if not stored.is_settled():
             self._wait_for(window, stored)
-        if not stored.is_settled() or predicted_at > stored.revision:
+        if not stored.is_settled() or predicted_at > stored.holds:
             self._predicted[window] = predicted_at
 
     def is_closed(self, window: Window, watermark: int) -> bool:
@@ -89,6 +94,10 @@ class DueWindows:
             if stored.revision and stored.provisional and is_past(window, stored.horizon_s, at):
                 found.add(window)
         return sorted(found)
+
+    def newest(self, windows: Iterable[Window]) -> int:
+        """The newest append time of what these windows got and no revision holds; 0 where none is known."""
+        return max((max(self._facts.get(w, 0), self._predicted.get(w, 0)) for w in windows), default=0)
 
     def waiting(self, now: int) -> int:
         """How many windows are known to need another revision: those with new facts, and those that are past but have not closed."""
