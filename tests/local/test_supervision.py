@@ -181,7 +181,7 @@ def test_a_process_is_one_line_and_no_figure_is_cut() -> None:
             "last_exit": "", "last_error": "", "events_per_s": 12_345.0, "paused": [], "heartbeat_age_s": 1.0,
             "lag": {f"hindcast.predictions-{one}": 1_000_000 + one for one in range(4)}, "lag_total": 4_000_006}  # fmt: skip
     status = {"directory": "/d", "running": True, "kafka": "127.0.0.1:9", "clickhouse": "http://c",
-              "topic_prefix": "hindcast", "database": "hindcast", "processes": [line]}  # fmt: skip
+              "topic_prefix": "hindcast", "database": "hindcast", "disk_full": "", "processes": [line]}  # fmt: skip
     shown = ["clickhouse", "running", "123456", "1d03h", "10", "12,345", "4,000,006", "predictions-3"]
     for width, wanted in ((100, [[*shown, "1,000,003"], []]), (80, [shown, ["1,000,003"], []])):
         console = Console(width=width)
