@@ -18,7 +18,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicCollection
 
 from producers.errors import BrokerUnavailable
 from producers.settings import KafkaSettings
-from stream_processors.kafka import Consumer, admin, answer_of
+from stream_processors.kafka import Consumer, admin, answer_of, close_admin
 from stream_processors.topic_ids import TopicMadeAnew
 
 _LOOK_S = 4.0
@@ -59,6 +59,10 @@ class Coverage:
         self._client = admin(settings, reconnect_backoff_max_ms=1000)
         self._looked = clock()
         self._since: float | None = None
+
+    def close(self) -> None:
+        """Close the connection."""
+        close_admin(self._client)
 
     def refuse_stale(self) -> None:
         """Return where all is well, or it is not known, or it is not time to look.

@@ -35,6 +35,7 @@ __all__ = [
     "Producer",
     "TopicList",
     "TopicPartition",
+    "close_admin",
     "consumer",
     "create_topics",
     "end_offsets",
@@ -103,6 +104,11 @@ _BACK_SOON = {"topic_metadata_refresh_interval_ms": 5_000, "reconnect_backoff_ma
 def admin(settings: KafkaSettings, **more: object) -> AdminClient:
     """A client for topics and groups."""
     return _made(AdminClient, client_settings(settings, **{**_BACK_SOON, **more}))
+
+
+def close_admin(client: AdminClient) -> None:
+    """Let go of such a client, which has no `close`: it ends as a context."""
+    client.__exit__(None, None, None)
 
 
 def consumer(settings: KafkaSettings, *, group: str, instance: str, **more: object) -> Consumer:

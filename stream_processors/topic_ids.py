@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicCollection
 
 from producers.errors import BrokerUnavailable
 from producers.settings import KafkaSettings
-from stream_processors.kafka import admin, answer_of, unavailable
+from stream_processors.kafka import admin, answer_of, close_admin, unavailable
 
 
 class TopicMadeAnew(BrokerUnavailable):
@@ -23,6 +23,10 @@ class TopicIds:
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
         self._client = admin(settings, reconnect_backoff_max_ms=1000)
+
+    def close(self) -> None:
+        """Close the connection."""
+        close_admin(self._client)
 
     def of(self, names: Iterable[str], *, within: float = 10.0) -> dict[str, str]:
         """UUIDs by full name; a topic that does not exist is left out.

@@ -21,6 +21,7 @@ from stream_processors.kafka import (
     Message,
     TopicPartition,
     admin,
+    close_admin,
     latest_offsets,
     partition_counts,
     reader,
@@ -57,8 +58,9 @@ class ContractFollower:
         self.close()
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connections."""
         self._reader.close()
+        close_admin(self._admin)
 
     def catch_up(self, *, timeout: float = 10.0) -> bool:
         """Read every partition up to the end offset it has now; returns whether a contract was added.

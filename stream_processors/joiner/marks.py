@@ -11,6 +11,7 @@ from stream_processors.kafka import (
     KafkaException,
     TopicPartition,
     admin,
+    close_admin,
     committed_offsets,
     latest_offsets,
     partition_counts,
@@ -62,6 +63,8 @@ class Marks:
         """Close the connections."""
         self._recorder.close()
         self._joiners.close()
+        self._ids.close()
+        close_admin(self._admin)
 
     def refuse_other_topics(self) -> None:
         """Make sure that topics still are those of `topic_ids`.

@@ -118,8 +118,9 @@ class Membership:
         leave(self._consumer)
 
     def close(self) -> None:
-        """Close the connection; a static member's partitions wait for it until its session ends."""
+        """Close the connections; a static member's partitions wait for it until its session ends."""
         self._consumer.close()
+        self._coverage.close()
 
     def _assigned(self, client: Consumer, places: list[TopicPartition]) -> None:
         for place in places:

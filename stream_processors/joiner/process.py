@@ -21,7 +21,7 @@ from stream_processors.joiner.publishing import Publisher
 from stream_processors.joiner.quality.measuring import Measuring
 from stream_processors.kafka import KafkaException
 from stream_processors.metrics import reporting
-from stream_processors.processor_main import processor_main
+from stream_processors.processor_main import forget_life, processor_main
 from stream_processors.settings import ProcessorSettings
 from stream_processors.status import StatusFile
 
@@ -64,6 +64,7 @@ def run(settings: ProcessorSettings, stop: threading.Event) -> None:
         finally:
             joiner.close()
             status.beat(force=True)
+        forget_life()
 
 
 def _work(joiner: _Joiner, stop: threading.Event, status: StatusFile) -> None:

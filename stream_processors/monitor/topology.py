@@ -7,7 +7,14 @@ from time import monotonic
 
 from producers.errors import BrokerUnavailable
 from producers.settings import KafkaSettings
-from stream_processors.kafka import admin, committed_offsets, latest_offsets, partition_counts, reader
+from stream_processors.kafka import (
+    admin,
+    close_admin,
+    committed_offsets,
+    latest_offsets,
+    partition_counts,
+    reader,
+)
 from stream_processors.monitor.headings import Source
 from stream_processors.monitor.outbox import Places
 from stream_processors.recorder.groups import recorder_group
@@ -36,6 +43,7 @@ class Topology:
     def close(self) -> None:
         """Close the connections."""
         self._recorder.close()
+        close_admin(self._admin)
 
     def refresh(self) -> None:
         """Ask again what exists, if the last answer is older than some seconds."""

@@ -73,6 +73,7 @@ class Work(Thread):
         finally:
             self._follower.close()
             self._topology.close()
+            self._coverage.close()
             self._outbox.close()
 
     def _round(self) -> bool:

@@ -10,7 +10,7 @@ from stream_processors.await_servers import await_topics
 from stream_processors.fencing import Fenced, Lapses
 from stream_processors.kafka import KafkaException
 from stream_processors.metrics import reporting
-from stream_processors.processor_main import processor_main
+from stream_processors.processor_main import forget_life, processor_main
 from stream_processors.profiler.session import FlushRule, Session
 from stream_processors.settings import ProcessorSettings
 from stream_processors.status import StatusFile
@@ -45,6 +45,7 @@ def run(settings: ProcessorSettings, stop: threading.Event, *, rule: FlushRule |
             status.beat(force=True)
             pause = _FIRST_PAUSE_S if status.heartbeat.events > before else min(2 * pause, _LONGEST_PAUSE_S)
             _wait(stop, status, pause)
+        forget_life()
 
 
 def _text(fault: Exception) -> str:

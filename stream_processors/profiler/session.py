@@ -18,7 +18,7 @@ from stream_processors.admission import admit
 from stream_processors.contracts.follower import ContractFollower
 from stream_processors.decoding import Decoded, decode_batch
 from stream_processors.group_coverage import LEAVE_FOR
-from stream_processors.kafka import admin, latest_offsets, partition_counts
+from stream_processors.kafka import admin, close_admin, latest_offsets, partition_counts
 from stream_processors.partitions import distinct
 from stream_processors.profiler.batch_memory import give_back
 from stream_processors.profiler.counting import Counting
@@ -97,6 +97,9 @@ class Session:
             self._source.leave()
         self._source.close()
         self._follower.close()
+        self._transactions.close()
+        self._topic_ids.close()
+        close_admin(self._admin)
 
     def run(self) -> None:
         """Work until asked to stop; then flush and return."""

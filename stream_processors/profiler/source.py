@@ -121,8 +121,9 @@ class Source:
         leave(self._client)
 
     def close(self) -> None:
-        """Close the connection; the static member keeps its partitions until its session ends."""
+        """Close the connections; the static member keeps its partitions until its session ends."""
         self._client.close()
+        self._coverage.close()
 
     def _assigned(self, client: Consumer, partitions: list[TopicPartition]) -> None:
         self._owned = {place.partition for place in partitions}

@@ -22,6 +22,16 @@ _STOP_LIMIT_S = 1.5
 _LOST = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN}  # noqa: SLF001 - public constants
 
 
+def _setting(lost: threading.Event) -> Callable[[KafkaError], None]:
+    """What librdkafka tells of errors; a method in its place would keep the client, and its threads, where it could not begin and nobody can close it."""
+
+    def heard(error: KafkaError) -> None:
+        if error.code() in _LOST:
+            lost.set()
+
+    return heard
+
+
 class Aborted(TransientError):
     """The transaction was rolled back: nothing of it counts, and its input must be read again."""
 
@@ -46,12 +56,18 @@ class Transactions:
     """
 
     def __init__(self, settings: KafkaSettings, role_and_slot: str, stop: threading.Event) -> None:
-        self._stop, self._lost = stop, False
-        self._client = transactional_producer(settings, settings.topic(role_and_slot), error_cb=self._heard)
+        self._stop, self._lost = stop, threading.Event()
+        self._client = transactional_producer(
+            settings, settings.topic(role_and_slot), error_cb=_setting(self._lost)
+        )
         self._insist(lambda: self._client.init_transactions(_SLICE_S), unless_lost=False)
         self._client.poll(0)
         # lost before it was found: nothing is remembered of that one yet
-        self._lost = False
+        self._lost.clear()
+
+    def close(self) -> None:
+        """Let go of the producer, and of what it has under way: not by its own `close`, which waits for a broker that may be away."""
+        del self._client
 
     def commit(
         self,
@@ -80,12 +96,9 @@ class Transactions:
         except KafkaException as error:
             self._give_up(error)
 
-    def _heard(self, error: KafkaError) -> None:
-        self._lost = self._lost or error.code() in _LOST
-
     def _refuse_if_lost(self) -> None:
         self._client.poll(0)
-        if self._lost:
+        if self._lost.is_set():
             raise BrokerUnavailable("the connection to Kafka was lost")
 
     def _produce(self, topic: str, message: Outgoing) -> None:

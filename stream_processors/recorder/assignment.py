@@ -91,6 +91,8 @@ class Assignment:
         self._leaving = True
         self.client.close()
         self._resumptions.close()
+        self._topic_ids.close()
+        self._coverage.close()
 
     def _fault(self, error: KafkaError) -> None:
         if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - public constant

@@ -23,6 +23,10 @@ class DeadLetterSender:
         self._topic = settings.topic("dead-letters")
         self._producer: Producer | None = None
 
+    def close(self) -> None:
+        """Let go of the producer; nothing is under way between calls of `send`."""
+        self._producer = None
+
     def send(self, letters: Sequence[DeadLetter]) -> None:
         """Send the letters and wait for Kafka's word. One that is too long for the topic goes without its value.
 

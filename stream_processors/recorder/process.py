@@ -11,7 +11,7 @@ from stream_processors.await_servers import await_topics, refuse_wrong_credentia
 from stream_processors.fencing import Fenced, Lapses, fatal, is_fatal
 from stream_processors.kafka import KafkaException
 from stream_processors.metrics import reporting
-from stream_processors.processor_main import processor_main
+from stream_processors.processor_main import forget_life, processor_main
 from stream_processors.recorder.gathering import Limits
 from stream_processors.recorder.recorder import Recorder
 from stream_processors.settings import ProcessorSettings
@@ -42,6 +42,7 @@ def run(settings: ProcessorSettings, stop: threading.Event, *, limits: Limits | 
                 f"Kafka: {fault.args[0].name()}" if isinstance(fault, KafkaException) else str(fault)
             )
             stop.wait(_AGAIN_S)
+        forget_life()
         status.beat(force=True)
 
 

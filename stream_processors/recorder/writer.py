@@ -158,8 +158,11 @@ class Writer:
             return Written(abandoned=True)
 
     def close(self) -> None:
-        """Let go of the thread beside the caller's."""
+        """Let go of the thread beside the caller's, and of the connections."""
         self._beside.close(within=0)
+        self._sender.close()
+        if self._store is not None:
+            self._store.close()
 
     def _say(self, state: RetryCallState) -> None:
         assert state.outcome is not None
