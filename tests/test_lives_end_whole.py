@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from waiting import eventually
 
+from producers.errors import StoreUnavailable
 from producers.settings import KafkaSettings
 from producers.topics import topics
 from stream_processors.clickhouse import Store
@@ -20,6 +21,7 @@ from stream_processors.contracts.follower import ContractFollower
 from stream_processors.group_coverage import StaleAssignment
 from stream_processors.joiner import process as joining
 from stream_processors.kafka import KafkaException, create_topics
+from stream_processors.metrics import reporting
 from stream_processors.migrations import migrate
 from stream_processors.monitor.topology import Topology
 from stream_processors.profiler import process as profiling
@@ -117,6 +119,16 @@ def test_nothing_stays_of_a_life_that_has_ended(
     assert not running.is_alive()
     assert threads == [before] * (ROUNDS + 1)
     assert [life() for life in lives[:ROUNDS]] == [None] * ROUNDS
+
+
+def test_a_joiner_that_finds_no_clickhouse_keeps_no_thread(settings: KafkaSettings) -> None:
+    """It tries until it does, and each time has Kafka's clients before."""
+    nowhere = ProcessorSettings(kafka=settings, clickhouse=ClickHouseSettings(url="http://u:p@127.0.0.1:1"))
+    before = threads_of_clients()
+    for _ in range(ROUNDS):
+        with pytest.raises(StoreUnavailable):
+            joining._Joiner(nowhere, threading.Event(), reporting("joiner", nowhere))
+    assert threads_of_clients() == before
 
 
 @pytest.mark.parametrize("kind", [ContractFollower, Topology])

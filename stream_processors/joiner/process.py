@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from time import monotonic
 
@@ -108,13 +109,26 @@ class _Joiner:
     """All parts together; one thread."""
 
     def __init__(self, settings: ProcessorSettings, stop: threading.Event, status: StatusFile) -> None:
-        kafka = settings.kafka
         self._status = status
+        self._generation = 0
+        self._look_at, self._ends_at = 0.0, 0.0
+        self._ids_at = monotonic() + _IDS_EVERY_S
+        self._waits: dict[str, float] = {}
+        with ExitStack() as closing:
+            self._make(settings, stop, closing)
+            self._closing = closing.pop_all()
+
+    def _make(self, settings: ProcessorSettings, stop: threading.Event, closing: ExitStack) -> None:
+        """The parts. Those that are made are closed where the next is not: it is tried again and again, and what is raised may keep them."""
+        kafka = settings.kafka
         self._marks = Marks(kafka)
+        closing.callback(self._marks.close)
         store = Store(settings.clickhouse)
-        contracts = ContractFollower(kafka)
+        closing.callback(store.close)
+        contracts = closing.enter_context(ContractFollower(kafka))
         contracts.catch_up()
         publisher = Publisher(kafka, registry_of(kafka), stopping=stop.is_set)
+        closing.callback(publisher.close)
         self._joining = Joining(store, self._marks, contracts, publisher)
         self._measuring = Measuring(
             store,
@@ -125,12 +139,8 @@ class _Joiner:
             lateness_s=settings.allowed_lateness,
             now=lambda: int(datetime.now(UTC).timestamp() * 1e6),
         )
-        self._closing = [publisher.close, contracts.close, store.close, self._marks.close]
         self._membership = Membership(kafka, settings.slot, self._marks.topic_ids)
-        self._generation = 0
-        self._look_at, self._ends_at = 0.0, 0.0
-        self._ids_at = monotonic() + _IDS_EVERY_S
-        self._waits: dict[str, float] = {}
+        closing.callback(self._membership.close)
 
     def idle(self, seconds: float) -> None:
         """Do what the group and the heartbeat want, for at most this long."""
@@ -169,9 +179,7 @@ class _Joiner:
 
     def close(self) -> None:
         """Close every connection."""
-        self._membership.close()
-        for close in self._closing:
-            close()
+        self._closing.close()
 
     def _follow_assignment(self) -> None:
         if self._generation == self._membership.generation:
