@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -368,3 +369,24 @@ def test_stated_known_at() -> None:
     admission = decide(events({"known_at": earlier}, {}))
     assert admission.known_at.tolist() == [micros(earlier), micros(NOW)]
     assert admission.backfilled.tolist() == [True, False]
+
+
+def test_a_contract_that_is_published_again_and_again_is_compared_with_few() -> None:
+    """A deployment that publishes the same each time makes thousands; whole contracts, of all their features, are not compared with each other."""
+    compared = 0
+
+    class Counted(Contract):
+        def __eq__(self, other: object) -> bool:
+            nonlocal compared
+            compared += 1
+            return super().__eq__(other)
+
+        __hash__ = Contract.__hash__
+
+    history = ContractHistory()
+    times = [NOW - timedelta(hours=hours) for hours in range(50)]
+    said = [replace(published(n, at), contract=Counted(model="m")) for n, at in enumerate(times)]
+    for one in [*said, *said]:
+        history.add(one)
+    assert [one.offset for one in history.published("m")] == list(reversed(range(50)))
+    assert compared <= 50, "each that came again with itself"

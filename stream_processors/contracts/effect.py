@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -47,6 +47,10 @@ class PublishedContract:
         return cls(contract, contract.digest(), contract.shape(), start, partition, offset)
 
 
+def _order(one: PublishedContract) -> tuple[int, int]:
+    return one.in_effect_from, one.offset
+
+
 class ContractHistory:
     """Everything published so far, asked by (model, environment, append time)."""
 
@@ -58,9 +62,11 @@ class ContractHistory:
     def add(self, one: PublishedContract) -> None:
         """Take one more; order does not matter."""
         rows = self._by_model.setdefault(one.contract.model, [])
-        if one not in rows:
-            rows.append(one)
-            rows.sort(key=lambda row: (row.in_effect_from, row.offset))
+        # only those of the same place in order can be the same: to compare whole contracts takes long
+        place = bisect_left(rows, _order(one), key=_order)
+        end = bisect_right(rows, _order(one), lo=place, key=_order)
+        if one not in rows[place:end]:
+            rows.insert(end, one)
 
     def models(self) -> list[str]:
         """Names of all models that have a contract."""
