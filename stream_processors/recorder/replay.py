@@ -9,7 +9,7 @@ from producers.errors import BrokerUnavailable, ConfigError
 from producers.settings import KafkaSettings
 from producers.topics import topics
 from stream_processors.clickhouse import Store
-from stream_processors.kafka import KafkaError, Message, producer
+from stream_processors.kafka import KafkaError, Message, Producer, producer
 from stream_processors.recorder.dead_letter_sender import DeadLetterSender
 from stream_processors.recorder.dead_letters import DeadLetter, Facts
 
@@ -90,7 +90,7 @@ def replay(settings: KafkaSettings, letters: Sequence[DeadLetter]) -> int:
     unknown = {letter.facts.topic for letter in sendable} - (set(topics()) - {"dead-letters"})
     if unknown:
         raise ConfigError(f"a dead letter of {min(unknown)} cannot be sent back")
-    client = producer(settings, message_max_bytes=100_000_000)
+    client = producer(settings, message_max_bytes=100_000_000, message_timeout_ms=int(_DELIVERY_S * 1000))
     failed: list[str] = []
 
     def delivered(error: KafkaError | None, _: Message) -> None:
@@ -98,16 +98,27 @@ def replay(settings: KafkaSettings, letters: Sequence[DeadLetter]) -> int:
             failed.append(error.name())
 
     for letter in sendable:
-        client.produce(
-            settings.topic(letter.facts.topic),
-            key=letter.key,
-            value=letter.value,
-            headers=list(letter.headers),
-            on_delivery=delivered,
-        )
-        client.poll(0)
-    left = client.flush(_DELIVERY_S)
+        _produce(client, settings.topic(letter.facts.topic), letter, delivered)
+    left = client.flush(_DELIVERY_S + 5)
     if left or failed:
         raise BrokerUnavailable(f"{left + len(failed)} messages were not taken by Kafka; nothing is marked")
     DeadLetterSender(settings).send([letter.as_replayed() for letter in sendable])
     return len(sendable)
+
+
+def _produce(client: Producer, topic: str, letter: DeadLetter, delivered: object) -> None:
+    while True:
+        try:
+            client.produce(
+                topic,
+                key=letter.key,
+                value=letter.value,
+                headers=list(letter.headers),
+                on_delivery=delivered,
+            )
+        except BufferError:
+            # there may be more of them than the client holds
+            client.poll(0.1)
+        else:
+            client.poll(0)
+            return

@@ -12,8 +12,11 @@ from recording_road import Road, example
 from waiting import eventually
 
 from hindcast.cli import hindcast
+from hindcast.local.ports import LOOPBACK, free_port
 from producers.codec import encode
-from producers.errors import ConfigError
+from producers.errors import BrokerUnavailable, ConfigError
+from producers.settings import KafkaSettings
+from stream_processors.recorder import replay as recorder_replay
 from stream_processors.recorder.brake import LIMIT
 from stream_processors.recorder.dead_letters import DeadLetter, Facts
 from stream_processors.recorder.replay import replay
@@ -107,3 +110,11 @@ def test_a_dead_letter_of_a_foreign_topic_is_not_sent(road: Road) -> None:
         letter = DeadLetter(Facts(topic, "id", 0, 0, 0, "undecodable", ""), b"k", b"v")
         with pytest.raises(ConfigError, match=topic):
             replay(road.kafka, [letter])
+
+
+def test_more_dead_letters_than_the_client_holds_wait_for_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred thousand fill librdkafka's queue where Kafka takes none: it is said that they were not taken, and none is left out."""
+    monkeypatch.setattr(recorder_replay, "_DELIVERY_S", 1.0)
+    letter = DeadLetter(Facts("labels", "id", 0, 0, 0, "undecodable", ""), b"k", b"v")
+    with pytest.raises(BrokerUnavailable, match="150000 messages were not taken"):
+        replay(KafkaSettings(f"{LOOPBACK}:{free_port()}", "nobody"), [letter] * 150_000)
