@@ -107,16 +107,19 @@ def slices_column(contracts: list[Judged]) -> tuple[str, dict[str, Any]]:
     """SQL for the names of the slices that a prediction is in, the whole (an empty name) included, with its parameters."""
     parameters: dict[str, Any] = {}
     branches = []
-    for place, one in enumerate(contracts):
-        if not one.contract.slices:
-            continue
+    # most publications of a model slice alike: a query of a branch for each would grow beyond what servers take
+    alike: dict[tuple[Slice, ...], list[str]] = {}
+    for one in contracts:
+        if one.contract.slices:
+            alike.setdefault(one.contract.slices, []).append(one.digest)
+    for place, (slices, digests) in enumerate(alike.items()):
         names = []
-        for number, by in enumerate(one.contract.slices):
+        for number, by in enumerate(slices):
             expression, more = _slice(by, f"{place}_{number}")
             names.append(expression)
             parameters |= more
-        parameters[f"digest_{place}"] = one.digest
-        branches.append(f"contract = {{digest_{place}:String}}, ['', {', '.join(names)}]")
+        parameters[f"sliced_{place}"] = digests
+        branches.append(f"toString(contract) IN {{sliced_{place}:Array(String)}}, ['', {', '.join(names)}]")
     if not branches:
         return "['']", {}
     return f"multiIf({', '.join(branches)}, [''])", parameters
