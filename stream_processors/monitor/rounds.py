@@ -56,6 +56,8 @@ class _Own:
     held: list[Delivered] = field(default_factory=list)
     fresh: bool = True
     due: Due | None = None
+    # what of it has no verdict yet: put together once, as a year of history is thousands of windows
+    chunks: list[list[JudgedWindow]] = field(default_factory=list)
 
     def take(self, message: Delivered) -> None:
         if self.fresh and self.progress and message.offset > self.progress.position:
@@ -225,32 +227,33 @@ class Rounds:
             return False
         if own.due is None:
             own.due = own.progress.due()
+            own.chunks = together(own.due.windows)
         due = own.due
-        if not due.windows:
+        if not own.chunks:
             own.due = None
             return False
         if self._topology.recorded("sketches", [partition])[partition] <= due.up_to:
             return False
         # after the stretches were read, so that every contract in effect when they were appended is known
         self._follower.catch_up()
-        chunk = self._judge_first(
-            AsOf(self._topology.sketches_id, partition, due.up_to, due.frontier), due.windows
+        place = self._judge_first(
+            AsOf(self._topology.sketches_id, partition, due.up_to, due.frontier), own.chunks
         )
-        if chunk is None:
+        if place is None:
             return False
-        own.progress.judged(chunk, due.up_to)
-        left = tuple(one for one in due.windows if one not in set(chunk))
-        own.due = Due(left, due.up_to, due.frontier) if left else None
-        return bool(left)
+        own.progress.judged(own.chunks.pop(place), due.up_to)
+        if not own.chunks:
+            own.due = None
+        return bool(own.chunks)
 
-    def _judge_first(self, as_of: AsOf, windows: Sequence[JudgedWindow]) -> list[JudgedWindow] | None:
-        """Judge the first windows whose reference is in the record, and return them; None where all wait for theirs."""
-        for chunk in together(windows):
+    def _judge_first(self, as_of: AsOf, chunks: Sequence[list[JudgedWindow]]) -> int | None:
+        """Judge the first chunk whose reference is in the record, and return its place; None where all wait for theirs."""
+        for place, chunk in enumerate(chunks):
             try:
                 self._judge(as_of, chunk)
             except ReferenceAwaited:
                 continue
-            return chunk
+            return place
         return None
 
     def _judge(self, as_of: AsOf, windows: list[JudgedWindow]) -> None:

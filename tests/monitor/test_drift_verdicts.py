@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import numpy as np
+import pytest
 from flushes import DAY, FIRST_DAY, Events, contract, ordinary
 from monitor_road import Road, in_thread
 from waiting import eventually
 
 from stream_processors.contracts.model import Feature
-from stream_processors.monitor import process
+from stream_processors.monitor import process, rounds
+from stream_processors.monitor.judging import together
+from stream_processors.monitor.progress import JudgedWindow
 
 MONDAY = FIRST_DAY + 40 * DAY
 TUESDAY = MONDAY + DAY
@@ -183,3 +187,21 @@ def test_a_feature_that_is_new_in_a_contract_is_judged_by_what_came_under_it(roa
     assert road.verdicts(column="distance")[-1]["n"] == 1200
     row = road.verdicts(column="carrier")[-1]
     assert (row["state"], row["n"], row["absent_rate_change"]) == ("ok", 600, 0.0)
+
+
+def test_many_windows_that_are_due_are_put_in_order_once(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A year of history makes thousands of windows due at once: no chunk of them is worked out from all again."""
+    ordered: list[int] = []
+
+    def counted(windows: Sequence[JudgedWindow]) -> list[list[JudgedWindow]]:
+        ordered.append(len(windows))
+        return together(windows)
+
+    monkeypatch.setattr(rounds, "together", counted)
+    hour = timedelta(hours=1)
+    values = {"x": np.zeros(1)}
+    with in_thread(process.run, road.settings):
+        road.flushes.flush([Events(MONDAY + place * hour, values, width=hour) for place in range(60)])
+        road.flushes.idle(3)
+        road.eventually_verdicts(60)
+    assert sum(ordered) == 60
