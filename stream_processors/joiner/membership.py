@@ -17,6 +17,7 @@ from stream_processors.kafka import (
     committed_places,
     consumer,
 )
+from stream_processors.unanswered import CLOSE_S, Unanswered, close, commit
 
 _TOPICS = ("labels", "predictions")
 # the assignment's position is never used: nothing is fetched
@@ -55,6 +56,7 @@ class Membership:
         self.positions: dict[Position, int] = {}
         self.generation = 0
         self._unread: list[TopicPartition] = []
+        self._is_unanswered = False
         group = settings.topic("joiner")
         self._coverage = Coverage(settings, group, self._names)
         self._consumer: Consumer = consumer(
@@ -94,6 +96,7 @@ class Membership:
 
         Raises:
             BrokerUnavailable: not committed; what was sent will be sent again, and tables know it already.
+            Unanswered: Kafka says nothing; another member has to begin anew.
             Fenced: another process uses our slot.
         """
         moved = {place: at for place, at in positions.items() if self._committed.get(place) != at}
@@ -104,7 +107,10 @@ class Membership:
             for (topic, partition), at in moved.items()
         ]
         try:
-            self._consumer.commit(offsets=offsets, asynchronous=False)
+            commit(self._consumer, offsets)
+        except Unanswered:
+            self._is_unanswered = True
+            raise
         except KafkaException as error:
             if error.args[0].code() in _MOVED:
                 return
@@ -119,7 +125,7 @@ class Membership:
 
     def close(self) -> None:
         """Close the connections; a static member's partitions wait for it until its session ends."""
-        self._consumer.close()
+        close(self._consumer, within=0 if self._is_unanswered else CLOSE_S)
         self._coverage.close()
 
     def _assigned(self, client: Consumer, places: list[TopicPartition]) -> None:

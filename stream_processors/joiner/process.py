@@ -25,6 +25,7 @@ from stream_processors.metrics import reporting
 from stream_processors.processor_main import forget_life, processor_main
 from stream_processors.settings import ProcessorSettings
 from stream_processors.status import StatusFile
+from stream_processors.unanswered import Unanswered
 
 _TOPICS = ("predictions", "labels", "contracts", "outcomes", "quality")
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 15.0
@@ -62,6 +63,8 @@ def run(settings: ProcessorSettings, stop: threading.Event) -> None:
         except LEAVE_FOR as fault:
             status.failed(fault)
             joiner.leave()
+        except Unanswered as fault:
+            status.failed(fault)
         finally:
             joiner.close()
             status.beat(force=True)
@@ -80,7 +83,7 @@ def _work(joiner: _Joiner, stop: threading.Event, status: StatusFile) -> None:
             joiner.step()
             wait_s = _FIRST_WAIT_S
             status.recovered()
-        except (ConfigError, *LEAVE_FOR):
+        except (ConfigError, Unanswered, *LEAVE_FOR):
             raise
         except (HindcastError, KafkaException) as fault:
             status.failed(fault)

@@ -22,6 +22,7 @@ from stream_processors.recorder.groups import recorder_group
 from stream_processors.recorder.holdings import Holding, known_end, place, take_hold, to_commit, watermarks
 from stream_processors.recorder.pauses import FullPartition, Pause, Resumptions
 from stream_processors.topic_ids import TopicIds
+from stream_processors.unanswered import CLOSE_S, Unanswered, close, commit
 
 Failed = Callable[[BaseException | str], None]
 
@@ -60,7 +61,7 @@ class Assignment:
         self._fresh: list[FullPartition] = []
         self._before: dict[FullPartition, Holding] = {}
         self._deleted: dict[FullPartition, Holding] = {}
-        self._leaving = self._is_outdated = False
+        self._leaving = self._is_outdated = self._is_unanswered = False
         self._topic_ids = TopicIds(settings)
         self._resumptions = Resumptions(settings)
         # UUIDs of the topics that the client has held, by name without prefix
@@ -89,10 +90,13 @@ class Assignment:
     def close(self) -> None:
         """Leave; a static member's partitions stay its own until the session times out."""
         self._leaving = True
-        self.client.close()
+        self._close_client()
         self._resumptions.close()
         self._topic_ids.close()
         self._coverage.close()
+
+    def _close_client(self) -> None:
+        close(self.client, within=0 if self._is_unanswered else CLOSE_S)
 
     def _fault(self, error: KafkaError) -> None:
         if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - public constant
@@ -167,7 +171,7 @@ class Assignment:
         """Leave the group and let another client join; what is known of logs that are gone is kept until it has the new ones."""
         leave(self.client)
         self._leaving = True
-        self.client.close()
+        self._close_client()
         self._leaving = False
         self._held, self._is_outdated = {}, False
         self.client = self._joining()
@@ -242,16 +246,23 @@ class Assignment:
         return {key: at for key, at in positions.items() if at > self.holdings[key].committed}
 
     def commit(self, positions: Mapping[FullPartition, int]) -> None:
-        """Commit what is recorded. A commit that Kafka does not take is made good by the next."""
+        """Commit what is recorded. A commit that Kafka does not take is made good by the next.
+
+        Raises:
+            Unanswered: Kafka says nothing; another client has to begin anew.
+        """
         for key in set(positions) & set(self.holdings):
             self.holdings[key].recorded = max(self.holdings[key].recorded, positions[key])
         self._commit(to_commit(self.holdings, positions))
 
     def _commit(self, places: Sequence[TopicPartition]) -> None:
-        if not places:
+        if not places or self._is_unanswered:
             return
         try:
-            taken = self.client.commit(offsets=list(places), asynchronous=False)
+            taken = commit(self.client, places)
+        except Unanswered:
+            self._is_unanswered = True
+            raise
         except KafkaException as fault:
             self._failed(f"Kafka does not take a commit ({fault.args[0].name()})")
             return

@@ -24,6 +24,7 @@ from stream_processors.kafka import (
     reader,
 )
 from stream_processors.recorder.groups import recorder_group, resumption_group
+from stream_processors.unanswered import close, commit
 
 FullPartition = tuple[str, int]
 
@@ -114,11 +115,11 @@ def let_go_on(settings: KafkaSettings, pauses: Iterable[Pause]) -> None:
     client = reader(settings, group_id=resumption_group(settings))
     try:
         if places:
-            client.commit(offsets=places, asynchronous=False)
+            commit(client, places)
     except KafkaException as error:
         raise BrokerUnavailable(f"Kafka does not take the resumption ({error.args[0].name()})") from None
     finally:
-        client.close()
+        close(client)
 
 
 class Resumptions:
