@@ -11,6 +11,8 @@ from stream_processors.monitor.worker import Worker
 from stream_processors.processor_main import processor_main
 from stream_processors.settings import ProcessorSettings
 
+# for what Faust has not ended
+_LEFT_S = 0.5
 _TOPICS = ("predictions", "sketches", "contracts", "drift", "alerts")
 
 
@@ -29,11 +31,26 @@ def run(settings: ProcessorSettings, stop: threading.Event) -> None:
     if not stop.is_set():
         worker = Worker(settings, stop, status)
         try:
-            asyncio.run(worker.run())
+            _run(worker)
         except Exception as fault:
             status.failed(fault)
             status.beat(force=True)
             raise
+
+
+def _run(worker: Worker) -> None:
+    """Run it in a loop of its own. Unlike with `asyncio.run`, tasks of Faust's that do not end, as where Kafka is held still, end with the process."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_until_complete(worker.run())
+    finally:
+        # or it would tell of each task that is left
+        loop.set_exception_handler(lambda *_: None)
+        if left := asyncio.all_tasks(loop):
+            for task in left:
+                task.cancel()
+            loop.run_until_complete(asyncio.wait(left, timeout=_LEFT_S))
 
 
 def main() -> int:
