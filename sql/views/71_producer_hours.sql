@@ -3,8 +3,8 @@
 -- The producer's newest ledger says what it accepted, dropped and failed; intake says what arrived, by sequence number, each once.
 -- Numbers beyond the ledger's are accepted events as well, arrived or not. What neither arrived nor was dropped nor failed is
 -- spooled as far as spools can hold it (written to them less replayed, over all producers of that hour), else in_flight for
--- five minutes after the producer's last ledger was recorded, or appended where that is later, then missing. (A recorder that catches up or
--- whose clock is behind, or a producer's wrong clock, makes nobody silent.) A producer whose ledgers are not all closing ones and that is not heard for five minutes
+-- five minutes after the producer's last ledger was recorded, then missing. (By when it was recorded: a recorder that catches up, or a
+-- producer's wrong clock, makes nobody silent.) A producer whose ledgers are not all closing ones and that is not heard for five minutes
 -- is silent: it ended uncleanly, or Kafka or the recorder is away. unknown_at_most is its missing and, in the hour of its last known
 -- event, as many events as may have waited in it (which may be of later hours too).
 -- example: SELECT producer_id, hour, accepted, arrived, missing FROM producer_hours WHERE model = 'flights' AND missing > 0
@@ -42,12 +42,12 @@ ledgers AS
         max(queue_limit) AS queue_limit,
         min(_appended_at) AS first_at,
         max(_appended_at) AS last_at,
-        greatest(max(_recorded_at), last_at) AS heard_at
+        max(_recorded_at) AS recorded_at
     FROM (SELECT *, ifNull(last_sequence, if(accepted > arraySum(mapValues(dropped)), 9223372036854775806, -1)) AS numbered_to FROM ledger)
     GROUP BY producer_id, model, environment, stream, hour
 ),
 -- any ledger of a producer is a sign of its life
-signs AS (SELECT *, max(heard_at) OVER (PARTITION BY producer_id) AS sign_at FROM ledgers),
+signs AS (SELECT *, max(recorded_at) OVER (PARTITION BY producer_id) AS sign_at FROM ledgers),
 arrivals AS
 (
     -- toStartOfHour knows no hour before 1970 or after 2106; ledgers say those of dead letters all the same
@@ -57,7 +57,7 @@ arrivals AS
         count() AS messages,
         min(_appended_at) AS first_at,
         max(_appended_at) AS last_at,
-        greatest(max(_recorded_at), last_at) AS heard_at
+        max(_recorded_at) AS recorded_at
     FROM intake FINAL
     WHERE producer_id != '' AND sequence >= 0
     GROUP BY producer_id, model, environment, hour
@@ -69,7 +69,7 @@ both_sides AS
     FROM signs
     WHERE stream = 'predictions'
     UNION ALL
-    SELECT producer_id, model, environment, hour, (0, map(), 0, 0, 0, -1, false), NULL, false, first_at, last_at, heard_at,
+    SELECT producer_id, model, environment, hour, (0, map(), 0, 0, 0, -1, false), NULL, false, first_at, last_at, recorded_at,
         alive, dead, messages
     FROM arrivals
 ),

@@ -154,12 +154,3 @@ def test_a_killed_producer_says_what_it_may_have_lost(record: Recorder) -> None:
         "SELECT state, missing, unknown_at_most, gaps FROM producers_v ORDER BY producer_id"
     )
     assert [tuple(row.values()) for row in rows] == [("silent", 1, 101, 0), ("silent", 2, None, 2)]
-
-
-def test_a_recorder_whose_clock_is_behind_makes_nobody_silent(record: Recorder) -> None:
-    """What was appended a minute ago is a sign of life, whatever an hour the row says it was recorded at."""
-    times = {"_appended_at": ago(1), "_recorded_at": ago(60)}
-    record.insert("intake", [arrival(0, producer_id="q", **times)])
-    record.insert("ledger", [ledger(2, **times)])
-    rows = record.store.rows("SELECT state FROM producers_v ORDER BY producer_id")
-    assert [row["state"] for row in rows] == ["live", "live"]
